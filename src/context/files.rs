@@ -1,0 +1,80 @@
+//! Files, bounded: a regular file of a known size, read whole or not at all.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{Context, Home};
+use crate::error::Error;
+
+/// What a file looked like when it was read: size and time of its last change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Context {
+    /// Where `path` is looked up.
+    fn locate(&self, path: &Path) -> PathBuf {
+        match &self.0.root {
+            Some(root) if path.is_absolute() => {
+                // The prefix and the root component are what makes it absolute.
+                let inner = path.components().filter(|part| matches!(part, std::path::Component::Normal(_)));
+                root.join(inner.collect::<PathBuf>())
+            }
+            _ => path.to_owned(),
+        }
+    }
+
+    /// Size and time of the file, `None` when there is none.
+    pub(crate) fn stamp(&self, path: &Path) -> Option<Stamp> {
+        let metadata = std::fs::metadata(self.locate(path)).ok()?;
+        Some(Stamp { length: metadata.len(), modified: metadata.modified().ok() })
+    }
+
+    /// The whole file; `None` when there is none. Anything but a regular file of at most `limit` bytes is an error.
+    ///
+    /// On the home thread the read goes to a thread of its own, so that a file system that hangs stops nobody else's
+    /// refresh.
+    pub(crate) async fn read_file(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let (shown, path) = (shown(path), self.locate(path));
+        if !Home::is_here() {
+            return read(&path, &shown, limit);
+        }
+        let read = tokio::task::spawn_blocking(move || read(&path, &shown, limit));
+        read.await.unwrap_or_else(|_| Err(Error::failed("the file could not be read: the reading thread was lost")))
+    }
+}
+
+/// A path as errors name it.
+pub(crate) fn shown(path: &Path) -> String {
+    path.display().to_string().replace(char::is_control, "?")
+}
+
+fn read(path: &Path, shown: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+    let unreadable = |error: &std::io::Error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            _ => error.to_string(),
+        };
+        Error::failed(format!("{shown} cannot be read: {why}")).with_code("FileUnreadable")
+    };
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(unreadable(&error)),
+    };
+    if !metadata.is_file() {
+        return Err(Error::failed(format!("{shown} is not a regular file")).with_code("FileUnreadable").permanent());
+    }
+    let file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::failed(format!("{shown} is larger than {limit} bytes")).with_code("FileTooLarge").permanent());
+    }
+    Ok(Some(bytes))
+}

@@ -1,0 +1,93 @@
+//! The one seam to the network.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::provider::BoxFuture;
+
+/// Sends one HTTP request. Replace it to use an HTTP client of your own, or to script answers in tests.
+///
+/// The crate enforces [`SendOptions::timeout`] and [`SendOptions::max_body`] itself, whoever implements this.
+/// An implementation follows no redirects and retries nothing.
+pub trait HttpSend: Send + Sync + 'static {
+    /// Sends `request` and reads the answer to its end.
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        options: SendOptions,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>>;
+}
+
+/// The bounds of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct SendOptions {
+    /// For the connection, TLS included. Default 5 s.
+    pub connect_timeout: Duration,
+    /// For everything, to the last byte of the answer. Default 10 s.
+    pub timeout: Duration,
+    /// The largest answer in bytes. Default 64 KiB.
+    pub max_body: usize,
+    /// Whether the proxies that the environment names may be used. Default `true`.
+    pub proxy: bool,
+    /// The address to connect to, where the name was resolved already.
+    pub address: Option<IpAddr>,
+}
+
+impl Default for SendOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(10),
+            max_body: 64 * 1024,
+            proxy: true,
+            address: None,
+        }
+    }
+}
+
+/// Why there is no HTTP answer. It never holds the URL, which may hold what is not to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpError {
+    kind: HttpErrorKind,
+    message: String,
+}
+
+/// What kind of failure an [`HttpError`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HttpErrorKind {
+    /// The connection could not be made: nothing was sent.
+    Connect,
+    /// It took too long.
+    Timeout,
+    /// TLS failed: a certificate, a name, a protocol version, no trusted roots.
+    Tls,
+    /// The answer is larger than [`SendOptions::max_body`].
+    TooLarge,
+    /// Anything else: the connection broke, or the answer is not HTTP.
+    Other,
+}
+
+impl HttpError {
+    /// An error with a message that holds no URL and no secret.
+    pub fn new(kind: HttpErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// The kind of failure.
+    pub fn kind(&self) -> HttpErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for HttpError {}

@@ -1,0 +1,381 @@
+//! The outside world as a value: environment, files, HTTP, clocks, randomness, and where refreshes run.
+
+mod clock;
+mod clock_error;
+mod files;
+mod home;
+mod http;
+#[cfg(feature = "_client")]
+mod reqwest_sender;
+#[cfg(feature = "test-util")]
+mod test_clock;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use ::http::{Request, Response, header};
+use bytes::Bytes;
+
+pub use self::clock::{Clock, Now};
+pub(crate) use self::files::{Stamp, shown as shown_path};
+pub(crate) use self::home::Home;
+pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
+#[cfg(feature = "test-util")]
+pub use self::test_clock::TestClock;
+use crate::error::Error;
+use crate::provider::BoxFuture;
+use crate::time;
+
+/// Everything that the crate takes from outside. The real world by default; each part can be replaced, so a test needs
+/// no process environment, no network and no waiting. Cloning is one reference count.
+///
+/// ```
+/// use alibabacloud_credentials::{Context, DefaultCredentialChain};
+///
+/// let context = Context::builder()
+///     .env([("ALIBABA_CLOUD_ACCESS_KEY_ID", "an id"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "a secret")])
+///     .build();
+/// let chain = DefaultCredentialChain::builder().context(context).build();
+/// ```
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+struct Inner {
+    env: Option<BTreeMap<String, String>>,
+    root: Option<PathBuf>,
+    http: Http,
+    clock: Arc<dyn Clock>,
+    random: Random,
+    home: Home,
+    clock_error: clock_error::ClockError,
+}
+
+enum Http {
+    /// The crate's own client.
+    #[cfg(feature = "_client")]
+    Own(Arc<reqwest_sender::ReqwestSender>),
+    Custom(Arc<dyn HttpSend>),
+}
+
+enum Random {
+    System,
+    Seeded(AtomicU64),
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::builder().build()
+    }
+}
+
+impl fmt::Debug for Context {
+    /// Neither variables nor paths: either may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("env", &if self.0.env.is_some() { "given" } else { "process" })
+            .field("home", &self.0.home)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Context`].
+#[derive(Default)]
+pub struct ContextBuilder {
+    env: Option<BTreeMap<String, String>>,
+    root: Option<PathBuf>,
+    http: Option<Arc<dyn HttpSend>>,
+    clock: Option<Arc<dyn Clock>>,
+    seed: Option<u64>,
+    home: Option<Home>,
+}
+
+impl fmt::Debug for ContextBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContextBuilder").finish_non_exhaustive()
+    }
+}
+
+impl ContextBuilder {
+    /// The whole environment. Without it the process' own is read, anew at every refresh.
+    #[must_use]
+    pub fn env<K: Into<String>, V: Into<String>>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.env = Some(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+        self
+    }
+
+    /// Looks up absolute paths beneath `directory`.
+    #[must_use]
+    pub fn root(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.root = Some(directory.into());
+        self
+    }
+
+    /// The HTTP client, for credentials and for `OpenApiClient` alike.
+    #[must_use]
+    pub fn http(mut self, sender: impl HttpSend) -> Self {
+        self.http = Some(Arc::new(sender));
+        self
+    }
+
+    /// The clocks.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Makes nonces, session names and jitter repeatable. For tests only: two processes with one seed reuse nonces.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Runs refreshes by `spawn` instead of on the crate's own thread. `spawn` must start the future and return at
+    /// once, on an executor that will drive it whether or not any caller still waits.
+    #[must_use]
+    pub fn spawn(mut self, spawn: impl Fn(BoxFuture<'static, ()>) + Send + Sync + 'static) -> Self {
+        self.home = Some(Home::Custom(Arc::new(spawn)));
+        self
+    }
+
+    /// The context. No I/O happens here.
+    pub fn build(self) -> Context {
+        let home = self.home.unwrap_or(Home::Thread);
+        let clock = self.clock.unwrap_or_else(|| Arc::new(clock::SystemClock { home: Home::Thread }));
+        let http = match self.http {
+            Some(sender) => Http::Custom(sender),
+            #[cfg(feature = "_client")]
+            None => Http::Own(Arc::default()),
+            #[cfg(not(feature = "_client"))]
+            None => Http::Custom(Arc::new(NoHttp)),
+        };
+        let random = self.seed.map_or(Random::System, |seed| Random::Seeded(AtomicU64::new(seed)));
+        Context(Arc::new(Inner {
+            env: self.env,
+            root: self.root,
+            http,
+            clock,
+            random,
+            home,
+            clock_error: clock_error::ClockError::default(),
+        }))
+    }
+}
+
+impl Context {
+    /// The real world, with parts replaced.
+    pub fn builder() -> ContextBuilder {
+        ContextBuilder::default()
+    }
+
+    /// A variable's value, or `None` when it is unset or blank. Surrounding white space is dropped: neither ids, names
+    /// nor secrets of this cloud have any, and pasted ones do.
+    pub(crate) fn env(&self, name: &str) -> Result<Option<String>, Error> {
+        let value = match &self.0.env {
+            Some(variables) => variables.get(name).cloned(),
+            None => match process_variable(name) {
+                None => None,
+                Some(value) => Some(value.into_string().map_err(|_| {
+                    Error::failed(format!("{name} is not valid UTF-8")).with_code("NotUtf8").permanent()
+                })?),
+            },
+        };
+        Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
+    }
+
+    /// Whether a switch is on: `true` in any case, and nothing else, as the official SDKs read it.
+    pub(crate) fn switch(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.env(name)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
+    }
+
+    /// The user's home directory.
+    pub(crate) fn home_dir(&self) -> Result<Option<PathBuf>, Error> {
+        let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        if let Some(home) = self.env(variable)? {
+            return Ok(Some(PathBuf::from(home)));
+        }
+        Ok(if self.0.env.is_none() { dirs::home_dir() } else { None })
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn boot(&self) -> Duration {
+        self.0.clock.boot()
+    }
+
+    pub(crate) fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.0.clock.sleep(duration)
+    }
+
+    /// Runs refreshes.
+    pub(crate) fn runner(&self) -> &Home {
+        &self.0.home
+    }
+
+    /// The wall clock as the servers have it: what requests are signed with.
+    pub(crate) fn signing_time(&self) -> SystemTime {
+        let now = self.now();
+        SystemTime::UNIX_EPOCH + self.0.clock_error.correct(now.wall, self.boot())
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        match &self.0.random {
+            Random::Seeded(state) => {
+                // SplitMix64: every seed gives a full period.
+                let mut z = state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
+                z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                z ^ (z >> 31)
+            }
+            // Asked of the system each time, since a state in memory would be shared with a child after `fork`.
+            Random::System => getrandom::u64().unwrap_or_else(|_| {
+                let now = self.now();
+                let nanos = now.wall.as_nanos() ^ (now.monotonic.as_nanos() << 32) ^ u128::from(Home::process());
+                (nanos as u64) ^ ((nanos >> 64) as u64)
+            }),
+        }
+    }
+
+    /// A nonce: 128 random bits in hexadecimal.
+    pub(crate) fn nonce(&self) -> String {
+        let mut out = String::with_capacity(32);
+        for _ in 0..2 {
+            crate::sign::push_hex(&self.random().to_be_bytes(), &mut out);
+        }
+        out
+    }
+
+    /// The sender for credentials: the crate's own client works on the home thread alone.
+    pub(crate) async fn send(
+        &self,
+        request: Request<Bytes>,
+        options: SendOptions,
+    ) -> Result<Response<Bytes>, HttpError> {
+        match &self.0.http {
+            Http::Custom(sender) => self.bounded(sender.as_ref(), request, options).await,
+            #[cfg(feature = "_client")]
+            Http::Own(sender) if Home::is_here() => {
+                sender.learn(self)?;
+                self.bounded(sender.as_ref(), request, options).await
+            }
+            #[cfg(feature = "_client")]
+            Http::Own(sender) => {
+                sender.learn(self)?;
+                let (context, sender) = (self.clone(), Arc::clone(sender));
+                let answer = Home::Thread.run(async move { context.bounded(sender.as_ref(), request, options).await });
+                answer.await.unwrap_or_else(|_| Err(HttpError::new(HttpErrorKind::Other, "the HTTP client is gone")))
+            }
+        }
+    }
+
+    /// A sender for calls on the caller's own runtime: the crate's own client, another one than for credentials.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn caller_sender(&self) -> Result<CallerSender, Error> {
+        Ok(CallerSender(match &self.0.http {
+            Http::Custom(sender) => Arc::clone(sender),
+            #[cfg(feature = "_client")]
+            Http::Own(_) => {
+                let sender = reqwest_sender::ReqwestSender::default();
+                sender.learn(self).map_err(|error| Error::failed(error.to_string()))?;
+                Arc::new(sender)
+            }
+        }))
+    }
+
+    /// Sends with `sender`, and enforces the bounds whatever it does; learns the clock's error from the answer.
+    async fn bounded(
+        &self,
+        sender: &dyn HttpSend,
+        request: Request<Bytes>,
+        options: SendOptions,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let trusted = is_trusted(request.uri());
+        let sent = self.now();
+        let answer = first(sender.send(request, options), self.sleep(options.timeout)).await;
+        let Some(answer) = answer else {
+            let limit = options.timeout.as_secs_f64();
+            return Err(HttpError::new(HttpErrorKind::Timeout, format!("no complete answer within {limit} s")));
+        };
+        let answer = answer?;
+        if answer.body().len() > options.max_body {
+            return Err(HttpError::new(
+                HttpErrorKind::TooLarge,
+                format!("the answer is larger than {} bytes", options.max_body),
+            ));
+        }
+        // A cache's answer carries the date of another time.
+        if trusted && !answer.headers().contains_key(header::AGE) {
+            if let Some(date) = answer.headers().get(header::DATE).and_then(|date| time::parse_http(date.to_str().ok()?)) {
+                self.0.clock_error.measure(date, sent.wall, self.now().wall, self.boot());
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// Sends on the caller's runtime. See [`Context::caller_sender`].
+#[cfg(feature = "openapi")]
+#[derive(Clone)]
+pub(crate) struct CallerSender(Arc<dyn HttpSend>);
+
+#[cfg(feature = "openapi")]
+impl CallerSender {
+    pub(crate) async fn send(
+        &self,
+        context: &Context,
+        request: Request<Bytes>,
+        options: SendOptions,
+    ) -> Result<Response<Bytes>, HttpError> {
+        context.bounded(self.0.as_ref(), request, options).await
+    }
+}
+
+/// The result of `work`, or `None` when `limit` ends first.
+pub(crate) async fn first<T>(work: impl Future<Output = T>, limit: impl Future<Output = ()>) -> Option<T> {
+    let (mut work, mut limit) = (std::pin::pin!(work), std::pin::pin!(limit));
+    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => limit.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+#[allow(clippy::disallowed_methods)] // the one place where the process environment is read
+fn process_variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
+}
+
+/// Whether a `Date` from there may correct our clock.
+fn is_trusted(uri: &::http::Uri) -> bool {
+    uri.scheme_str() == Some("https") || uri.host().is_some_and(is_loopback)
+}
+
+/// `localhost` and the loopback addresses, brackets allowed.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(not(feature = "_client"))]
+struct NoHttp;
+
+#[cfg(not(feature = "_client"))]
+impl HttpSend for NoHttp {
+    fn send(
+        &self,
+        _request: Request<Bytes>,
+        _options: SendOptions,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
+        let message = "no HTTP client: enable the feature `reqwest`, or give one by Context::builder().http(…)";
+        Box::pin(std::future::ready(Err(HttpError::new(HttpErrorKind::Other, message))))
+    }
+}

@@ -1,0 +1,352 @@
+//! One error type, a tree: what was tried, what came back, what to do.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What kind of failure an [`Error`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The source is not there at all: only this lets a chain go on.
+    NotConfigured,
+    /// The source is there, and could not give credentials.
+    Failed,
+    /// An argument given in code is malformed. No request was made.
+    InvalidInput,
+    /// The credential cannot last as long as was asked: see [`Error::granted`].
+    TooShort,
+    /// A server answered, and refused: see [`Error::code`].
+    Refused,
+    /// No answer: the connection could not be made, or broke, or took too long.
+    Unreachable,
+    /// A server answered with something that is not what the protocol says.
+    InvalidResponse,
+    /// The source returned a credential that had expired already.
+    Expired,
+    /// The refresh took longer than its limit.
+    TimedOut,
+    /// A provider panicked.
+    Panicked,
+}
+
+impl ErrorKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::NotConfigured => "not configured",
+            Self::Failed => "failed",
+            Self::InvalidInput => "invalid input",
+            Self::TooShort => "too short",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::InvalidResponse => "invalid response",
+            Self::Expired => "expired",
+            Self::TimedOut => "timed out",
+            Self::Panicked => "panicked",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why there are no credentials, or why a call was refused.
+///
+/// Cloning is one reference count: all who waited for the same refresh share its error. `{}` is one line: the provider,
+/// what happened, what came back, what to do. `{:#}` adds the [`causes`](Self::causes), one indented line each. Neither
+/// these nor `Debug` ever hold a secret, a token, a signature or a response body.
+///
+/// ```
+/// use alibabacloud_credentials::{Error, ErrorKind};
+///
+/// let error = Error::failed("the vault is sealed").with_remedy("unseal it");
+/// assert_eq!(error.kind(), ErrorKind::Failed);
+/// assert_eq!(error.to_string(), "the vault is sealed; unseal it");
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    provider: Option<String>,
+    code: Option<String>,
+    http_status: Option<u16>,
+    request_id: Option<String>,
+    remedy: Option<String>,
+    causes: Vec<Error>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+    retry_after: Option<Duration>,
+    granted: Option<Duration>,
+    permanent: bool,
+}
+
+impl Error {
+    /// A source that is not there: `signal` says what was looked at ("VAULT_ADDR is unset"). A chain goes on.
+    pub fn not_configured(signal: impl Into<String>) -> Self {
+        Self::new(ErrorKind::NotConfigured, signal)
+    }
+
+    /// A source that is there and failed. A chain stops here.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Failed, message)
+    }
+
+    /// An argument that cannot be right.
+    pub fn invalid_input(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, message).permanent()
+    }
+
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            provider: None,
+            code: None,
+            http_status: None,
+            request_id: None,
+            remedy: None,
+            causes: Vec::new(),
+            source: None,
+            retry_after: None,
+            granted: None,
+            permanent: false,
+        }))
+    }
+
+    fn edit(mut self, edit: impl FnOnce(&mut Inner)) -> Self {
+        edit(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// Keeps the error that caused this one, for [`source`](StdError::source). It is never printed by this type.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source: Box<dyn StdError + Send + Sync> = source.into();
+        self.edit(|inner| inner.source = Some(source.into()))
+    }
+
+    /// What to do about it, as the end of a sentence.
+    #[must_use]
+    pub fn with_remedy(self, remedy: impl Into<String>) -> Self {
+        self.edit(|inner| inner.remedy = Some(remedy.into()))
+    }
+
+    /// A stable code that programs and TROUBLESHOOTING can key on.
+    #[must_use]
+    pub fn with_code(self, code: impl Into<String>) -> Self {
+        self.edit(|inner| inner.code = Some(code.into()))
+    }
+
+    /// Errors that led to this one.
+    #[must_use]
+    pub fn with_causes(self, causes: impl IntoIterator<Item = Error>) -> Self {
+        self.edit(|inner| inner.causes.extend(causes))
+    }
+
+    pub(crate) fn with_kind(self, kind: ErrorKind) -> Self {
+        self.edit(|inner| inner.kind = kind)
+    }
+
+    pub(crate) fn with_http_status(self, status: u16) -> Self {
+        self.edit(|inner| inner.http_status = Some(status))
+    }
+
+    pub(crate) fn with_request_id(self, id: impl Into<String>) -> Self {
+        self.edit(|inner| inner.request_id = Some(id.into()))
+    }
+
+    pub(crate) fn with_retry_after(self, wait: Duration) -> Self {
+        self.edit(|inner| inner.retry_after = Some(wait))
+    }
+
+    pub(crate) fn with_granted(self, granted: Duration) -> Self {
+        self.edit(|inner| inner.granted = Some(granted))
+    }
+
+    /// Asking again soon will not help: the back-off starts at its cap.
+    pub(crate) fn permanent(self) -> Self {
+        self.edit(|inner| inner.permanent = true)
+    }
+
+    /// Puts `name` in front of the provider's path: `default` before `env` gives `default/env`.
+    pub(crate) fn in_provider(self, name: &str) -> Self {
+        if name.is_empty() {
+            return self;
+        }
+        self.edit(|inner| {
+            inner.provider = Some(match inner.provider.take() {
+                Some(path) => format!("{name}/{path}"),
+                None => name.to_owned(),
+            });
+        })
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What happened, without provider, codes and remedy.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The provider it happened in, outermost first: `default/cli_profile/ram_role_arn`.
+    pub fn provider_name(&self) -> Option<&str> {
+        self.0.provider.as_deref()
+    }
+
+    /// The server's `Code` (`NoPermission`), or the crate's own (`ProfileNotFound`). Part of the API.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// The HTTP status of the answer, where there was one.
+    pub fn http_status(&self) -> Option<u16> {
+        self.0.http_status
+    }
+
+    /// The `RequestId` of the answer: what the cloud's support asks for.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// What to do, where it is known.
+    pub fn remedy(&self) -> Option<&str> {
+        self.0.remedy.as_deref()
+    }
+
+    /// The errors that led to this one: for a chain, one for each provider it asked, in order.
+    pub fn causes(&self) -> &[Error] {
+        &self.0.causes
+    }
+
+    /// With [`ErrorKind::TooShort`]: how long a credential could be had for.
+    pub fn granted(&self) -> Option<Duration> {
+        self.0.granted
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    pub(crate) fn is_permanent(&self) -> bool {
+        self.0.permanent
+    }
+
+    fn write_tree(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        for cause in self.causes() {
+            write!(f, "\n{:indent$}- {cause}", "", indent = depth * 2)?;
+            cause.write_tree(f, depth + 1)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(provider) = &inner.provider {
+            write!(f, "{provider}: ")?;
+        }
+        f.write_str(&inner.message)?;
+        let facts = [
+            inner.http_status.map(|status| format!("HTTP {status}")),
+            inner.code.clone(),
+            inner.request_id.as_ref().map(|id| format!("RequestId {id}")),
+        ];
+        let facts: Vec<String> = facts.into_iter().flatten().collect();
+        if !facts.is_empty() {
+            write!(f, " ({})", facts.join(", "))?;
+        }
+        if let Some(remedy) = &inner.remedy {
+            write!(f, "; {remedy}")?;
+        }
+        if f.alternate() { self.write_tree(f, 1) } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        let mut out = f.debug_struct("Error");
+        out.field("kind", &inner.kind).field("message", &inner.message);
+        for (name, value) in [
+            ("provider", &inner.provider),
+            ("code", &inner.code),
+            ("request_id", &inner.request_id),
+            ("remedy", &inner.remedy),
+        ] {
+            if let Some(value) = value {
+                out.field(name, value);
+            }
+        }
+        if let Some(status) = inner.http_status {
+            out.field("http_status", &status);
+        }
+        if !inner.causes.is_empty() {
+            out.field("causes", &inner.causes);
+        }
+        out.finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0.source {
+            Some(source) => Some(&**source),
+            None => self.0.causes.last().map(|cause| cause as &(dyn StdError + 'static)),
+        }
+    }
+}
+
+/// What is kept of a text that a server wrote: nothing after an echoed string to sign (it holds tokens), none of the
+/// `secrets` that were sent, no control characters, at most 300 characters.
+pub(crate) fn tame(text: &str, secrets: &[&str]) -> String {
+    let lower = text.to_ascii_lowercase();
+    let end = ["string to sign is", "stringtosign is", "canonicalrequest is"]
+        .iter()
+        .filter_map(|marker| lower.find(marker))
+        .min()
+        .unwrap_or(text.len());
+    let mut kept = text.get(..end).unwrap_or_default().to_owned();
+    for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
+        kept = kept.replace(secret, "***");
+    }
+    let kept: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+    let kept = kept.trim();
+    kept.strip_suffix("server").unwrap_or(kept).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_after_an_echoed_string_to_sign_is_kept() {
+        let text = "Specified signature does not match our calculation. server StringToSign is [ACS3 CAIStoken]";
+        assert_eq!(tame(text, &[]), "Specified signature does not match our calculation.");
+        let text = "not matched with our calculation. server string to sign is:POST&%2F&SecurityToken%3DCAIS";
+        assert_eq!(tame(text, &[]), "not matched with our calculation.");
+    }
+
+    #[test]
+    fn a_secret_that_a_server_repeats_is_struck_out_and_long_texts_are_cut() {
+        assert_eq!(tame("bad secret s3cr3t\nhere", &["s3cr3t"]), "bad secret *** here");
+        assert_eq!(tame(&"x".repeat(1000), &[]).len(), 300);
+    }
+
+    #[test]
+    fn the_tree_is_printed_on_request() {
+        let cause = Error::not_configured("A is unset").in_provider("env");
+        let error = Error::failed("nothing").with_causes([cause]).in_provider("default");
+        assert_eq!(error.to_string(), "default: nothing");
+        assert_eq!(format!("{error:#}"), "default: nothing\n  - env: A is unset");
+    }
+}

@@ -1,0 +1,105 @@
+//! The one trait that every source of credentials implements, and the closure that is a source.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::credentials::Credentials;
+use crate::error::Error;
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A source of credentials.
+///
+/// It answers one of three things, and the difference matters to a [`Chain`](crate::Chain):
+///
+/// * `Ok`: found.
+/// * [`Error::not_configured`]: this source is not there at all. Only this lets a chain go on.
+/// * any other error: the source is there and failed. A chain stops, so that a short outage never turns into another
+///   identity.
+///
+/// A provider never caches and never retries: that is the [`Refresher`](crate::Refresher)'s, which asks it once for all
+/// callers, on a runtime of its own, and at most for two minutes.
+///
+/// ```
+/// use alibabacloud_credentials::{provider_fn, Chain, Credentials, Error};
+///
+/// let vault = provider_fn("vault", || async {
+///     // … ask your vault …
+///     Err(Error::not_configured("VAULT_ADDR is unset"))
+/// });
+/// let chain = Chain::new("mine").then(vault).then(Credentials::new("LTAI5tExampleKeyId01", "a secret"));
+/// ```
+pub trait ProvideCredentials: Send + Sync + 'static {
+    /// The name that stands in errors, explanations and [`Credentials::provider_name`].
+    fn provider_name(&self) -> Cow<'_, str>;
+
+    /// Asks the source.
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>>;
+
+    /// Whether the source would still give `credentials`. Cheap, no network: it is asked at most once per second of
+    /// use, off the caller's path, and `false` starts a background refresh.
+    fn is_current(&self, credentials: &Credentials) -> bool {
+        let _ = credentials;
+        true
+    }
+}
+
+impl<P: ProvideCredentials + ?Sized> ProvideCredentials for Arc<P> {
+    fn provider_name(&self) -> Cow<'_, str> {
+        (**self).provider_name()
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        (**self).provide_credentials()
+    }
+
+    fn is_current(&self, credentials: &Credentials) -> bool {
+        (**self).is_current(credentials)
+    }
+}
+
+/// A source from a closure. Credentials that carry no name yet are given this one.
+///
+/// ```
+/// # use alibabacloud_credentials::{provider_fn, Credentials, Refresher};
+/// let vault = provider_fn("vault", || async { Ok(Credentials::new("an id", "a secret")) });
+/// let refresher = Refresher::new(vault);
+/// ```
+pub fn provider_fn<F, Fut>(name: impl Into<String>, ask: F) -> ProviderFn<F>
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Credentials, Error>> + Send + 'static,
+{
+    ProviderFn { name: name.into(), ask }
+}
+
+/// What [`provider_fn`] returns.
+pub struct ProviderFn<F> {
+    name: String,
+    ask: F,
+}
+
+impl<F> fmt::Debug for ProviderFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderFn").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<F, Fut> ProvideCredentials for ProviderFn<F>
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Credentials, Error>> + Send + 'static,
+{
+    fn provider_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.name)
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        let answer = (self.ask)();
+        Box::pin(async move { answer.await.map(|credentials| credentials.or_provider_name(&self.name)) })
+    }
+}

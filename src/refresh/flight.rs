@@ -1,0 +1,153 @@
+//! A refresh under way: run in its home, waited for anywhere.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::machine::{Chores, Landing, Launch, Outcome, Step};
+use super::{Shared, sync, time};
+use crate::context::{Context, first};
+use crate::credentials::Credentials;
+use crate::error::{Error, ErrorKind};
+
+/// How a wait ended.
+pub(super) enum Waited {
+    Landed(Outcome),
+    TooLong,
+    /// The refresh was dropped unfinished.
+    Dropped,
+}
+
+impl Shared {
+    pub(super) fn start(shared: &Arc<Self>, chores: Chores) {
+        if let Some(launch) = chores.launch {
+            let flight = Flight { shared: Arc::clone(shared), launch };
+            shared.context.runner().spawn(Box::pin(flight.fly()));
+        }
+        if let Some(credentials) = chores.check {
+            let shared = Arc::clone(shared);
+            shared.context.clone().runner().spawn(Box::pin(async move { check(&shared, &credentials) }));
+        }
+    }
+
+    /// Waits on a channel: any executor will do, and the limit is timed by the context's clock.
+    pub(super) async fn outcome(&self, mut landing: Landing, at_most: Option<Duration>) -> Waited {
+        let landed = async {
+            match landing.wait_for(Option::is_some).await {
+                Ok(outcome) => outcome.clone().map_or(Waited::TooLong, Waited::Landed),
+                Err(_) => Waited::Dropped,
+            }
+        };
+        match at_most {
+            None => landed.await,
+            Some(limit) => first(landed, self.context.sleep(limit)).await.unwrap_or(Waited::TooLong),
+        }
+    }
+}
+
+/// One refresh. Dropped unfinished, it counts as no attempt.
+struct Flight {
+    shared: Arc<Shared>,
+    launch: Launch,
+}
+
+impl Flight {
+    async fn fly(self) {
+        let shared = &self.shared;
+        let work = unpanicked(async { shared.provider.provide_credentials().await });
+        let result = first(work, shared.context.sleep(shared.flight_limit)).await.unwrap_or_else(|| {
+            let message = format!("the refresh took longer than {} s", shared.flight_limit.as_secs());
+            Err(Error::new(ErrorKind::TimedOut, message).with_code("RefreshTimedOut"))
+        });
+        let name = shared.provider.provider_name();
+        let result = match result {
+            Ok(credentials) => Ok(credentials.or_provider_name(&name)),
+            Err(error) if error.provider_name().is_none() => Err(error.in_provider(&name)),
+            Err(error) => Err(error),
+        };
+        let now = time(&shared.context);
+        let draws = [shared.context.random(), shared.context.random()];
+        let outcome = shared.cell.update(now, |machine| {
+            machine.landed(self.launch.id, result, sync::next_generation(), now, draws)
+        });
+        match &outcome {
+            Some(Ok(credentials)) => tracing::debug!(
+                provider = %credentials.provider_name(),
+                generation = credentials.generation(),
+                "credential refreshed"
+            ),
+            Some(Err(error)) if error.kind() == ErrorKind::NotConfigured => tracing::debug!(%error, "no credential"),
+            Some(Err(error)) => tracing::warn!(%error, "refresh failed"),
+            None => {}
+        }
+        // Nobody may be waiting.
+        let _ = self.launch.landed.send(outcome);
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        // Runs after every end; only one that has not landed is still known.
+        let now = time(&self.shared.context);
+        self.shared.cell.update(now, |machine| machine.dropped(self.launch.id));
+    }
+}
+
+/// Turns a panic into an error. Its message is dropped: it may hold anything.
+async fn unpanicked(work: impl Future<Output = Outcome>) -> Outcome {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        Ok(poll) => poll,
+        Err(_) => Poll::Ready(Err(Error::new(ErrorKind::Panicked, "the provider panicked").with_code("ProviderPanicked"))),
+    })
+    .await
+}
+
+fn check(shared: &Arc<Shared>, credentials: &Credentials) {
+    let current = catch_unwind(AssertUnwindSafe(|| shared.provider.is_current(credentials))).unwrap_or(true);
+    if !current {
+        let now = time(&shared.context);
+        let chores = shared.cell.update(now, |machine| machine.outdated(credentials, now));
+        Shared::start(shared, chores);
+    }
+}
+
+/// A timer is a hint, since it does not run while the machine sleeps: the clocks are looked at this often.
+const LOOK: Duration = Duration::from_secs(30);
+
+pub(super) async fn keep_fresh(
+    shared: Weak<Shared>,
+    context: Context,
+    mut generations: watch::Receiver<u64>,
+    stop: impl Future<Output = ()> + Send,
+) {
+    let renew = async {
+        loop {
+            // The handle is held for an instant only, so that the last one to go ends this.
+            let Some(handle) = shared.upgrade() else { return };
+            let now = time(&context);
+            let (step, chores) = handle.cell.update(now, |machine| machine.asked(now));
+            let next = handle.cell.look(|machine| machine.next_refresh(now));
+            Shared::start(&handle, chores);
+            drop(handle);
+            let pause = match step {
+                // A refresh is under way: look again when it has ended, or soon.
+                Step::Wait(mut landing, _) => {
+                    let ended = async { drop(landing.wait_for(Option::is_some).await) };
+                    let _ = first(ended, context.sleep(LOOK)).await;
+                    continue;
+                }
+                Step::Use(_) | Step::Fail(_) => next.unwrap_or(LOOK).clamp(Duration::from_millis(100), LOOK),
+            };
+            let gone = async { while generations.changed().await.is_ok() {} };
+            if first(gone, context.sleep(pause)).await.is_some() {
+                return;
+            }
+        }
+    };
+    let _ = first(renew, stop).await;
+}

@@ -1,0 +1,128 @@
+//! All synchronisation of a refresher, in one place: one lock, never held across an await, whose results are published
+//! for readers that take no lock.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
+
+use super::machine::{Deadline, Machine, Time, View};
+use super::windows::DRIFT;
+use crate::context::Now;
+use crate::credentials::Credentials;
+
+/// New credentials are numbered across the process, so that one refresher's generation is never another's.
+static GENERATIONS: AtomicU64 = AtomicU64::new(0);
+
+pub(super) fn next_generation() -> u64 {
+    GENERATIONS.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+pub(super) struct Cell {
+    machine: Mutex<Machine>,
+    published: ArcSwapOption<Published>,
+    /// Readers of a due credential stay off the lock until this monotonic nanosecond: a flight or a back-off runs.
+    quiet_until: AtomicU64,
+    generations: watch::Sender<u64>,
+}
+
+/// A [`View`] in nanoseconds, since comparing integers is most of what a warm read does.
+struct Published {
+    credentials: Credentials,
+    due: Nanos,
+    expires: Nanos,
+    wall_over_monotonic: i64,
+}
+
+#[derive(Clone, Copy)]
+struct Nanos {
+    wall: u64,
+    monotonic: u64,
+}
+
+fn nanos(duration: std::time::Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
+}
+
+impl From<Deadline> for Nanos {
+    fn from(deadline: Deadline) -> Self {
+        Self { wall: nanos(deadline.wall), monotonic: nanos(deadline.monotonic) }
+    }
+}
+
+impl Nanos {
+    fn is_ahead(self, wall: u64, monotonic: u64) -> bool {
+        wall < self.wall && monotonic < self.monotonic
+    }
+}
+
+impl Published {
+    fn clocks_agree(&self, wall: u64, monotonic: u64) -> bool {
+        let difference = (wall as i64).wrapping_sub(monotonic as i64).wrapping_sub(self.wall_over_monotonic);
+        difference.unsigned_abs() <= DRIFT.as_nanos() as u64
+    }
+}
+
+impl Cell {
+    pub(super) fn new(machine: Machine, now: Time) -> Self {
+        let (generations, _) = watch::channel(machine.generation());
+        let cell = Self {
+            machine: Mutex::new(machine),
+            published: ArcSwapOption::empty(),
+            quiet_until: AtomicU64::new(0),
+            generations,
+        };
+        cell.update(now, |_| ());
+        cell
+    }
+
+    /// The warm read: hands the credential to `read` when nothing needs doing, else hands `read` back.
+    ///
+    /// No lock, no allocation, no write to memory that other threads read.
+    pub(super) fn peek<R, T>(&self, now: Now, read: R) -> Result<T, R>
+    where
+        R: FnOnce(&Credentials) -> T,
+    {
+        let guard = self.published.load();
+        let Some(published) = &*guard else { return Err(read) };
+        let (wall, monotonic) = (nanos(now.wall), nanos(now.monotonic));
+        let fresh = published.due.is_ahead(wall, monotonic)
+            || (monotonic < self.quiet_until.load(Ordering::Acquire) && published.expires.is_ahead(wall, monotonic));
+        if fresh && published.clocks_agree(wall, monotonic) { Ok(read(&published.credentials)) } else { Err(read) }
+    }
+
+    /// The slow path: one step of the machine, whose result is published before the lock is given back.
+    pub(super) fn update<T>(&self, now: Time, step: impl FnOnce(&mut Machine) -> T) -> T {
+        let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = step(&mut machine);
+        // Readers that see the new deadline must see the credential that it is about.
+        self.published.store(machine.view(now).map(|view| publish(view).into()));
+        self.quiet_until.store(nanos(machine.quiet_until(now)), Ordering::Release);
+        let generation = machine.generation();
+        self.generations.send_if_modified(|known| std::mem::replace(known, generation) != generation);
+        result
+    }
+
+    /// A look at the machine that changes nothing.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Machine) -> T) -> T {
+        look(&self.machine.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        *self.generations.borrow()
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.generations.subscribe()
+    }
+}
+
+fn publish(view: View) -> Published {
+    Published {
+        credentials: view.credentials,
+        due: view.due.into(),
+        expires: view.expires.into(),
+        wall_over_monotonic: i64::try_from(view.wall_over_monotonic).unwrap_or(i64::MAX),
+    }
+}
