@@ -153,6 +153,10 @@ impl Error {
         self.edit(|inner| inner.kind = kind)
     }
 
+    pub(crate) fn map_message(self, change: impl FnOnce(&str) -> String) -> Self {
+        self.edit(|inner| inner.message = change(&inner.message))
+    }
+
     pub(crate) fn with_http_status(self, status: u16) -> Self {
         self.edit(|inner| inner.http_status = Some(status))
     }

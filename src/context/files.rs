@@ -74,7 +74,9 @@ fn read(path: &Path, shown: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> 
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
     if bytes.len() as u64 > limit {
-        return Err(Error::failed(format!("{shown} is larger than {limit} bytes")).with_code("FileTooLarge").permanent());
+        return Err(Error::failed(format!("{shown} is larger than {limit} bytes"))
+            .with_code("FileTooLarge")
+            .permanent());
     }
     Ok(Some(bytes))
 }

@@ -45,7 +45,8 @@ impl Home {
             Self::Thread => {
                 let mut thread = THREAD.lock().unwrap_or_else(PoisonError::into_inner);
                 let process = Self::process();
-                let running = thread.as_ref().filter(|(started_in, queue)| *started_in == process && !queue.is_closed());
+                let running =
+                    thread.as_ref().filter(|(started_in, queue)| *started_in == process && !queue.is_closed());
                 if let Some((_, queue)) = running {
                     // It can only fail when the thread has ended, and then the task is dropped, as documented.
                     let _ = queue.send(task);

@@ -231,7 +231,8 @@ impl Context {
         match &self.0.random {
             Random::Seeded(state) => {
                 // SplitMix64: every seed gives a full period.
-                let mut z = state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mut z =
+                    state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
                 z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
                 z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
                 z ^ (z >> 31)
@@ -313,10 +314,12 @@ impl Context {
             ));
         }
         // A cache's answer carries the date of another time.
-        if trusted && !answer.headers().contains_key(header::AGE) {
-            if let Some(date) = answer.headers().get(header::DATE).and_then(|date| time::parse_http(date.to_str().ok()?)) {
-                self.0.clock_error.measure(date, sent.wall, self.now().wall, self.boot());
-            }
+        if trusted
+            && !answer.headers().contains_key(header::AGE)
+            && let Some(date) =
+                answer.headers().get(header::DATE).and_then(|date| time::parse_http(date.to_str().ok()?))
+        {
+            self.0.clock_error.measure(date, sent.wall, self.now().wall, self.boot());
         }
         Ok(answer)
     }
@@ -362,7 +365,8 @@ fn is_trusted(uri: &::http::Uri) -> bool {
 /// `localhost` and the loopback addresses, brackets allowed.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(not(feature = "_client"))]

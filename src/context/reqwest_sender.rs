@@ -1,7 +1,6 @@
 //! The crate's own HTTP client: reqwest, told everything by the `Context` and nothing by the process.
 
 use std::fmt;
-use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use reqwest::Client;
+use tokio::runtime::{Handle, Id};
 
 use super::{Context, Home, HttpError, HttpErrorKind, HttpSend, SendOptions};
 use crate::provider::BoxFuture;
@@ -38,8 +38,10 @@ const KEPT: usize = 8;
 
 #[derive(Clone, PartialEq, Eq)]
 struct Way {
-    /// A child after `fork` must not share its parent's connections.
+    /// A child after `fork` must not share its parent's connections, and a connection is driven by the runtime that made
+    /// it, which may be gone.
     process: u32,
+    runtime: Id,
     tls: bool,
     proxy: bool,
     connect_timeout: Duration,
@@ -57,7 +59,8 @@ impl ReqwestSender {
     pub(super) fn learn(&self, context: &Context) -> Result<(), HttpError> {
         let variable = |names: &[&str]| -> Result<Option<String>, HttpError> {
             for name in names {
-                let value = context.env(name).map_err(|error| HttpError::new(HttpErrorKind::Other, error.to_string()))?;
+                let value =
+                    context.env(name).map_err(|error| HttpError::new(HttpErrorKind::Other, error.to_string()))?;
                 if value.is_some() {
                     return Ok(value);
                 }
@@ -80,9 +83,14 @@ impl ReqwestSender {
     }
 
     fn client(&self, uri: &Uri, options: &SendOptions) -> Result<Client, HttpError> {
+        let Ok(runtime) = Handle::try_current() else {
+            let message = "this call needs a tokio runtime; credentials alone do not";
+            return Err(HttpError::new(HttpErrorKind::Other, message));
+        };
         let host = uri.host().unwrap_or_default();
         let way = Way {
             process: Home::process(),
+            runtime: runtime.id(),
             tls: uri.scheme_str() != Some("http"),
             proxy: options.proxy && !super::is_loopback(host),
             connect_timeout: options.connect_timeout,
@@ -101,10 +109,6 @@ impl ReqwestSender {
     }
 
     async fn exchange(&self, request: Request<Bytes>, options: SendOptions) -> Result<Response<Bytes>, HttpError> {
-        if tokio::runtime::Handle::try_current().is_err() {
-            let message = "this call needs a tokio runtime; credentials alone do not";
-            return Err(HttpError::new(HttpErrorKind::Other, message));
-        }
         let client = self.client(request.uri(), &options)?;
         let mut request = reqwest::Request::try_from(request).map_err(classify)?;
         *request.timeout_mut() = Some(options.timeout);
@@ -131,11 +135,7 @@ impl ReqwestSender {
 }
 
 impl HttpSend for ReqwestSender {
-    fn send(
-        &self,
-        request: Request<Bytes>,
-        options: SendOptions,
-    ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
+    fn send(&self, request: Request<Bytes>, options: SendOptions) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
         Box::pin(self.exchange(request, options))
     }
 }
@@ -180,7 +180,8 @@ fn classify(error: reqwest::Error) -> HttpError {
     }
     tls |= innermost.to_string().contains("certificate");
     if error.is_timeout() {
-        let what = if error.is_connect() { "the connection was not made in time" } else { "no complete answer in time" };
+        let what =
+            if error.is_connect() { "the connection was not made in time" } else { "no complete answer in time" };
         return HttpError::new(HttpErrorKind::Timeout, what);
     }
     let kind = match (tls, error.is_connect()) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::machine::{Chores, Landing, Launch, Outcome, Step};
+use super::machine::{Chores, Landing, Launch, Outcome};
 use super::{Shared, sync, time};
 use crate::context::{Context, first};
 use crate::credentials::Credentials;
@@ -71,9 +71,9 @@ impl Flight {
         };
         let now = time(&shared.context);
         let draws = [shared.context.random(), shared.context.random()];
-        let outcome = shared.cell.update(now, |machine| {
-            machine.landed(self.launch.id, result, sync::next_generation(), now, draws)
-        });
+        let outcome = shared
+            .cell
+            .update(now, |machine| machine.landed(self.launch.id, result, sync::next_generation(), now, draws));
         match &outcome {
             Some(Ok(credentials)) => tracing::debug!(
                 provider = %credentials.provider_name(),
@@ -102,7 +102,9 @@ async fn unpanicked(work: impl Future<Output = Outcome>) -> Outcome {
     let mut work = std::pin::pin!(work);
     std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
         Ok(poll) => poll,
-        Err(_) => Poll::Ready(Err(Error::new(ErrorKind::Panicked, "the provider panicked").with_code("ProviderPanicked"))),
+        Err(_) => {
+            Poll::Ready(Err(Error::new(ErrorKind::Panicked, "the provider panicked").with_code("ProviderPanicked")))
+        }
     })
     .await
 }
@@ -130,19 +132,16 @@ pub(super) async fn keep_fresh(
             // The handle is held for an instant only, so that the last one to go ends this.
             let Some(handle) = shared.upgrade() else { return };
             let now = time(&context);
-            let (step, chores) = handle.cell.update(now, |machine| machine.asked(now));
-            let next = handle.cell.look(|machine| machine.next_refresh(now));
+            let (_, chores) = handle.cell.update(now, |machine| machine.asked(now));
+            let (landing, next) = handle.cell.look(|machine| (machine.landing(), machine.next_refresh(now)));
             Shared::start(&handle, chores);
             drop(handle);
-            let pause = match step {
-                // A refresh is under way: look again when it has ended, or soon.
-                Step::Wait(mut landing, _) => {
-                    let ended = async { drop(landing.wait_for(Option::is_some).await) };
-                    let _ = first(ended, context.sleep(LOOK)).await;
-                    continue;
-                }
-                Step::Use(_) | Step::Fail(_) => next.unwrap_or(LOOK).clamp(Duration::from_millis(100), LOOK),
-            };
+            if let Some(mut landing) = landing {
+                let ended = async { drop(landing.wait_for(Option::is_some).await) };
+                let _ = first(ended, context.sleep(LOOK)).await;
+                continue;
+            }
+            let pause = next.unwrap_or(LOOK).clamp(Duration::from_millis(100), LOOK);
             let gone = async { while generations.changed().await.is_ok() {} };
             if first(gone, context.sleep(pause)).await.is_some() {
                 return;

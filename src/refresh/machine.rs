@@ -199,7 +199,13 @@ impl Machine {
     }
 
     /// A machine that holds a literal: its source has nothing else to give, so it is not asked whether it is current.
-    pub(super) fn holding(credentials: Credentials, generation: u64, now: Time, draw: u64, flight_limit: Duration) -> Self {
+    pub(super) fn holding(
+        credentials: Credentials,
+        generation: u64,
+        now: Time,
+        draw: u64,
+        flight_limit: Duration,
+    ) -> Self {
         let mut machine = Self::new(None, flight_limit);
         machine.checks = false;
         // An expired literal is no credential; the first caller hears so.
@@ -279,7 +285,9 @@ impl Machine {
                 let (step, chores) = self.asked(now);
                 // In the mandatory window the wanted time is short; the caller need not wait for more.
                 return match step {
-                    Step::Wait(..) => (self.valid(now).map_or(step, |(held, _)| Step::Use(held.credentials.clone())), chores),
+                    Step::Wait(..) => {
+                        (self.valid(now).map_or(step, |(held, _)| Step::Use(held.credentials.clone())), chores)
+                    }
                     _ => (step, chores),
                 };
             }
@@ -336,7 +344,14 @@ impl Machine {
     }
 
     /// A refresh ended. `generation` is for a credential that is new.
-    pub(super) fn landed(&mut self, id: u64, result: Outcome, generation: u64, now: Time, draws: [u64; 2]) -> Option<Outcome> {
+    pub(super) fn landed(
+        &mut self,
+        id: u64,
+        result: Outcome,
+        generation: u64,
+        now: Time,
+        draws: [u64; 2],
+    ) -> Option<Outcome> {
         if self.flight.as_ref().is_none_or(|flight| flight.id != id) {
             return None;
         }
@@ -351,8 +366,7 @@ impl Machine {
                 let count = self.failure.as_ref().map_or(0, |failure| failure.count) + 1;
                 let since = self.failure.as_ref().map_or(now.system_time(), |failure| failure.since);
                 let remaining = self.valid(now).map(|(_, remaining)| remaining.unwrap_or(Duration::MAX));
-                let wait =
-                    windows::back_off(count, remaining, error.is_permanent(), error.retry_after(), draws[1]);
+                let wait = windows::back_off(count, remaining, error.is_permanent(), error.retry_after(), draws[1]);
                 self.failure = Some(Failure { error: error.clone(), since, count, retry_at: now.boot + wait });
             }
         }
@@ -436,9 +450,7 @@ impl Machine {
         }
         // A flight of a parent process never lands here, and one past its limit has been lost with its executor.
         let grace = self.flight_limit + 5 * SECOND;
-        let lost = |flight: &Flight| {
-            flight.process != now.process || now.boot.saturating_sub(flight.started) > grace
-        };
+        let lost = |flight: &Flight| flight.process != now.process || now.boot.saturating_sub(flight.started) > grace;
         if self.flight.as_ref().is_some_and(lost) {
             self.flight = None;
         }
@@ -487,6 +499,11 @@ impl Machine {
             _ => Duration::ZERO,
         };
         Some(due.max(back_off.unwrap_or_default()))
+    }
+
+    /// The refresh under way.
+    pub(super) fn landing(&self) -> Option<Landing> {
+        self.flying().map(|flight| flight.landing.clone())
     }
 
     pub(super) fn health(&self, now: Time) -> Health {

@@ -172,6 +172,23 @@ impl Refresher {
         self.wait(Some(lifetime)).await
     }
 
+    /// The credential that the source would give now: one that is no longer current is replaced first. For a provider
+    /// that uses the credential to get another, where a new key must not wait for the next second of use.
+    pub(crate) async fn current_credentials(&self) -> Result<Credentials, Error> {
+        if let Some(held) = self.cached()
+            && !self.0.provider.is_current(&held)
+        {
+            let now = self.now();
+            let (chores, landing) =
+                self.0.cell.update(now, |machine| (machine.outdated(&held, now), machine.landing()));
+            self.start(chores);
+            if let Some(landing) = landing {
+                self.0.outcome(landing, None).await;
+            }
+        }
+        self.credentials().await
+    }
+
     /// Lends the credential, if one is valid, without waiting and without writing to shared memory. Starts whatever
     /// refresh a caller of [`credentials`](Self::credentials) would start.
     pub fn with<T>(&self, read: impl FnOnce(&Credentials) -> T) -> Option<T> {
@@ -242,6 +259,12 @@ impl Refresher {
         self.0.context.runner().spawn(Box::pin(flight::keep_fresh(shared, context, generations, stop)));
     }
 
+    /// The outside world that it lives in.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn context(&self) -> &Context {
+        &self.0.context
+    }
+
     fn now(&self) -> machine::Time {
         time(&self.0.context)
     }
@@ -286,8 +309,11 @@ impl Refresher {
                     (flight::Waited::Dropped, _) => {}
                 }
             }
-            Err(Error::new(ErrorKind::Failed, "refreshes are dropped before they end: the place where they run is gone")
-                .with_code("RefreshDropped"))
+            Err(Error::new(
+                ErrorKind::Failed,
+                "refreshes are dropped before they end: the place where they run is gone",
+            )
+            .with_code("RefreshDropped"))
         })
     }
 

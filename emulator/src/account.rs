@@ -1,0 +1,238 @@
+//! The fixed account: who holds which key, which roles there are, whom they trust and what they may do.
+//!
+//! It is fixed so that scripts and tests can rely on it, and shaped so that no secret scanner takes it for real.
+//!
+//! | Who | Key id | May |
+//! |---|---|---|
+//! | RAM user `imm-dev` | `emulator-ram-user` | IMM, AssumeRole |
+//! | the account itself | `emulator-root` | IMM; AssumeRole is refused as for any root |
+//! | RAM user `imm-reader` | `emulator-reader` | read IMM |
+//! | RAM user `imm-disabled` | `emulator-disabled` | nothing, its key is disabled |
+//!
+//! A secret is its key id followed by `-secret`.
+//!
+//! | Role | Longest session | Trusts | May |
+//! |---|---|---|---|
+//! | `imm-role` | 43,200 s | the account | IMM, AssumeRole |
+//! | `short-role` | 3,600 s | the account | IMM |
+//! | `chained-role` | 43,200 s | only `imm-role` | IMM |
+//! | `partner-role` | 43,200 s | the account, with ExternalId `partner-42` | IMM |
+//! | `denied-role` | 43,200 s | nobody | IMM |
+//! | `tenant-<n>`, every n | 43,200 s | the account | IMM |
+
+use std::fmt;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::answer::json;
+
+/// The account's id.
+pub const ACCOUNT_ID: &str = "1234567890123456";
+
+/// RAM user `imm-dev`: may use IMM and AssumeRole.
+pub const RAM_USER: AccessKey = AccessKey {
+    id: "emulator-ram-user",
+    secret: "emulator-ram-user-secret",
+    user: Some(User { name: "imm-dev", id: "201234567890123456" }),
+    active: true,
+    allows: &["imm:*", "sts:AssumeRole"],
+};
+
+/// The account itself: may use IMM; AssumeRole is refused, as for any root.
+pub const ROOT: AccessKey =
+    AccessKey { id: "emulator-root", secret: "emulator-root-secret", user: None, active: true, allows: &["imm:*"] };
+
+/// RAM user `imm-reader`: may read IMM.
+pub const READER: AccessKey = AccessKey {
+    id: "emulator-reader",
+    secret: "emulator-reader-secret",
+    user: Some(User { name: "imm-reader", id: "202345678901234567" }),
+    active: true,
+    allows: &["imm:Get*", "imm:List*"],
+};
+
+/// RAM user `imm-disabled`: its key is disabled.
+pub const DISABLED: AccessKey = AccessKey {
+    id: "emulator-disabled",
+    secret: "emulator-disabled-secret",
+    user: Some(User { name: "imm-disabled", id: "203456789012345678" }),
+    active: false,
+    allows: &[],
+};
+
+pub(crate) const KEYS: [&AccessKey; 4] = [&RAM_USER, &ROOT, &READER, &DISABLED];
+
+/// A long-term AccessKey of the account. Its secret is published here, so it is no secret.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct AccessKey {
+    /// The AccessKey id.
+    pub id: &'static str,
+    /// The AccessKey secret.
+    pub secret: &'static str,
+    pub(crate) user: Option<User>,
+    pub(crate) active: bool,
+    pub(crate) allows: &'static [&'static str],
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct User {
+    pub(crate) name: &'static str,
+    pub(crate) id: &'static str,
+}
+
+pub(crate) fn find_key(id: &str) -> Option<&'static AccessKey> {
+    KEYS.into_iter().find(|key| key.id == id)
+}
+
+/// A role that can be assumed.
+#[derive(Clone)]
+pub(crate) struct Role {
+    pub(crate) name: String,
+    pub(crate) max_seconds: u32,
+    pub(crate) trust: Trust,
+    pub(crate) allows: &'static [&'static str],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    Account,
+    OnlyRole(&'static str),
+    WithExternalId(&'static str),
+    Nobody,
+}
+
+impl Role {
+    fn new(name: &str, trust: Trust) -> Self {
+        Self { name: name.to_owned(), max_seconds: 43_200, trust, allows: &["imm:*"] }
+    }
+
+    /// Eighteen digits that depend on the name only, so that they are the same in every run.
+    pub(crate) fn id(&self) -> String {
+        let digest = Sha256::digest(self.name.as_bytes());
+        let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("3{:017}", number % 100_000_000_000_000_000)
+    }
+
+    pub(crate) fn arn(&self) -> String {
+        format!("acs:ram::{ACCOUNT_ID}:role/{}", self.name)
+    }
+}
+
+/// The role of that name, if the account has one.
+pub(crate) fn find_role(name: &str) -> Option<Role> {
+    Some(match name {
+        "imm-role" => Role { allows: &["imm:*", "sts:AssumeRole"], ..Role::new(name, Trust::Account) },
+        "short-role" => Role { max_seconds: 3_600, ..Role::new(name, Trust::Account) },
+        "chained-role" => Role::new(name, Trust::OnlyRole("imm-role")),
+        "partner-role" => Role::new(name, Trust::WithExternalId("partner-42")),
+        "denied-role" => Role::new(name, Trust::Nobody),
+        _ => {
+            let number = name.strip_prefix("tenant-")?;
+            let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+            // RAM allows 64 characters in a role's name.
+            (digits && name.len() <= 64).then(|| Role::new(name, Trust::Account))?
+        }
+    })
+}
+
+/// The role name in `acs:ram::<account id>:role/<role name>`, with the account id; `None` when the form is another.
+pub(crate) fn parse_role_arn(arn: &str) -> Option<(&str, &str)> {
+    let (account, name) = arn.strip_prefix("acs:ram::")?.split_once(":role/")?;
+    let account_ok = !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit());
+    let name_ok = (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    (account_ok && name_ok).then_some((account, name))
+}
+
+/// The whole account as one JSON object: what the program's `account` command prints.
+pub fn to_json() -> String {
+    #[derive(Serialize)]
+    struct Account {
+        account_id: &'static str,
+        access_keys: Vec<KeyView>,
+        roles: Vec<RoleView>,
+    }
+    #[derive(Serialize)]
+    struct KeyView {
+        access_key_id: &'static str,
+        access_key_secret: &'static str,
+        identity: String,
+        active: bool,
+        allows: &'static [&'static str],
+    }
+    #[derive(Serialize)]
+    struct RoleView {
+        arn: String,
+        max_session_seconds: u32,
+        trusts: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        external_id: Option<&'static str>,
+        allows: &'static [&'static str],
+    }
+    let access_keys = KEYS.into_iter().map(|key| KeyView {
+        access_key_id: key.id,
+        access_key_secret: key.secret,
+        identity: key.user.map_or_else(|| "root".to_owned(), |user| format!("user/{}", user.name)),
+        active: key.active,
+        allows: key.allows,
+    });
+    let roles = ["imm-role", "short-role", "chained-role", "partner-role", "denied-role", "tenant-1"];
+    let roles = roles.into_iter().filter_map(find_role).map(|role| RoleView {
+        arn: role.arn().replace("tenant-1", "tenant-<n>"),
+        max_session_seconds: role.max_seconds,
+        trusts: match role.trust {
+            Trust::Account | Trust::WithExternalId(_) => "account".to_owned(),
+            Trust::OnlyRole(name) => format!("role/{name}"),
+            Trust::Nobody => "nobody".to_owned(),
+        },
+        external_id: match role.trust {
+            Trust::WithExternalId(id) => Some(id),
+            _ => None,
+        },
+        allows: role.allows,
+    });
+    json(&Account { account_id: ACCOUNT_ID, access_keys: access_keys.collect(), roles: roles.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_tenant_role_for_every_number_and_for_nothing_else() {
+        assert!(find_role("tenant-1").is_some());
+        assert!(find_role("tenant-184467440737095516150").is_some());
+        for name in ["tenant-", "tenant-x", "tenant--1", "tenant", "other", ""] {
+            assert!(find_role(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn role_ids_are_eighteen_digits_and_differ() {
+        let ids: Vec<_> = ["imm-role", "short-role", "tenant-1", "tenant-2"]
+            .into_iter()
+            .filter_map(find_role)
+            .map(|role| role.id())
+            .collect();
+        assert!(ids.iter().all(|id| id.len() == 18 && id.bytes().all(|byte| byte.is_ascii_digit())), "{ids:?}");
+        assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
+    }
+
+    #[test]
+    fn role_arns_have_one_form() {
+        assert_eq!(parse_role_arn("acs:ram::1:role/a-b.c"), Some(("1", "a-b.c")));
+        for arn in
+            ["", "imm-role", "acs:ram::x:role/a", "acs:ram::1:role/", "acs:ram::1:user/a", "arn:aws:iam::1:role/a"]
+        {
+            assert!(parse_role_arn(arn).is_none(), "{arn}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Who is calling: from the Authorization header to a proven identity, in the order in which the cloud reports failures.
+//!
+//! Find the signature, timestamp, key, token, signature, nonce. The first failure in this order is the answer.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use subtle::ConstantTimeEq;
+
+use crate::account::{ACCOUNT_ID, AccessKey, find_key};
+use crate::answer::{Outcome, Refusal};
+use crate::clock::parse_utc;
+use crate::policy::{Decision, wildcard};
+use crate::request::Request;
+use crate::server::State;
+use crate::sessions::Session;
+use crate::signature::{Authorization, Canonical, Names, incomplete, sha256_hex, string_to_sign};
+
+/// Documented: a request is valid for 15 minutes before and after its timestamp.
+const WINDOW: Duration = Duration::minutes(15);
+
+/// The documents require all common headers to be signed.
+const MUST_BE_SIGNED: [&str; 6] =
+    ["host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"];
+/// These must be signed when they are sent.
+const SIGNED_IF_SENT: [&str; 2] = ["content-type", "x-acs-security-token"];
+
+const TOKEN: &str = "x-acs-security-token";
+
+/// A proven identity.
+pub(crate) enum Caller {
+    Key(&'static AccessKey),
+    Session(Arc<Session>),
+}
+
+pub(crate) fn authenticate(state: &State, request: &Request, now: DateTime<Utc>) -> Outcome<Caller> {
+    let header = request.header("authorization").ok_or_else(|| Refusal::missing("AccessKeyId"))?;
+    let authorization = Authorization::parse(&header)?;
+    let timestamp = timestamp(request, now)?;
+    let caller = find(state, request, &authorization.access_key_id, now)?;
+    verify(request, &authorization, caller.secret())?;
+    // A nonce is remembered only now: what was not signed with the key must not use up the key's nonces.
+    let nonce = request.header("x-acs-signature-nonce").unwrap_or_default();
+    if !state.nonces.record(&authorization.access_key_id, &nonce, timestamp, now, WINDOW) {
+        return Err(Refusal::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."));
+    }
+    Ok(caller)
+}
+
+fn timestamp(request: &Request, now: DateTime<Utc>) -> Outcome<DateTime<Utc>> {
+    let timestamp = request.header("x-acs-date").and_then(|text| parse_utc(&text)).ok_or_else(|| {
+        Refusal::new(400, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted.")
+    })?;
+    if (now - timestamp).abs() > WINDOW {
+        return Err(Refusal::new(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired."));
+    }
+    Ok(timestamp)
+}
+
+/// The holder of the key, whose token fits. Nothing is proven yet.
+fn find(state: &State, request: &Request, access_key_id: &str, now: DateTime<Utc>) -> Outcome<Caller> {
+    let token = request.header(TOKEN).filter(|token| !token.is_empty());
+    if let Some(key) = find_key(access_key_id) {
+        if !key.active {
+            return Err(Refusal::new(400, "InvalidAccessKeyId.Inactive", "Specified access key is disabled."));
+        }
+        return match token {
+            None => Ok(Caller::Key(key)),
+            Some(_) => Err(mismatch()),
+        };
+    }
+    let session = state
+        .sessions
+        .by_key(access_key_id)
+        .ok_or_else(|| Refusal::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."))?;
+    let Some(token) = token else {
+        return Err(Refusal::new(400, "MissingSecurityToken", "SecurityToken is mandatory for this action."));
+    };
+    if !bool::from(token.as_bytes().ct_eq(session.token.as_bytes())) {
+        return Err(match state.sessions.key_of_token(&token) {
+            Some(_) => mismatch(),
+            None => Refusal::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed."),
+        });
+    }
+    if session.expires <= now {
+        return Err(Refusal::new(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."));
+    }
+    Ok(Caller::Session(session))
+}
+
+fn mismatch() -> Refusal {
+    Refusal::new(
+        400,
+        "InvalidSecurityToken.MismatchWithAccessKey",
+        "Specified SecurityToken mismatch with the AccessKey.",
+    )
+}
+
+fn verify(request: &Request, authorization: &Authorization, secret: &str) -> Outcome<()> {
+    let signed = |name: &str| authorization.signed_headers.iter().any(|signed| signed == name);
+    let all_signed = MUST_BE_SIGNED.into_iter().all(signed)
+        && SIGNED_IF_SENT.into_iter().all(|name| request.header(name).is_none() || signed(name));
+    if !all_signed || request.header("x-acs-signature-nonce").is_none_or(|nonce| nonce.is_empty()) {
+        return Err(incomplete());
+    }
+    let headers: Vec<(String, String)> = authorization
+        .signed_headers
+        .iter()
+        .map(|name| request.header(name).map(|value| (name.clone(), value)))
+        .collect::<Option<_>>()
+        .ok_or_else(incomplete)?;
+    // The hash is that of the body as received, so a body that was changed fails even if its header was not.
+    let payload_hash = sha256_hex(&request.body);
+    let canonical = Canonical {
+        method: request.method.as_str(),
+        path: &request.path,
+        query: &request.query,
+        headers: &headers,
+        payload_hash: &payload_hash,
+    };
+    let hash_fits = request.header("x-acs-content-sha256").is_some_and(|header| header == payload_hash);
+    if hash_fits && canonical.is_signed(secret, &authorization.signature) {
+        return Ok(());
+    }
+    let canonical_request = canonical.request(Names::Encoded);
+    Err(Refusal::new(
+        400,
+        "SignatureDoesNotMatch",
+        format!(
+            "Specified signature does not match our calculation. server StringToSign is [{}] server CanonicalRequest is [{}]",
+            string_to_sign(&canonical_request).replace('\n', "\\n"),
+            canonical_request.replace('\n', "\\n"),
+        ),
+    ))
+}
+
+impl Caller {
+    fn secret(&self) -> &str {
+        match self {
+            Self::Key(key) => key.secret,
+            Self::Session(session) => &session.secret,
+        }
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        matches!(self, Self::Key(key) if key.user.is_none())
+    }
+
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Key(_) => None,
+            Self::Session(session) => Some(session),
+        }
+    }
+
+    /// The decision of the identity's own policies and, for a session, of the policy it was granted with; with the
+    /// `PolicyType` of the one that refused.
+    pub(crate) fn decide(&self, action: &str, resource: &str) -> (Decision, &'static str) {
+        let allows = match self {
+            Self::Key(key) => key.allows,
+            Self::Session(session) => session.role.allows,
+        };
+        if !allows.iter().any(|pattern| wildcard(pattern, action)) {
+            return (Decision::ImplicitDeny, "AccountLevelIdentityBasedPolicy");
+        }
+        match self.session().and_then(|session| session.policy.as_ref()) {
+            Some(policy) => (policy.decide(action, resource), "SessionPolicy"),
+            None => (Decision::Allow, "AccountLevelIdentityBasedPolicy"),
+        }
+    }
+
+    /// `AuthPrincipalType` and `AuthPrincipalDisplayName` of an `AccessDeniedDetail`.
+    pub(crate) fn principal(&self) -> (&'static str, String) {
+        match self {
+            Self::Key(AccessKey { user: Some(user), .. }) => ("SubUser", user.id.to_owned()),
+            Self::Key(_) => ("Account", ACCOUNT_ID.to_owned()),
+            Self::Session(session) => ("AssumedRoleUser", format!("{}:{}", session.role.name, session.name)),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! One authenticated call on its way to a product: what the handlers are given.
+
+use chrono::{DateTime, Utc};
+
+use crate::account::ACCOUNT_ID;
+use crate::answer::{AccessDenied, Outcome, Refusal};
+use crate::authenticate::Caller;
+use crate::policy::Decision;
+use crate::request::Parameters;
+use crate::server::State;
+
+pub(crate) struct Invocation<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) caller: &'a Caller,
+    pub(crate) parameters: &'a Parameters,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) request_id: &'a str,
+    pub(crate) region: &'a str,
+}
+
+impl Invocation<'_> {
+    /// The authorisation step: `refusal` with an `AccessDeniedDetail`, unless the caller may.
+    pub(crate) fn authorise(&self, action: String, resource: &str, refusal: Refusal) -> Outcome<()> {
+        let (decision, policy_type) = self.caller.decide(&action, resource);
+        if decision == Decision::Allow {
+            return Ok(());
+        }
+        let (auth_principal_type, auth_principal_display_name) = self.caller.principal();
+        let denied = AccessDenied {
+            auth_action: action,
+            auth_principal_type,
+            auth_principal_display_name,
+            auth_principal_owner_id: ACCOUNT_ID,
+            policy_type,
+            no_permission_type: if decision == Decision::ExplicitDeny { "ExplicitDeny" } else { "ImplicitDeny" },
+            encoded_diagnostic_message: self.state.random.base64(64),
+        };
+        Err(Refusal { denied: Some(Box::new(denied)), ..refusal })
+    }
+}

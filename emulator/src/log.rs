@@ -1,0 +1,160 @@
+//! The log of calls, which tests read to prove what was and was not sent, and the figures computed from it.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use crate::lock;
+
+/// Older calls are forgotten beyond this many; the summary still counts them.
+const KEPT: usize = 100_000;
+
+/// One request to a product, with nothing removed: a test can look for secrets in its URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// `GET` or `POST`, or whatever else was sent.
+    pub method: String,
+    /// `x-acs-action`; empty when it was not sent.
+    pub action: String,
+    /// `x-acs-version`; empty when it was not sent.
+    pub version: String,
+    /// The key id in the Authorization header, proven or not.
+    pub access_key_id: Option<String>,
+    /// The role session name, once the call was proven to come from a session.
+    pub session: Option<String>,
+    /// The Host header.
+    pub host: String,
+    /// The request target from the path on, as received.
+    pub path_and_query: String,
+    /// The HTTP status of the answer. 0 while there is none: the call is in flight, or its client hung up.
+    pub status: u16,
+    /// The `Code` of a refusal.
+    pub code: Option<String>,
+    /// When it arrived, by the emulator's clock.
+    pub at: SystemTime,
+}
+
+/// How many calls came, and how they were answered. What is in neither `accepted` nor `rejected` was not answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tally {
+    /// Requests that arrived.
+    pub calls: u64,
+    /// Requests answered with success.
+    pub accepted: u64,
+    /// Requests answered with an error, injected faults included.
+    pub rejected: u64,
+}
+
+/// Figures over everything since the emulator started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// All requests: to STS, to IMM, and those that named neither.
+    pub calls: u64,
+    /// Requests answered with success.
+    pub accepted: u64,
+    /// Requests answered with an error, injected faults included.
+    pub rejected: u64,
+    /// Sessions granted by AssumeRole.
+    pub sessions_granted: u64,
+    /// Different sessions that made at least one accepted call.
+    pub sessions_used: u64,
+    /// The requests that named STS (version 2015-04-01).
+    pub sts: Tally,
+    /// The requests that named IMM (version 2020-09-30).
+    pub imm: Tally,
+}
+
+#[derive(Default)]
+pub(crate) struct Log {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    forgotten: usize,
+    calls: VecDeque<Call>,
+    all: Tally,
+    sts: Tally,
+    imm: Tally,
+    sessions_granted: u64,
+    sessions_used: HashSet<String>,
+}
+
+/// A call's place in the log, until it is answered.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot(usize);
+
+impl Log {
+    /// Called on arrival, so that calls stand in their order and one whose client hangs up is there too.
+    pub(crate) fn arrived(&self, call: Call) -> Slot {
+        let mut inner = lock(&self.inner);
+        inner.tally(&call.version, |tally| tally.calls += 1);
+        inner.calls.push_back(call);
+        if inner.calls.len() > KEPT {
+            inner.calls.pop_front();
+            inner.forgotten += 1;
+        }
+        Slot(inner.forgotten + inner.calls.len() - 1)
+    }
+
+    pub(crate) fn proven(&self, slot: Slot, session: &str) {
+        if let Some(call) = lock(&self.inner).call(slot) {
+            call.session = Some(session.to_owned());
+        }
+    }
+
+    pub(crate) fn answered(&self, slot: Slot, status: u16, code: Option<&str>) {
+        let mut inner = lock(&self.inner);
+        let Some(call) = inner.call(slot) else { return };
+        call.status = status;
+        call.code = code.map(str::to_owned);
+        let call = call.clone();
+        let accepted = code.is_none();
+        inner.tally(&call.version, |tally| {
+            tally.accepted += u64::from(accepted);
+            tally.rejected += u64::from(!accepted);
+        });
+        if accepted && call.version == crate::sts::VERSION && call.action == "AssumeRole" {
+            inner.sessions_granted += 1;
+        }
+        if let (true, Some(_), Some(key)) = (accepted, call.session, call.access_key_id) {
+            inner.sessions_used.insert(key);
+        }
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        lock(&self.inner).calls.iter().cloned().collect()
+    }
+
+    pub(crate) fn summary(&self) -> Summary {
+        let inner = lock(&self.inner);
+        Summary {
+            calls: inner.all.calls,
+            accepted: inner.all.accepted,
+            rejected: inner.all.rejected,
+            sessions_granted: inner.sessions_granted,
+            sessions_used: inner.sessions_used.len() as u64,
+            sts: inner.sts,
+            imm: inner.imm,
+        }
+    }
+}
+
+impl Inner {
+    fn call(&mut self, slot: Slot) -> Option<&mut Call> {
+        let index = slot.0.checked_sub(self.forgotten)?;
+        self.calls.get_mut(index)
+    }
+
+    fn tally(&mut self, version: &str, change: impl Fn(&mut Tally)) {
+        change(&mut self.all);
+        match version {
+            crate::sts::VERSION => change(&mut self.sts),
+            crate::imm::VERSION => change(&mut self.imm),
+            _ => {}
+        }
+    }
+}

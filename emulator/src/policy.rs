@@ -1,0 +1,199 @@
+//! RAM policies: the documented grammar, and whether one allows an action on a resource.
+//!
+//! `Action`, `NotAction`, `Resource` and `NotResource` are evaluated, with `*` and `?`. `Condition` is not: a statement
+//! that has one never allows and always denies, so that an emulated session is never wider than a real one.
+
+use serde_json::Value;
+
+pub(crate) struct Policy {
+    statements: Vec<Statement>,
+}
+
+struct Statement {
+    allow: bool,
+    conditional: bool,
+    actions: Patterns,
+    resources: Patterns,
+}
+
+struct Patterns {
+    list: Vec<String>,
+    negated: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Allow,
+    ImplicitDeny,
+    ExplicitDeny,
+}
+
+impl Policy {
+    /// `None` when the text has not the documented grammar: an object with `Version` "1" and at least one statement,
+    /// each with an `Effect`, and with actions and resources as a string or a list of strings.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let object = value.as_object()?;
+        if object.get("Version")?.as_str()? != "1" || object.keys().any(|key| key != "Version" && key != "Statement") {
+            return None;
+        }
+        let statements: Vec<_> = match object.get("Statement")? {
+            Value::Array(list) => list.iter().map(Statement::parse).collect::<Option<_>>()?,
+            single => vec![Statement::parse(single)?],
+        };
+        (!statements.is_empty()).then_some(Self { statements })
+    }
+
+    pub(crate) fn decide(&self, action: &str, resource: &str) -> Decision {
+        let mut decision = Decision::ImplicitDeny;
+        // Action names are compared without regard to case; resource names are not.
+        let action = action.to_ascii_lowercase();
+        for statement in &self.statements {
+            if !statement.actions.matches(&action) || !statement.resources.matches(resource) {
+                continue;
+            }
+            if !statement.allow {
+                return Decision::ExplicitDeny;
+            }
+            if !statement.conditional {
+                decision = Decision::Allow;
+            }
+        }
+        decision
+    }
+}
+
+impl Statement {
+    fn parse(value: &Value) -> Option<Self> {
+        let object = value.as_object()?;
+        let allow = match object.get("Effect")?.as_str()? {
+            "Allow" => true,
+            "Deny" => false,
+            _ => return None,
+        };
+        let mut actions = Patterns::parse(object, "Action", "NotAction")?;
+        actions.list.iter_mut().for_each(|pattern| pattern.make_ascii_lowercase());
+        let resources = Patterns::parse(object, "Resource", "NotResource")?;
+        Some(Self { allow, conditional: object.contains_key("Condition"), actions, resources })
+    }
+}
+
+impl Patterns {
+    fn parse(object: &serde_json::Map<String, Value>, name: &str, not_name: &str) -> Option<Self> {
+        let (value, negated) = match (object.get(name), object.get(not_name)) {
+            (Some(value), None) => (value, false),
+            (None, Some(value)) => (value, true),
+            _ => return None,
+        };
+        let list: Vec<String> = match value {
+            Value::String(single) => vec![single.clone()],
+            Value::Array(list) => {
+                list.iter().map(|pattern| pattern.as_str().map(str::to_owned)).collect::<Option<_>>()?
+            }
+            _ => return None,
+        };
+        (!list.is_empty()).then_some(Self { list, negated })
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        self.list.iter().any(|pattern| wildcard(pattern, text)) != self.negated
+    }
+}
+
+/// `*` stands for any run of characters, `?` for one.
+pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                // Let the last star take one character more.
+                Some((star_p, star_t)) => {
+                    star = Some((star_p, star_t + 1));
+                    p = star_p + 1;
+                    t = star_t + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decide(policy: &str, action: &str, resource: &str) -> Decision {
+        Policy::parse(policy).unwrap().decide(action, resource)
+    }
+
+    #[test]
+    fn wildcards() {
+        for (pattern, text, expected) in [
+            ("imm:*", "imm:CreateProject", true),
+            ("imm:Get*", "imm:GetProject", true),
+            ("imm:Get*", "imm:CreateProject", false),
+            ("*", "", true),
+            ("", "a", false),
+            ("a*b*c", "aXbYbZc", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*:project/tenant-1-*", "acs:imm:cn-hangzhou:1:project/tenant-1-x", true),
+        ] {
+            assert_eq!(wildcard(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn deny_beats_allow_and_silence_denies() {
+        let policy = r#"{"Version":"1","Statement":[
+            {"Effect":"Allow","Action":["imm:*"],"Resource":"*"},
+            {"Effect":"Deny","Action":"imm:DeleteProject","Resource":["*"]}]}"#;
+        assert_eq!(decide(policy, "imm:GetProject", "r"), Decision::Allow);
+        assert_eq!(decide(policy, "IMM:getproject", "r"), Decision::Allow);
+        assert_eq!(decide(policy, "imm:DeleteProject", "r"), Decision::ExplicitDeny);
+        assert_eq!(decide(policy, "sts:AssumeRole", "r"), Decision::ImplicitDeny);
+    }
+
+    #[test]
+    fn resources_negations_and_conditions_restrict() {
+        let policy = r#"{"Version":"1","Statement":
+            {"Effect":"Allow","NotAction":"imm:Delete*","Resource":"acs:imm:*:*:project/a*"}}"#;
+        assert_eq!(decide(policy, "imm:GetProject", "acs:imm:x:1:project/ab"), Decision::Allow);
+        assert_eq!(decide(policy, "imm:GetProject", "acs:imm:x:1:project/b"), Decision::ImplicitDeny);
+        assert_eq!(decide(policy, "imm:DeleteProject", "acs:imm:x:1:project/ab"), Decision::ImplicitDeny);
+        let conditional =
+            r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"a":{}}}]}"#;
+        assert_eq!(decide(conditional, "imm:GetProject", "r"), Decision::ImplicitDeny);
+    }
+
+    #[test]
+    fn the_grammar_is_checked() {
+        for policy in [
+            "",
+            "[]",
+            "{",
+            r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
+            r#"{"Version":"1"}"#,
+            r#"{"Version":"1","Statement":[]}"#,
+            r#"{"Version":"1","Statement":[{"Effect":"allow","Action":"*","Resource":"*"}]}"#,
+            r#"{"Version":"1","Statement":[{"Effect":"Allow","Resource":"*"}]}"#,
+            r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*"}]}"#,
+            r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":[],"Resource":"*"}]}"#,
+            r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":[1],"Resource":"*"}]}"#,
+        ] {
+            assert!(Policy::parse(policy).is_none(), "{policy}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Which product and operation a request names, by its headers and its host.
+
+use http::Method;
+
+use crate::answer::{Outcome, Refusal};
+use crate::request::Request;
+use crate::{imm, sts};
+
+/// The region of requests whose host names none: loopback addresses.
+const DEFAULT_REGION: &str = "cn-hangzhou";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Product {
+    Sts,
+    Imm,
+}
+
+impl Product {
+    pub(crate) fn of_version(version: &str) -> Option<Self> {
+        match version {
+            sts::VERSION => Some(Self::Sts),
+            imm::VERSION => Some(Self::Imm),
+            _ => None,
+        }
+    }
+
+    /// The product code, as the metadata repository spells it.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Sts => "Sts",
+            Self::Imm => "imm",
+        }
+    }
+
+    fn actions(self) -> &'static [&'static str] {
+        match self {
+            Self::Sts => &sts::ACTIONS,
+            Self::Imm => &imm::ACTIONS,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) product: Product,
+    pub(crate) action: String,
+    pub(crate) region: String,
+}
+
+impl Route {
+    pub(crate) fn find(request: &Request) -> Outcome<Self> {
+        let host = Host::parse(&request.header("host").unwrap_or_default());
+        if host == Host::OtherProduct {
+            return Err(Refusal::new(
+                404,
+                "InvalidProduct.NotFound",
+                "Cannot find product according to your specified domain.",
+            ));
+        }
+        if request.method != Method::GET && request.method != Method::POST {
+            return Err(Refusal::new(400, "UnsupportedHTTPMethod", "This http method is not supported."));
+        }
+        if request.path != "/" {
+            return Err(not_found());
+        }
+        let given = |name: &str| request.header(name).filter(|value| !value.is_empty());
+        let version = given("x-acs-version").ok_or_else(|| Refusal::missing("Version"))?;
+        let action = given("x-acs-action").ok_or_else(|| Refusal::missing("Action"))?;
+        let product = Product::of_version(&version)
+            .filter(|product| host.serves(*product))
+            .ok_or_else(|| Refusal::invalid("Version"))?;
+        if !product.actions().contains(&action.as_str()) {
+            return Err(not_found());
+        }
+        let region = match host {
+            Host::Product(_, region) if !region.is_empty() => region,
+            _ => DEFAULT_REGION.to_owned(),
+        };
+        Ok(Self { product, action, region })
+    }
+}
+
+fn not_found() -> Refusal {
+    Refusal::new(404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
+}
+
+/// What a Host header tells. Under `aliyuncs.com` it names a product; elsewhere (loopback, container names) nothing.
+#[derive(Debug, PartialEq, Eq)]
+enum Host {
+    Anything,
+    Product(Product, String),
+    OtherProduct,
+}
+
+impl Host {
+    /// A scheme before the name is tolerated: the official Python client sends one when it is talked into plain HTTP.
+    fn parse(header: &str) -> Self {
+        let host = header.to_ascii_lowercase();
+        let host = host.rsplit("//").next().unwrap_or_default();
+        let host = host.split([':', '/']).next().unwrap_or_default();
+        let Some(name) = host.strip_suffix(".aliyuncs.com") else { return Self::Anything };
+        let (product, region) = name.split_once('.').unwrap_or((name, ""));
+        match product {
+            "sts" | "sts-vpc" => Self::Product(Product::Sts, region.to_owned()),
+            // IMM has no global endpoint.
+            "imm" | "imm-vpc" if !region.is_empty() => Self::Product(Product::Imm, region.to_owned()),
+            _ => Self::OtherProduct,
+        }
+    }
+
+    fn serves(&self, product: Product) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Product(named, _) => *named == product,
+            Self::OtherProduct => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_name_products_and_regions() {
+        let product = |product, region: &str| Host::Product(product, region.to_owned());
+        for (header, expected) in [
+            ("127.0.0.1:38471", Host::Anything),
+            ("http://127.0.0.1:38471", Host::Anything),
+            ("[::1]:80", Host::Anything),
+            ("", Host::Anything),
+            ("sts.aliyuncs.com", product(Product::Sts, "")),
+            ("sts-vpc.cn-beijing.aliyuncs.com", product(Product::Sts, "cn-beijing")),
+            ("IMM.cn-shanghai.aliyuncs.com:443", product(Product::Imm, "cn-shanghai")),
+            ("imm.aliyuncs.com", Host::OtherProduct),
+            ("ecs.aliyuncs.com", Host::OtherProduct),
+        ] {
+            assert_eq!(Host::parse(header), expected, "{header}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Providers in order: the first that answers is kept.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::credentials::Credentials;
+use crate::error::{Error, ErrorKind};
+use crate::explain::Account;
+use crate::provider::{BoxFuture, ProvideCredentials};
+
+/// What a chain does when a provider that is configured fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnFailure {
+    /// Stop with its error, so that an outage never turns into another identity.
+    #[default]
+    Stop,
+    /// Ask the next one, as the official SDKs do. Each identity passed over this way is a warning event. It never leaves a
+    /// provider that has answered before.
+    TryNext,
+}
+
+/// Providers in order.
+///
+/// Only a provider that is not configured is passed over. The first one that answers is kept: if it says later that it
+/// is not configured, it has failed, and only a new chain chooses again. While nothing has answered, every call looks
+/// again.
+///
+/// A chain is a provider; give it to a [`Refresher`](crate::Refresher) to use it.
+///
+/// ```
+/// use alibabacloud_credentials::{Chain, CliProfileProvider, EnvironmentProvider, Refresher};
+///
+/// let chain = Chain::new("mine").then(EnvironmentProvider::prefixed("MEDIA")).then(CliProfileProvider::new());
+/// let credentials = Refresher::new(chain);
+/// ```
+pub struct Chain {
+    name: String,
+    providers: Vec<Arc<dyn ProvideCredentials>>,
+    on_failure: OnFailure,
+    /// The position of the provider that answered, or [`NONE`].
+    kept: AtomicUsize,
+    accounts: Mutex<Vec<Account>>,
+}
+
+const NONE: usize = usize::MAX;
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let providers: Vec<_> = self.providers.iter().map(|provider| provider.provider_name()).collect();
+        f.debug_struct("Chain").field("name", &self.name).field("providers", &providers).finish_non_exhaustive()
+    }
+}
+
+impl Chain {
+    /// An empty chain. Its name stands in front of its providers': `mine/env`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            providers: Vec::new(),
+            on_failure: OnFailure::Stop,
+            kept: AtomicUsize::new(NONE),
+            accounts: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Adds a provider behind the others.
+    #[must_use]
+    pub fn then(mut self, provider: impl ProvideCredentials) -> Self {
+        self.providers.push(Arc::new(provider));
+        self
+    }
+
+    /// What to do when a configured provider fails. Default: stop.
+    #[must_use]
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = on_failure;
+        self
+    }
+
+    fn kept(&self) -> Option<(usize, &Arc<dyn ProvideCredentials>)> {
+        let at = self.kept.load(Ordering::Acquire);
+        self.providers.get(at).map(|provider| (at, provider))
+    }
+
+    /// What each provider said when the chain last looked, all of them in order. Empty before that.
+    pub(crate) fn accounts(&self) -> Vec<Account> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, at: usize, account: Account) {
+        if let Some(place) = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).get_mut(at) {
+            *place = account;
+        }
+    }
+
+    async fn ask(&self) -> Result<Credentials, Error> {
+        if let Some((at, provider)) = self.kept() {
+            return self.ask_kept(at, provider).await;
+        }
+        let unasked = self.providers.iter().map(|provider| Account::not_reached(&provider.provider_name())).collect();
+        *self.accounts.lock().unwrap_or_else(PoisonError::into_inner) = unasked;
+        let mut errors: Vec<Error> = Vec::new();
+        for (at, provider) in self.providers.iter().enumerate() {
+            let name = provider.provider_name();
+            let error = match provider.provide_credentials().await {
+                Ok(found) => {
+                    self.kept.store(at, Ordering::Release);
+                    self.note(at, Account::used(&name, &found));
+                    for passed_over in errors.iter().filter(|error| error.kind() != ErrorKind::NotConfigured) {
+                        tracing::warn!(used = %name, failed = %passed_over, "another identity than the one configured first");
+                    }
+                    return Ok(found.or_provider_name(&name).in_provider(&self.name));
+                }
+                Err(error) => {
+                    if error.provider_name().is_some() {
+                        error
+                    } else {
+                        error.in_provider(&name)
+                    }
+                }
+            };
+            self.note(at, Account::of_error(&name, &error));
+            if error.kind() != ErrorKind::NotConfigured && self.on_failure == OnFailure::Stop {
+                return Err(error.with_causes(errors));
+            }
+            errors.push(error);
+        }
+        Err(nothing(errors))
+    }
+
+    async fn ask_kept(&self, at: usize, provider: &Arc<dyn ProvideCredentials>) -> Result<Credentials, Error> {
+        let name = provider.provider_name();
+        match provider.provide_credentials().await {
+            Ok(found) => {
+                self.note(at, Account::used(&name, &found));
+                Ok(found.or_provider_name(&name).in_provider(&self.name))
+            }
+            Err(error) => {
+                let error = if error.provider_name().is_some() { error } else { error.in_provider(&name) };
+                let error = if error.kind() == ErrorKind::NotConfigured {
+                    let gone = error.with_kind(ErrorKind::Failed).with_code("SourceGone");
+                    gone.map_message(|message| format!("gave credentials before, and now: {message}"))
+                        .with_remedy("bring it back; only a new chain looks for another source")
+                } else {
+                    error
+                };
+                self.note(at, Account::of_error(&name, &error));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The error when every provider was passed over.
+fn nothing(errors: Vec<Error>) -> Error {
+    let failed = errors.iter().find(|error| error.kind() != ErrorKind::NotConfigured);
+    let kind = failed.map_or(ErrorKind::NotConfigured, Error::kind);
+    let said: Vec<String> =
+        errors.iter().map(|error| format!("{}: {}", error.provider_name().unwrap_or("?"), error.message())).collect();
+    let message = if said.is_empty() {
+        "the chain has no providers".to_owned()
+    } else {
+        format!("no credentials ({})", said.join("; "))
+    };
+    Error::new(kind, message).with_code("NoCredentials").with_causes(errors)
+}
+
+impl ProvideCredentials for Chain {
+    fn provider_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.name)
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async move { self.ask().await.map_err(|error| error.in_provider(&self.name)) })
+    }
+
+    fn is_current(&self, credentials: &Credentials) -> bool {
+        self.kept().is_none_or(|(_, provider)| provider.is_current(credentials))
+    }
+}

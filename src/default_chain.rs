@@ -1,0 +1,292 @@
+//! The chain that a service plugs in: the official order, one cache, one way to ask.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::chain::{Chain, OnFailure};
+use crate::context::Context;
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::explain::Explanation;
+use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::providers::{AssumeRoleProvider, CliProfileProvider, EnvironmentProvider, EnvironmentRole, Later};
+use crate::refresh::Refresher;
+use crate::sts::{AssumeRole, CallerIdentity, Sts, StsEndpoint, check_region};
+
+/// Finds credentials where the official SDKs do, and keeps them fresh. Cloning is one reference count.
+///
+/// | # | name | source |
+/// |---|---|---|
+/// | 1 | `env` | `ALIBABA_CLOUD_ACCESS_KEY_ID`, `…_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN`; then the `IMM_*` trio; then [`env_prefix`](DefaultCredentialChainBuilder::env_prefix) |
+/// | 2 | `oidc_role_arn` | RRSA: not in this version, fails when it is configured |
+/// | 3 | `cli_profile` | `~/.aliyun/config.json` |
+/// | 4 | `profile` | `~/.alibabacloud/credentials`: not in this version, fails when the file is there |
+/// | 5 | `ecs_ram_role` | instance metadata: not in this version, fails when it is asked for by name |
+/// | 6 | `credentials_uri` | `ALIBABA_CLOUD_CREDENTIALS_URI`: not in this version, fails when it is set |
+///
+/// What was found can be turned into a role's session by [`assume_role`](DefaultCredentialChainBuilder::assume_role), the
+/// last hop. Once a session was asked for, the key that it was made with never reaches a caller.
+///
+/// ```
+/// # async fn example() -> Result<(), alibabacloud_credentials::Error> {
+/// use alibabacloud_credentials::DefaultCredentialChain;
+///
+/// let chain = DefaultCredentialChain::new();
+/// let credentials = chain.credentials().await?; // cached; renewed before it expires
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct DefaultCredentialChain {
+    refresher: Refresher,
+    chain: Arc<Chain>,
+    sts: Sts,
+}
+
+impl fmt::Debug for DefaultCredentialChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DefaultCredentialChain").field("chain", &self.chain).finish_non_exhaustive()
+    }
+}
+
+impl Default for DefaultCredentialChain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl DefaultCredentialChain {
+    /// The chain over the real world. No I/O, no thread, no runtime; it cannot fail.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// The same chain for the whole process: five libraries that use it share one session.
+    pub fn shared() -> Self {
+        static SHARED: OnceLock<DefaultCredentialChain> = OnceLock::new();
+        SHARED.get_or_init(Self::new).clone()
+    }
+
+    /// A chain with choices.
+    pub fn builder() -> DefaultCredentialChainBuilder {
+        DefaultCredentialChainBuilder::default()
+    }
+
+    /// The credential, valid now: see [`Refresher::credentials`].
+    ///
+    /// # Errors
+    ///
+    /// When no provider has any, or the one that is configured failed. [`Error::causes`] has what each one said.
+    pub async fn credentials(&self) -> Result<Credentials, Error> {
+        self.refresher.credentials().await
+    }
+
+    /// Everything else: borrowing, invalidating, health, renewal without traffic.
+    pub fn refresher(&self) -> &Refresher {
+        &self.refresher
+    }
+
+    /// What every provider answered. Looks once, through the cache, if nothing has been looked for yet.
+    pub async fn explain(&self) -> Explanation {
+        let result = self.refresher.credentials().await;
+        Explanation::new(&result, self.chain.accounts())
+    }
+
+    /// Whose credential this is, as STS says it.
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials), and those of the call to STS.
+    pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
+        let credentials = self.refresher.credentials().await?;
+        self.sts.caller_identity(&credentials).await
+    }
+}
+
+impl From<DefaultCredentialChain> for Refresher {
+    fn from(chain: DefaultCredentialChain) -> Self {
+        chain.refresher
+    }
+}
+
+impl From<&DefaultCredentialChain> for Refresher {
+    fn from(chain: &DefaultCredentialChain) -> Self {
+        chain.refresher.clone()
+    }
+}
+
+impl ProvideCredentials for DefaultCredentialChain {
+    fn provider_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed("default")
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        self.refresher.provide_credentials()
+    }
+
+    fn is_current(&self, credentials: &Credentials) -> bool {
+        self.refresher.is_current(credentials)
+    }
+}
+
+/// Builds a [`DefaultCredentialChain`]. A bad argument shows as an error of `credentials()`, before any request.
+#[derive(Debug, Default)]
+pub struct DefaultCredentialChainBuilder {
+    context: Context,
+    profile: Option<String>,
+    env_prefixes: Vec<String>,
+    endpoint: StsEndpoint,
+    ecs_metadata: Option<bool>,
+    role: Option<AssumeRole>,
+    on_failure: OnFailure,
+    advisory: Option<Duration>,
+}
+
+impl DefaultCredentialChainBuilder {
+    /// The outside world; the real one by default.
+    #[must_use]
+    pub fn context(mut self, context: Context) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// Restricts the chain to this profile, of config.json, then of the ini file.
+    #[must_use]
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
+        self.profile = Some(name.into());
+        self
+    }
+
+    /// Reads another family of variables too, behind the documented ones: `OSS` for `OSS_ACCESS_KEY_ID` and so on.
+    #[must_use]
+    pub fn env_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.env_prefixes.push(prefix.into());
+        self
+    }
+
+    /// The region whose STS is used, as `cn-hangzhou`. Without one, `sts.aliyuncs.com`.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.endpoint.region = Some(region.into());
+        self
+    }
+
+    /// The STS host as `host[:port]`, always over HTTPS; `http://` for loopback alone.
+    #[must_use]
+    pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.endpoint.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Lets an STS endpoint be plain `http://` beyond loopback. Secrets then travel in the clear.
+    #[must_use]
+    pub fn allow_plain_http(mut self) -> Self {
+        self.endpoint.allow_plain_http = true;
+        self
+    }
+
+    /// Uses the region's VPC host of STS. Without a region it means nothing.
+    #[must_use]
+    pub fn vpc_endpoint(mut self, vpc: bool) -> Self {
+        self.endpoint.vpc = vpc;
+        self
+    }
+
+    /// Whether instance metadata may be asked.
+    #[must_use]
+    pub fn ecs_metadata(mut self, ask: bool) -> Self {
+        self.ecs_metadata = Some(ask);
+        self
+    }
+
+    /// Assumes `role` with whatever the chain finds: the last hop.
+    #[must_use]
+    pub fn assume_role(mut self, role: AssumeRole) -> Self {
+        self.role = Some(role);
+        self
+    }
+
+    /// What to do when a configured provider fails. Default: stop.
+    #[must_use]
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = on_failure;
+        self
+    }
+
+    /// How long before the end a refresh starts: see [`RefresherBuilder::advisory_window`](crate::RefresherBuilder::advisory_window).
+    #[must_use]
+    pub fn advisory_window(mut self, window: Duration) -> Self {
+        self.advisory = Some(window);
+        self
+    }
+
+    /// The chain. No I/O.
+    pub fn build(self) -> DefaultCredentialChain {
+        let context = self.context;
+        let sts = Sts::new(context.clone(), self.endpoint);
+        let mut chain = Chain::new("").on_failure(self.on_failure);
+        let mut cli_profile = CliProfileProvider::with_sts(sts.clone());
+        if let Some(name) = self.profile {
+            cli_profile = cli_profile.profile(name);
+            chain = chain.then(cli_profile).then(Later::ini(context.clone()));
+        } else {
+            let keys = self.env_prefixes.into_iter().fold(EnvironmentProvider::new(), EnvironmentProvider::and_prefix);
+            let keys = keys.context(context.clone());
+            chain = chain
+                .then(EnvironmentRole { keys, sts: sts.clone() })
+                .then(Later::oidc(context.clone()))
+                .then(cli_profile)
+                .then(Later::ini(context.clone()));
+            if self.ecs_metadata != Some(false) {
+                chain = chain.then(Later::ecs_metadata(context.clone()));
+            }
+            chain = chain.then(Later::credentials_uri(context.clone()));
+        }
+        let chain = Arc::new(chain);
+        let found: Arc<dyn ProvideCredentials> = match self.role {
+            None => Arc::clone(&chain) as _,
+            Some(role) => Arc::new(AssumeRoleProvider::over(Arc::clone(&chain) as _, role, sts.clone())),
+        };
+        let provider = Outermost { found, endpoint: sts.endpoint.clone() };
+        let mut refresher = Refresher::builder(provider).context(context);
+        if let Some(window) = self.advisory {
+            refresher = refresher.advisory_window(window);
+        }
+        DefaultCredentialChain { refresher: refresher.build(), chain, sts }
+    }
+}
+
+/// The outermost provider: checks the arguments, and puts `default` in front.
+struct Outermost {
+    found: Arc<dyn ProvideCredentials>,
+    endpoint: StsEndpoint,
+}
+
+impl Outermost {
+    async fn ask(&self) -> Result<Credentials, Error> {
+        if let Some(region) = &self.endpoint.region {
+            check_region(region)?;
+        }
+        self.found.provide_credentials().await
+    }
+}
+
+impl ProvideCredentials for Outermost {
+    fn provider_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed("default")
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async move {
+            match self.ask().await {
+                Ok(found) => Ok(found.in_provider("default")),
+                Err(error) => Err(error.in_provider("default")),
+            }
+        })
+    }
+
+    fn is_current(&self, credentials: &Credentials) -> bool {
+        self.found.is_current(credentials)
+    }
+}

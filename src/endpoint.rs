@@ -1,0 +1,109 @@
+//! Where a request goes: `host[:port]`, over HTTPS.
+
+use std::fmt;
+
+use http::uri::Authority;
+
+use crate::context::is_loopback;
+use crate::error::Error;
+
+/// A server's address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    plain: bool,
+    authority: String,
+}
+
+impl Endpoint {
+    /// Reads `host[:port]`, with or without `https://` and a closing slash. `http://` is for loopback, or where plain HTTP
+    /// was allowed.
+    pub(crate) fn parse(text: &str, allow_plain_http: bool) -> Result<Self, Error> {
+        let text = text.trim();
+        let lower = text.to_ascii_lowercase();
+        let (plain, rest) = if lower.starts_with("https://") {
+            (false, &text[8..])
+        } else if lower.starts_with("http://") {
+            (true, &text[7..])
+        } else {
+            (false, text)
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        // An IPv6 literal without brackets cannot be told from a port.
+        let rest = if rest.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{rest}]") } else { rest.to_owned() };
+        let authority = rest.parse::<Authority>().ok().filter(|authority| {
+            !authority.host().is_empty()
+                && !authority.as_str().contains('@')
+                && authority.port().is_some() == has_port(&rest)
+        });
+        let Some(authority) = authority else {
+            let error = Error::invalid_input("an endpoint is `host[:port]`, without path, query or user name");
+            return Err(error.with_code("InvalidEndpoint"));
+        };
+        if plain && !allow_plain_http && !is_loopback(authority.host()) {
+            let message =
+                format!("{authority} is asked for over plain http, where anyone on the way reads the secrets");
+            let error = Error::invalid_input(message).with_code("PlainHttp");
+            return Err(error.with_remedy("leave the scheme out, or allow it by .allow_plain_http()"));
+        }
+        Ok(Self { plain, authority: authority.as_str().to_ascii_lowercase() })
+    }
+
+    /// A host name of the crate's own making.
+    pub(crate) fn https(host: String) -> Self {
+        Self { plain: false, authority: host }
+    }
+
+    /// The `Host` header: with the port, where it was given.
+    pub(crate) fn host(&self) -> &str {
+        &self.authority
+    }
+
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.plain { "http" } else { "https" }
+    }
+}
+
+fn has_port(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && !port.ends_with(']'))
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.authority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_host_and_perhaps_a_port() {
+        for (text, url) in [
+            ("sts.aliyuncs.com", "https://sts.aliyuncs.com"),
+            (" https://STS.aliyuncs.com/ ", "https://sts.aliyuncs.com"),
+            ("sts.example.internal:8443", "https://sts.example.internal:8443"),
+            ("http://127.0.0.1:80", "http://127.0.0.1:80"),
+            ("http://localhost:3000/", "http://localhost:3000"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+            ("::1", "https://[::1]"),
+            ("[2001:db8::1]", "https://[2001:db8::1]"),
+        ] {
+            let endpoint = Endpoint::parse(text, false).unwrap();
+            assert_eq!(format!("{}://{endpoint}", endpoint.scheme()), url);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in
+            ["", "https://", "a/b", "a?b", "user:pass@host", "host:", "host:port", "a b", "ftp://a", "host:99999"]
+        {
+            assert_eq!(Endpoint::parse(text, false).unwrap_err().code(), Some("InvalidEndpoint"), "{text}");
+        }
+        for text in ["http://sts.aliyuncs.com", "HTTP://10.0.0.1", "http://localhost.example.com"] {
+            assert_eq!(Endpoint::parse(text, false).unwrap_err().code(), Some("PlainHttp"), "{text}");
+            assert!(Endpoint::parse(text, true).is_ok());
+        }
+    }
+}

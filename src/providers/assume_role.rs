@@ -1,0 +1,125 @@
+//! `ram_role_arn`: a role's session, for the key of any source.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::refresh::Refresher;
+use crate::rpc;
+use crate::sts::{AssumeRole, Sts};
+
+/// Assumes a role with another provider's credentials: roles chain to any depth.
+///
+/// The source is kept fresh by a [`Refresher`] of its own and asked anew for every session, so a rotated key is
+/// taken up. The source's key itself is never handed out.
+///
+/// ```
+/// use alibabacloud_credentials::{AssumeRole, AssumeRoleProvider, EnvironmentProvider, Refresher};
+///
+/// let role = AssumeRole::new("acs:ram::1234567890123456:role/media");
+/// let session = Refresher::new(AssumeRoleProvider::new(EnvironmentProvider::new(), role));
+/// ```
+pub struct AssumeRoleProvider {
+    provider: Arc<dyn ProvideCredentials>,
+    source: Refresher,
+    role: AssumeRole,
+    sts: Sts,
+}
+
+impl fmt::Debug for AssumeRoleProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AssumeRoleProvider")
+            .field("source", &self.source)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AssumeRoleProvider {
+    /// Assumes `role` with the credentials of `source`.
+    pub fn new(source: impl ProvideCredentials, role: AssumeRole) -> Self {
+        let provider: Arc<dyn ProvideCredentials> = Arc::new(source);
+        let sts = Sts::default();
+        let source = Refresher::new(Arc::clone(&provider));
+        Self { provider, source, role, sts }
+    }
+
+    /// With a key at hand and the STS settings already made.
+    pub(crate) fn with_sts(source: Credentials, role: AssumeRole, sts: Sts) -> Self {
+        let provider: Arc<dyn ProvideCredentials> = Arc::new(source.clone());
+        let source = Refresher::holding(source, sts.context.clone());
+        Self { provider, source, role, sts }
+    }
+
+    /// Over a provider that is shared, with the STS settings already made.
+    pub(crate) fn over(provider: Arc<dyn ProvideCredentials>, role: AssumeRole, sts: Sts) -> Self {
+        let source = Refresher::builder(Arc::clone(&provider)).context(sts.context.clone()).build();
+        Self { provider, source, role, sts }
+    }
+
+    /// The outside world; the real one by default.
+    #[must_use]
+    pub fn context(mut self, context: Context) -> Self {
+        self.source = Refresher::builder(Arc::clone(&self.provider)).context(context.clone()).build();
+        self.sts.context = context;
+        self
+    }
+
+    /// The STS host as `host[:port]`; before the variables and the region.
+    #[must_use]
+    pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.sts.endpoint.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// The region whose STS host is used.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.sts.endpoint.region = Some(region.into());
+        self
+    }
+
+    /// Uses the region's VPC host.
+    #[must_use]
+    pub fn vpc_endpoint(mut self, vpc: bool) -> Self {
+        self.sts.endpoint.vpc = vpc;
+        self
+    }
+
+    async fn assume(&self) -> Result<Credentials, Error> {
+        // Before the source is asked: a bad argument costs no request.
+        self.role.check()?;
+        let source = self.source.current_credentials().await?;
+        let answer = self.sts.assume_role(&source, &self.role).await;
+        let answer = match answer {
+            Err(error) if error.code().is_some_and(is_dead_key) && self.source.invalidate(&source) => {
+                let fresh = self.source.credentials().await?;
+                if fresh.generation() == source.generation() {
+                    return Err(error);
+                }
+                self.sts.assume_role(&fresh, &self.role).await
+            }
+            answer => answer,
+        };
+        answer.map(|session| session.with_provider_name(source.provider_name()).in_provider("ram_role_arn"))
+    }
+}
+
+/// Refusals that another key of the same source can mend.
+fn is_dead_key(code: &str) -> bool {
+    rpc::is_dead_token(code) || code.starts_with("InvalidAccessKeyId.")
+}
+
+impl ProvideCredentials for AssumeRoleProvider {
+    fn provider_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed("ram_role_arn")
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async move { self.assume().await.map_err(|error| error.in_provider("ram_role_arn")) })
+    }
+}

@@ -1,0 +1,235 @@
+//! `env`: an AccessKey pair, perhaps with a security token, from environment variables.
+
+use std::borrow::Cow;
+
+use crate::context::Context;
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::sts::{AssumeRole, Sts};
+
+use super::AssumeRoleProvider;
+
+/// Reads families of variables, the first that is set whole. All values come from one family: an id from one and a secret
+/// from another would be a mixed pair.
+///
+/// | family | variables |
+/// |---|---|
+/// | default | `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN` |
+/// | the IMM guide's | `IMM_ACCESS_KEY_ID`, `IMM_ACCESS_KEY_SECRET`, `IMM_SESSION_TOKEN` |
+/// | [`prefixed`](Self::prefixed) | `<P>_ACCESS_KEY_ID`, `<P>_ACCESS_KEY_SECRET`, `<P>_SECURITY_TOKEN` or `<P>_SESSION_TOKEN` |
+///
+/// Blank values count as unset. A family that is half set has failed, even if the next one is whole; so has an id that
+/// begins with `STS.` without a token.
+///
+/// ```
+/// use alibabacloud_credentials::{EnvironmentProvider, Refresher};
+///
+/// let credentials = Refresher::new(EnvironmentProvider::prefixed("OSS"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct EnvironmentProvider {
+    context: Context,
+    prefixes: Vec<String>,
+}
+
+impl Default for EnvironmentProvider {
+    fn default() -> Self {
+        Self { context: Context::default(), prefixes: vec!["ALIBABA_CLOUD".to_owned(), "IMM".to_owned()] }
+    }
+}
+
+impl EnvironmentProvider {
+    /// The two documented families.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One family, by its prefix: `OSS` reads `OSS_ACCESS_KEY_ID` and so on.
+    pub fn prefixed(prefix: impl Into<String>) -> Self {
+        Self { context: Context::default(), prefixes: vec![prefix.into()] }
+    }
+
+    /// Adds a family behind the others.
+    #[must_use]
+    pub fn and_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefixes.push(prefix.into());
+        self
+    }
+
+    /// The outside world; the real one by default.
+    #[must_use]
+    pub fn context(mut self, context: Context) -> Self {
+        self.context = context;
+        self
+    }
+
+    fn read(&self) -> Result<Credentials, Error> {
+        for prefix in &self.prefixes {
+            if let Some(found) = self.family(prefix)? {
+                return Ok(found.with_provider_name("env"));
+            }
+        }
+        let ids: Vec<String> = self.prefixes.iter().map(|prefix| format!("{prefix}_ACCESS_KEY_ID")).collect();
+        let verb = if ids.len() == 1 { "is" } else { "are" };
+        Err(Error::not_configured(format!("{} {verb} unset", ids.join(", "))))
+    }
+
+    fn family(&self, prefix: &str) -> Result<Option<Credentials>, Error> {
+        let (id_name, secret_name) = (format!("{prefix}_ACCESS_KEY_ID"), format!("{prefix}_ACCESS_KEY_SECRET"));
+        let token_names = match prefix {
+            "ALIBABA_CLOUD" => vec!["ALIBABA_CLOUD_SECURITY_TOKEN".to_owned()],
+            "IMM" => vec!["IMM_SESSION_TOKEN".to_owned()],
+            _ => vec![format!("{prefix}_SECURITY_TOKEN"), format!("{prefix}_SESSION_TOKEN")],
+        };
+        let mut tokens = Vec::new();
+        for name in &token_names {
+            tokens.extend(self.context.env(name)?.map(|token| (name, token)));
+        }
+        if tokens.windows(2).any(|pair| pair[0].1 != pair[1].1) {
+            return Err(half_set(format!("{} hold different tokens", token_names.join(" and "))));
+        }
+        let token = tokens.pop();
+        match (self.context.env(&id_name)?, self.context.env(&secret_name)?, token) {
+            (None, None, None) => Ok(None),
+            (Some(id), Some(_), None) if id.starts_with("STS.") => {
+                Err(half_set(format!("{id_name} is a temporary one (STS.…) and {} is unset", token_names.join(" or "))))
+            }
+            (Some(id), Some(secret), None) => Ok(Some(Credentials::new(id, secret))),
+            (Some(id), Some(secret), Some((_, token))) => {
+                Ok(Some(Credentials::new(id, secret).with_security_token(token)))
+            }
+            (id, secret, token) => {
+                let (mut set, mut unset) = (Vec::new(), Vec::new());
+                for (name, is_set) in [(id_name, id.is_some()), (secret_name, secret.is_some())] {
+                    if is_set { set.push(name) } else { unset.push(name) }
+                }
+                set.extend(token.map(|(name, _)| name.clone()));
+                Err(half_set(format!("{} set without {}", set.join(" and "), unset.join(" and "))))
+            }
+        }
+    }
+}
+
+fn half_set(message: String) -> Error {
+    let error = Error::failed(message).with_code("HalfSet").permanent();
+    error.with_remedy("set all of the family, or none of it")
+}
+
+impl ProvideCredentials for EnvironmentProvider {
+    fn provider_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed("env")
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(std::future::ready(self.read()))
+    }
+
+    fn is_current(&self, credentials: &Credentials) -> bool {
+        // A broken environment keeps what was good.
+        self.read().map_or(true, |now| now.same_keys(credentials))
+    }
+}
+
+/// The environment as the default chain reads it: `ALIBABA_CLOUD_ROLE_ARN` turns an AccessKey pair that has no token into a
+/// session of that role, when no OIDC variable claims the role for itself. The `aliyun` CLI does the same.
+#[derive(Debug)]
+pub(crate) struct EnvironmentRole {
+    pub(crate) keys: EnvironmentProvider,
+    pub(crate) sts: Sts,
+}
+
+const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
+
+impl EnvironmentRole {
+    fn role(&self) -> Result<Option<AssumeRole>, Error> {
+        let context = &self.keys.context;
+        for name in ["ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE"] {
+            if context.env(name)?.is_some() {
+                return Ok(None);
+            }
+        }
+        let Some(arn) = context.env(ROLE_ARN)? else { return Ok(None) };
+        let mut role = AssumeRole::new(arn);
+        role.external_id = context.env("ALIBABA_CLOUD_EXTERNAL_ID")?;
+        Ok(Some(role))
+    }
+}
+
+impl ProvideCredentials for EnvironmentRole {
+    fn provider_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed("env")
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async move {
+            let keys = self.keys.read()?;
+            if keys.security_token().is_some() {
+                return Ok(keys);
+            }
+            let Some(role) = self.role()? else { return Ok(keys) };
+            AssumeRoleProvider::with_sts(keys, role, self.sts.clone()).provide_credentials().await
+        })
+    }
+
+    fn is_current(&self, credentials: &Credentials) -> bool {
+        // A session stays good until it is due; only keys that are handed out as they are can be outdated.
+        credentials.security_token().is_some() || self.keys.is_current(credentials)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(provider: EnvironmentProvider, env: &[(&str, &str)]) -> Result<Credentials, Error> {
+        provider.context(Context::builder().env(env.iter().copied()).build()).read()
+    }
+
+    const ID: (&str, &str) = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "id-1");
+    const SECRET: (&str, &str) = ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret-1");
+    const IMM: [(&str, &str); 3] =
+        [("IMM_ACCESS_KEY_ID", "STS.2"), ("IMM_ACCESS_KEY_SECRET", "secret-2"), ("IMM_SESSION_TOKEN", "token-2")];
+
+    #[test]
+    fn the_first_whole_family_is_taken_and_families_never_mix() {
+        let both = [&[ID, SECRET][..], &IMM].concat();
+        assert_eq!(read(EnvironmentProvider::new(), &both).unwrap().access_key_id(), "id-1");
+        let imm = read(EnvironmentProvider::new(), &IMM).unwrap();
+        assert_eq!((imm.access_key_id(), imm.security_token()), ("STS.2", Some("token-2")));
+        let half = [&[ID][..], &IMM].concat();
+        let error = read(EnvironmentProvider::new(), &half).unwrap_err();
+        assert_eq!(error.message(), "ALIBABA_CLOUD_ACCESS_KEY_ID set without ALIBABA_CLOUD_ACCESS_KEY_SECRET");
+        assert_eq!(error.kind(), crate::ErrorKind::Failed);
+    }
+
+    #[test]
+    fn blank_is_unset_and_white_space_around_a_value_is_dropped() {
+        let blank = [("ALIBABA_CLOUD_ACCESS_KEY_ID", " "), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "")];
+        assert_eq!(read(EnvironmentProvider::new(), &blank).unwrap_err().kind(), crate::ErrorKind::NotConfigured);
+        let pasted = [("ALIBABA_CLOUD_ACCESS_KEY_ID", "id-1\n"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", " secret-1 ")];
+        let found = read(EnvironmentProvider::new(), &pasted).unwrap();
+        assert_eq!((found.access_key_id(), found.access_key_secret()), ("id-1", "secret-1"));
+    }
+
+    #[test]
+    fn a_temporary_id_needs_its_token() {
+        let error = read(EnvironmentProvider::new(), &IMM[..2]).unwrap_err();
+        assert!(error.message().contains("IMM_SESSION_TOKEN is unset"), "{error}");
+        assert!(!format!("{error:?}").contains("secret-2"));
+        let error = read(EnvironmentProvider::new(), &IMM[2..]).unwrap_err();
+        assert!(error.message().contains("IMM_SESSION_TOKEN set without IMM_ACCESS_KEY_ID and IMM_ACCESS_KEY_SECRET"));
+    }
+
+    #[test]
+    fn any_prefix_will_do_and_either_name_of_its_token() {
+        let mut env = vec![("OSS_ACCESS_KEY_ID", "STS.3"), ("OSS_ACCESS_KEY_SECRET", "s"), ("OSS_SESSION_TOKEN", "t")];
+        assert_eq!(read(EnvironmentProvider::prefixed("OSS"), &env).unwrap().security_token(), Some("t"));
+        env.push(("OSS_SECURITY_TOKEN", "other"));
+        assert!(read(EnvironmentProvider::prefixed("OSS"), &env).unwrap_err().message().contains("different tokens"));
+        assert_eq!(
+            read(EnvironmentProvider::prefixed("OSS"), &[ID, SECRET]).unwrap_err().kind(),
+            crate::ErrorKind::NotConfigured
+        );
+    }
+}

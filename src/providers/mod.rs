@@ -1,0 +1,12 @@
+//! The sources, one file each. None of them caches: that is the refresher's alone.
+
+mod assume_role;
+mod cli_profile;
+mod environment;
+mod later;
+
+pub use self::assume_role::AssumeRoleProvider;
+pub use self::cli_profile::CliProfileProvider;
+pub use self::environment::EnvironmentProvider;
+pub(crate) use self::environment::EnvironmentRole;
+pub(crate) use self::later::Later;

@@ -1,0 +1,367 @@
+//! One signed RPC request, and what its answer says: what the STS calls and `OpenApiClient` share.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use serde_json::Value;
+
+use crate::context::{Context, HttpError, HttpErrorKind};
+use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind, tame};
+use crate::sign::{acs3, percent_encode};
+use crate::time;
+
+/// What this crate says of itself: the pattern of the official SDKs.
+const USER_AGENT: &str = concat!("AlibabaCloud (Rust) Credentials/", env!("CARGO_PKG_VERSION"), " TeaDSL/1");
+
+/// A call: everything but who makes it and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) version: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) query: &'a [(&'a str, &'a str)],
+}
+
+/// The request, signed by ACS3 as the official SDKs do: parameters in the query, the token in a header.
+pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credentials) -> Result<Request<Bytes>, Error> {
+    let date = time::to_iso(context.signing_time());
+    let nonce = context.nonce();
+    let body = Bytes::new();
+    let payload = acs3::EMPTY_PAYLOAD;
+    let host = call.endpoint.host();
+    let provider = visible(credentials.provider_name());
+    let mut headers: [(&'static str, &str); 9] = [
+        ("host", host),
+        ("x-acs-action", call.action),
+        ("x-acs-version", call.version),
+        ("x-acs-date", &date),
+        ("x-acs-signature-nonce", &nonce),
+        ("x-acs-content-sha256", payload),
+        ("x-acs-credentials-provider", &provider),
+        ("", ""),
+        ("", ""),
+    ];
+    let mut used = 7;
+    if let Some(token) = credentials.security_token() {
+        headers[7] = ("x-acs-accesskey-id", credentials.access_key_id());
+        headers[8] = ("x-acs-security-token", token);
+        used = 9;
+    }
+    let headers = &headers[..used];
+    let to_sign = acs3::Request { method: "POST", path: "/", query: call.query, headers, payload_sha256: payload };
+    let authorization = to_sign.authorization(credentials.access_key_id(), credentials.access_key_secret());
+
+    let mut uri = format!("{}://{host}/", call.endpoint.scheme());
+    for (at, (name, value)) in call.query.iter().enumerate() {
+        uri.push(if at == 0 { '?' } else { '&' });
+        percent_encode(name, &mut uri);
+        uri.push('=');
+        percent_encode(value, &mut uri);
+    }
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri.parse().map_err(|_| {
+        Error::invalid_input(format!("the parameters of {} are too long for a URL", call.action)).with_code("TooLong")
+    })?;
+    let fields = request.headers_mut();
+    for &(name, value) in headers {
+        let mut value = header_value(name, value)?;
+        value.set_sensitive(name == "x-acs-security-token");
+        fields.insert(name, value);
+    }
+    let mut authorization = header_value("authorization", &authorization)?;
+    authorization.set_sensitive(true);
+    fields.insert(header::AUTHORIZATION, authorization);
+    fields.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    Ok(request)
+}
+
+/// A provider's name as a header can carry it: users name their own as they like.
+fn visible(name: &str) -> Cow<'_, str> {
+    if name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(name.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect())
+}
+
+fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(value).map_err(|_| {
+        let what = match name {
+            "x-acs-security-token" => "the security token",
+            "authorization" | "x-acs-accesskey-id" => "the AccessKey ID",
+            _ => name,
+        };
+        Error::invalid_input(format!("{what} holds characters that no header can carry")).with_code("InvalidHeader")
+    })
+}
+
+/// A server's answer to a call that it accepted.
+pub(crate) struct Accepted {
+    #[cfg(feature = "openapi")]
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+/// Reads an answer: success is a 2xx with a JSON object; anything else is an error without a word of the body but the
+/// documented members of the error envelope, tamed.
+pub(crate) fn read(call: Call<'_>, response: Response<Bytes>, used: &Credentials) -> Result<Accepted, Error> {
+    let (parts, bytes) = response.into_parts();
+    let status = parts.status;
+    let body = serde_json::from_slice::<Value>(&bytes).ok().filter(Value::is_object);
+    match body {
+        Some(body) if status.is_success() => Ok(Accepted {
+            #[cfg(feature = "openapi")]
+            status,
+            headers: parts.headers,
+            body,
+        }),
+        Some(body) => Err(refusal(call, status, &parts.headers, &body, used)),
+        None => Err(not_json(call, status, &parts.headers, &bytes)),
+    }
+}
+
+fn refusal(call: Call<'_>, status: StatusCode, headers: &HeaderMap, body: &Value, used: &Credentials) -> Error {
+    let member = |names: [&str; 2]| names.iter().find_map(|name| body.get(name)?.as_str());
+    let secrets: Vec<&str> = used.secrets().collect();
+    let raw = member(["Message", "message"]).unwrap_or_default();
+    let code = tame(member(["Code", "code"]).unwrap_or("Unknown"), &secrets);
+    let mut message = format!("{} refused {}: {}", call.endpoint, call.action, tame(raw, &secrets));
+    if let Some(detail) = body.get("AccessDeniedDetail") {
+        let part = |name: &str| tame(detail.get(name).and_then(Value::as_str).unwrap_or("?"), &secrets);
+        message.push_str(&format!(
+            " [{} of {} {}: {}]",
+            part("AuthAction"),
+            part("AuthPrincipalType"),
+            part("AuthPrincipalDisplayName"),
+            part("NoPermissionType")
+        ));
+    }
+    let mut error = Error::new(ErrorKind::Refused, message).with_code(&*code).with_http_status(status.as_u16());
+    let header_id = headers.get("x-acs-request-id").and_then(|id| id.to_str().ok());
+    if let Some(id) = member(["RequestId", "requestId"]).or(header_id) {
+        error = error.with_request_id(tame(id, &secrets));
+    }
+    if let Some(wait) = retry_after(headers) {
+        error = error.with_retry_after(wait);
+    }
+    if status.is_client_error() && !is_passing(&code, status) {
+        error = error.permanent();
+    }
+    match advice(&code, raw) {
+        Some(remedy) => error.with_remedy(remedy),
+        None => error,
+    }
+}
+
+fn not_json(call: Call<'_>, status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Error {
+    let what = if bytes.is_empty() {
+        "an empty body".to_owned()
+    } else if std::str::from_utf8(bytes).is_err() {
+        "a body that is not text".to_owned()
+    } else {
+        let media =
+            headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or("no content type");
+        format!("something that is not a JSON object ({})", tame(media.split(';').next().unwrap_or_default(), &[]))
+    };
+    let message = format!("{} answered {} with {what}", call.endpoint, call.action);
+    let error = Error::new(ErrorKind::InvalidResponse, message)
+        .with_code("InvalidResponse")
+        .with_http_status(status.as_u16())
+        .with_remedy("check that the endpoint is the service itself, not a proxy or a captive portal");
+    match retry_after(headers) {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    }
+}
+
+/// The error of a request that got no answer.
+pub(crate) fn unreachable(call: Call<'_>, error: &HttpError) -> Error {
+    let remedy = match error.kind() {
+        HttpErrorKind::Connect => "check the endpoint's name, the network and the proxy variables",
+        HttpErrorKind::Timeout => "check that the network lets this host through, in a VPC by its VPC endpoint",
+        HttpErrorKind::Tls => {
+            "check the endpoint's name, the system's root certificates (or SSL_CERT_FILE) and its clock"
+        }
+        HttpErrorKind::TooLarge => "check that the endpoint is the service itself",
+        HttpErrorKind::Other => "it may pass; if it does not, look at what stands between",
+    };
+    let (kind, code) = match error.kind() {
+        HttpErrorKind::TooLarge => (ErrorKind::InvalidResponse, "InvalidResponse"),
+        HttpErrorKind::Connect => (ErrorKind::Unreachable, "ConnectFailed"),
+        HttpErrorKind::Timeout => (ErrorKind::Unreachable, "Timeout"),
+        HttpErrorKind::Tls => (ErrorKind::Unreachable, "TlsFailed"),
+        HttpErrorKind::Other => (ErrorKind::Unreachable, "ConnectionBroken"),
+    };
+    let message = format!("{} gave no answer to {}: {error}", call.endpoint, call.action);
+    Error::new(kind, message).with_code(code).with_remedy(remedy).with_source(error.clone())
+}
+
+/// `x-acs-retry-after` in milliseconds, or `Retry-After` in seconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    let wait = number("x-acs-retry-after").map(Duration::from_millis);
+    wait.or_else(|| number("retry-after").map(Duration::from_secs)).filter(|wait| !wait.is_zero())
+}
+
+/// What the server's clock showed when it answered.
+pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    time::parse_http(headers.get(header::DATE)?.to_str().ok()?)
+}
+
+/// Refusals that pass by themselves.
+fn is_passing(code: &str, status: StatusCode) -> bool {
+    is_throttling(code, status) || code == "InvalidTimeStamp.Expired" || code == "SignatureNonceUsed"
+}
+
+/// Whether a refusal asks for patience.
+pub(crate) fn is_throttling(code: &str, status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || code == "Throttling" || code.starts_with("Throttling.")
+}
+
+/// Whether a refusal says that the credential itself is dead. A lack of permission never does.
+pub(crate) fn is_dead_token(code: &str) -> bool {
+    code.starts_with("InvalidSecurityToken.")
+}
+
+/// What to do about a refusal, where the documents or experience tell.
+fn advice(code: &str, message: &str) -> Option<&'static str> {
+    Some(match code {
+        "NoPermission" if message.contains("root account") => {
+            "an account's own key cannot assume a role: create a RAM user, and use its AccessKey pair"
+        }
+        "NoPermission" if message.contains("does not trust you") || message.contains("on this Role") => {
+            "let the role's trust policy name the caller as Principal, and give the ExternalId that its condition asks for, if any"
+        }
+        "NoPermission" => "attach the policy AliyunSTSAssumeRoleAccess to the RAM user or role that calls",
+        "EntityNotExist.Role" | "EntityNotExist.RoleArn" => {
+            "check the role ARN: acs:ram::<account id>:role/<role name>, names are case-sensitive"
+        }
+        "InvalidParameter.RoleArn" => "a role ARN is acs:ram::<account id>:role/<role name>",
+        "InvalidParameter.RoleSessionName" => "a session name has 2 to 64 characters of A-Z a-z 0-9 . @ _ -",
+        "InvalidParameter.DurationSeconds" => {
+            "ask for at most the role's MaxSessionDuration, or raise that in the RAM console (3600 to 43200 s)"
+        }
+        "InvalidParameter.PolicyGrammar" => "the session policy is JSON with Version and Statement",
+        "InvalidParameter.PolicySize" => "a session policy has at most 2048 characters",
+        "InvalidParameter.ExternalId" => "an ExternalId has 2 to 1224 characters of A-Z a-z 0-9 + = , . @ : / _ -",
+        "AuthenticationFail.NoPermission" => {
+            "check that the OIDC provider exists, and that the role's trust policy names it and the token's iss, aud and sub"
+        }
+        "AuthenticationFail.OIDCToken.Expired" => {
+            "the token file was not rotated: look at the kubelet and the projected volume"
+        }
+        "AuthenticationFail.OIDCToken.AudienceNotMatch" => {
+            "the token's audience has to be one of the OIDC provider's client ids (sts.aliyuncs.com for RRSA)"
+        }
+        "AuthenticationFail.OIDCToken.IssuerNotMatch" => "the token comes from another issuer than the OIDC provider's",
+        "AuthenticationFail.OIDCToken.Invalid" => "the token file has to hold one signed JWT and nothing else",
+        "AuthenticationFail.OIDCToken.InvalidSignature" => "the token was not signed by the OIDC provider's keys",
+        "AuthenticationFail.OIDCToken.PublicKeyFingerprintMismatch"
+        | "AuthenticationFail.OIDCToken.IssuerConfigurationBroken"
+        | "AuthenticationFail.OIDCToken.HttpsUrlInvalid" => {
+            "check the OIDC provider's issuer URL and certificate fingerprint in the RAM console"
+        }
+        "InvalidAccessKeyId.NotFound" => {
+            "this AccessKey does not exist: it was deleted, or belongs to another cloud or site"
+        }
+        "InvalidAccessKeyId.Inactive" | "Forbidden.AccessKeyDisabled" => {
+            "enable the AccessKey in the RAM console, or use another"
+        }
+        "SignatureDoesNotMatch" => "the AccessKey secret is not the one of this AccessKey ID",
+        "IncompleteSignature" => "the server did not read the whole signature: look for a proxy that changes headers",
+        "InvalidTimeStamp.Expired" => "this machine's clock is off by more than 15 minutes: set it",
+        "SignatureNonceUsed" => "the request arrived twice: look for a proxy that repeats requests",
+        "InvalidSecurityToken.Expired" => "the session has ended: use a source that renews it",
+        "InvalidSecurityToken.Malformed" => "the security token is not whole, or not from this cloud",
+        "InvalidSecurityToken.MismatchWithAccessKey" => {
+            "AccessKey pair and security token come from different sessions: take all three from one"
+        }
+        "MissingSecurityToken" => "an AccessKey ID that begins with STS. needs its security token",
+        "Throttling" | "Throttling.User" | "Throttling.Api" => {
+            "too many calls: share one chain, or ask for a higher quota"
+        }
+        "Forbidden.RAM" | "Forbidden" => "attach a policy that allows this action, for IMM AliyunIMMFullAccess",
+        "ResourceNotFound" => "check the name and the region: projects live in one region",
+        "InvalidAction.NotFound" | "InvalidVersion" => {
+            "check the action's spelling, the version, and that the endpoint is this product's"
+        }
+        "InternalError" | "ServiceUnavailable" => {
+            "it passes; if it does not, give the RequestId to the cloud's support"
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(status: u16, body: &str) -> Error {
+        let endpoint = Endpoint::https("sts.aliyuncs.com".to_owned());
+        let call = Call { endpoint: &endpoint, version: "2015-04-01", action: "AssumeRole", query: &[] };
+        let response = Response::builder().status(status).body(Bytes::from(body.to_owned())).unwrap();
+        let used = Credentials::new("id", "the-secret").with_security_token("the-token");
+        read(call, response, &used).err().unwrap()
+    }
+
+    #[test]
+    fn the_three_messages_under_no_permission_have_an_advice_each() {
+        let advice = |message: &str| {
+            let body = format!(r#"{{"Code":"NoPermission","Message":"{message}","RequestId":"R-1"}}"#);
+            let error = read_text(403, &body);
+            assert_eq!(
+                (error.code(), error.http_status(), error.request_id()),
+                (Some("NoPermission"), Some(403), Some("R-1"))
+            );
+            assert!(error.is_permanent());
+            error.remedy().unwrap().to_owned()
+        };
+        assert!(advice("Roles may not be assumed by root accounts.").contains("RAM user"));
+        assert!(
+            advice("You are not authorized to do this action. You should be authorized by RAM.")
+                .contains("AliyunSTSAssumeRoleAccess")
+        );
+        let third = "No permission perform sts:AssumeRole on this Role. Maybe you are not authorized to perform \
+                     sts:AssumeRole or the specified role does not trust you";
+        assert!(advice(third).contains("trust policy"));
+    }
+
+    #[test]
+    fn a_servers_text_is_not_trusted() {
+        let error = read_text(
+            400,
+            r#"{"Code":"X","Message":"you sent the-token and the-secret; string to sign is:GET&the-token"}"#,
+        );
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("the-token") && !shown.contains("the-secret"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_said_without_its_text() {
+        for (body, what) in
+            [("", "empty"), ("<html>the-token</html>", "not a JSON object"), ("[1]", "not a JSON object")]
+        {
+            let error = read_text(502, body);
+            assert_eq!((error.kind(), error.http_status()), (ErrorKind::InvalidResponse, Some(502)));
+            assert!(error.to_string().contains(what) && !error.to_string().contains("the-token"), "{error}");
+            assert!(!error.is_permanent());
+        }
+    }
+
+    #[test]
+    fn a_throttled_call_says_how_long_to_wait() {
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", HeaderValue::from_static("7"));
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
+        headers.insert("x-acs-retry-after", HeaderValue::from_static("1500"));
+        assert_eq!(retry_after(&headers), Some(Duration::from_millis(1500)));
+        assert!(is_throttling("Throttling.User", StatusCode::BAD_REQUEST));
+        assert!(!is_throttling("ThrottlingX", StatusCode::BAD_REQUEST));
+    }
+}

@@ -1,0 +1,108 @@
+//! Which STS host: explicit, then the environment, then the profile, then the region.
+
+use crate::context::Context;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+
+/// What code, and a profile, say about the STS host.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StsEndpoint {
+    pub(crate) endpoint: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) vpc: bool,
+    pub(crate) allow_plain_http: bool,
+    /// What a profile of config.json adds, behind the environment.
+    pub(crate) profile: Option<ProfileEndpoint>,
+}
+
+/// `sts_endpoint`, `sts_region` and `enable_vpc`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProfileEndpoint {
+    pub(crate) endpoint: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) vpc: bool,
+}
+
+impl StsEndpoint {
+    /// The rules of the official SDKs (explicit endpoint; else `sts` or `sts-vpc` by region; else the global host, where
+    /// the VPC switch means nothing), and the variable that ACK's webhook sets and they do not read.
+    pub(crate) fn resolve(&self, context: &Context) -> Result<Endpoint, Error> {
+        let profile = self.profile.clone().unwrap_or_default();
+        let named = [
+            ("the endpoint given in code", self.endpoint.clone()),
+            ("ALIBABA_CLOUD_STS_ENDPOINT", context.env("ALIBABA_CLOUD_STS_ENDPOINT")?),
+            ("the profile's sts_endpoint", profile.endpoint),
+        ];
+        for (source, text) in named {
+            if let Some(text) = text.filter(|text| !text.trim().is_empty()) {
+                let parsed = Endpoint::parse(&text, self.allow_plain_http);
+                return parsed.map_err(|error| {
+                    Error::invalid_input(format!("{source}: {}", error.message()))
+                        .with_code(error.code().unwrap_or("InvalidEndpoint").to_owned())
+                });
+            }
+        }
+        let region = match (&self.region, context.env("ALIBABA_CLOUD_STS_REGION")?) {
+            (Some(region), _) => Some(region.clone()),
+            (None, Some(region)) => Some(region),
+            (None, None) => profile.region,
+        };
+        let Some(region) = region else { return Ok(Endpoint::https("sts.aliyuncs.com".to_owned())) };
+        check_region(&region)?;
+        let vpc = self.vpc || profile.vpc || context.switch("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED")?;
+        let prefix = if vpc { "sts-vpc" } else { "sts" };
+        Ok(Endpoint::https(format!("{prefix}.{region}.aliyuncs.com")))
+    }
+}
+
+/// A region becomes part of a host name, so nothing else may be in it.
+pub(crate) fn check_region(region: &str) -> Result<(), Error> {
+    if !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Ok(());
+    }
+    let error =
+        Error::invalid_input("a region is letters, digits and hyphens, as cn-hangzhou").with_code("InvalidRegion");
+    Err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(code: StsEndpoint, env: &[(&str, &str)]) -> String {
+        let context = Context::builder().env(env.iter().copied()).build();
+        code.resolve(&context).map_or_else(|error| error.to_string(), |endpoint| endpoint.host().to_owned())
+    }
+
+    fn profile(endpoint: Option<&str>, region: Option<&str>, vpc: bool) -> StsEndpoint {
+        let profile = ProfileEndpoint { endpoint: endpoint.map(Into::into), region: region.map(Into::into), vpc };
+        StsEndpoint { profile: Some(profile), ..StsEndpoint::default() }
+    }
+
+    const REGION: (&str, &str) = ("ALIBABA_CLOUD_STS_REGION", "cn-beijing");
+    const VPC: (&str, &str) = ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "TRUE");
+    const ENDPOINT: (&str, &str) = ("ALIBABA_CLOUD_STS_ENDPOINT", "sts-vpc.cn-hangzhou.aliyuncs.com");
+
+    #[test]
+    fn explicit_then_environment_then_profile_then_region() {
+        let explicit = |endpoint: &str| StsEndpoint { endpoint: Some(endpoint.into()), ..StsEndpoint::default() };
+        assert_eq!(host(explicit("sts.example.internal"), &[ENDPOINT, REGION]), "sts.example.internal");
+        assert_eq!(host(profile(Some("p.example"), None, false), &[ENDPOINT]), "sts-vpc.cn-hangzhou.aliyuncs.com");
+        assert_eq!(host(profile(Some("https://p.example/"), None, false), &[REGION]), "p.example");
+        let region = StsEndpoint { region: Some("cn-shanghai".into()), ..StsEndpoint::default() };
+        assert_eq!(host(region, &[REGION, VPC]), "sts-vpc.cn-shanghai.aliyuncs.com");
+        assert_eq!(host(profile(None, Some("cn-qingdao"), true), &[]), "sts-vpc.cn-qingdao.aliyuncs.com");
+        assert_eq!(host(profile(None, Some("cn-qingdao"), false), &[REGION]), "sts.cn-beijing.aliyuncs.com");
+        assert_eq!(host(StsEndpoint::default(), &[VPC]), "sts.aliyuncs.com", "no region: the switch means nothing");
+    }
+
+    #[test]
+    fn a_region_that_is_no_label_and_an_endpoint_that_is_no_host_are_refused() {
+        let region = StsEndpoint { region: Some("cn-x.evil.example/".into()), ..StsEndpoint::default() };
+        assert!(host(region, &[]).contains("a region is"));
+        assert!(
+            host(StsEndpoint::default(), &[("ALIBABA_CLOUD_STS_ENDPOINT", "http://sts.aliyuncs.com")])
+                .contains("plain http")
+        );
+    }
+}
