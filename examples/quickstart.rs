@@ -67,7 +67,7 @@ fn arguments() -> Result<Option<String>, Failure> {
 use lexopt::ValueExt as _;
 
 /// Plays the tutorial against an emulator, through several sessions. `pause` lets time pass between two calls.
-pub async fn against_the_emulator<P: Future<Output = ()>>(
+pub(crate) async fn against_the_emulator<P: Future<Output = ()>>(
     emulator: &Emulator,
     world: alibabacloud_credentials::ContextBuilder,
     pause: impl Fn() -> P,

@@ -1,0 +1,130 @@
+//! Credentials on any executor or none: refreshes have a home of their own.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use alibabacloud_credentials::{AssumeRole, Context, Credentials, DefaultCredentialChain, Refresher, provider_fn};
+use alibabacloud_emulator::{Emulator, account};
+use support::block_on;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+
+/// A source that answers when it is released, and counts.
+struct Gate {
+    open: Arc<Semaphore>,
+    contacts: Arc<AtomicUsize>,
+    refresher: Refresher,
+}
+
+fn gate() -> Gate {
+    let (open, contacts) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (gate, counter) = (Arc::clone(&open), Arc::clone(&contacts));
+    let refresher = Refresher::new(provider_fn("gate", move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Ok(Credentials::new("the-id", "fake-secret"))
+        }
+    }));
+    Gate { open, contacts, refresher }
+}
+
+fn current_thread() -> Runtime {
+    Builder::new_current_thread().build().unwrap()
+}
+
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    std::pin::Pin::new(future).poll(&mut TaskContext::from_waker(Waker::noop()))
+}
+
+#[test]
+fn cold_and_warm_reads_work_outside_any_runtime() {
+    let Gate { open, refresher, .. } = gate();
+    open.add_permits(1);
+    assert_eq!(block_on(refresher.credentials()).unwrap().access_key_id(), "the-id");
+    assert_eq!(block_on(refresher.credentials()).unwrap().access_key_id(), "the-id");
+    assert_eq!(refresher.with(|found| found.access_key_id().len()), Some(6));
+}
+
+#[test]
+fn the_next_caller_is_served_when_the_first_ones_runtime_is_gone() {
+    let Gate { open, contacts, refresher } = gate();
+    let runtime = current_thread();
+    let first = refresher.clone();
+    let task = runtime.spawn(async move { first.credentials().await });
+    runtime.block_on(tokio::task::yield_now());
+    drop(runtime);
+    assert!(block_on(task).unwrap_err().is_cancelled());
+    open.add_permits(1);
+    assert!(block_on(refresher.credentials()).is_ok());
+    assert_eq!(contacts.load(Ordering::SeqCst), 1, "the first caller's refresh went on without him");
+}
+
+#[test]
+fn the_next_caller_is_served_when_the_first_ones_runtime_is_alive_and_not_driven() {
+    let Gate { open, contacts, refresher } = gate();
+    let runtime = current_thread();
+    let first = refresher.clone();
+    let task = runtime.spawn(async move { first.credentials().await });
+    runtime.block_on(tokio::task::yield_now());
+    open.add_permits(1);
+    let elsewhere = current_thread();
+    assert!(elsewhere.block_on(refresher.credentials()).is_ok());
+    assert_eq!(contacts.load(Ordering::SeqCst), 1);
+    assert!(runtime.block_on(task).unwrap().is_ok(), "and so is the first one when he is driven again");
+}
+
+/// The same with a lock around the fetch: the lock's holder is not driven, so nobody is ever served.
+#[test]
+fn a_lock_around_a_fetch_hangs_when_its_holder_is_not_driven() {
+    let open = Arc::new(Semaphore::new(0));
+    let naive = Arc::new(tokio::sync::Mutex::new(None::<Credentials>));
+    let get = || {
+        let (naive, open) = (Arc::clone(&naive), Arc::clone(&open));
+        Box::pin(async move {
+            let mut held = naive.lock().await;
+            if held.is_none() {
+                open.acquire().await.unwrap().forget();
+                *held = Some(Credentials::new("the-id", "fake-secret"));
+            }
+            held.clone()
+        })
+    };
+    let mut first = get();
+    assert!(poll_once(&mut first).is_pending());
+    open.add_permits(1);
+    let mut second = get();
+    for _ in 0..1000 {
+        assert!(poll_once(&mut second).is_pending());
+    }
+}
+
+#[test]
+fn sts_is_reached_from_a_thread_with_no_runtime() {
+    let server = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let emulator = server.block_on(Emulator::builder().start()).unwrap();
+    let context = Context::builder()
+        .env([
+            ("ALIBABA_CLOUD_ACCESS_KEY_ID", account::RAM_USER.id.to_owned()),
+            ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", account::RAM_USER.secret.to_owned()),
+            ("ALIBABA_CLOUD_STS_ENDPOINT", emulator.endpoint()),
+        ])
+        .build();
+    let role = AssumeRole::new("acs:ram::1234567890123456:role/imm-role");
+    let chain = DefaultCredentialChain::builder().context(context).assume_role(role).build();
+    let session = block_on(chain.credentials()).unwrap();
+    assert!(session.access_key_id().starts_with("STS."));
+    assert_eq!(session.provider_name(), "default/ram_role_arn/env");
+    let identity = block_on(chain.caller_identity()).unwrap();
+    assert_eq!(
+        (identity.identity_type.as_str(), identity.account_id.as_str()),
+        ("AssumedRoleUser", "1234567890123456")
+    );
+}
