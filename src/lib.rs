@@ -1,4 +1,86 @@
-//! The credential provider chain for Alibaba Cloud.
+//! The credential provider chain for Alibaba Cloud. A community project, not affiliated with Alibaba Cloud.
+//!
+//! A library or service plugs in [`DefaultCredentialChain`] and never again thinks about where keys come from or when an
+//! STS token runs out:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), alibabacloud_credentials::Error> {
+//! use alibabacloud_credentials::{DefaultCredentialChain, OpenApiClient};
+//!
+//! let chain = DefaultCredentialChain::new();
+//! let credentials = chain.credentials().await?; // found once, renewed before it expires
+//!
+//! // Or let the crate sign and send: Intelligent Media Management, or any other RPC product.
+//! let imm = OpenApiClient::imm("cn-hangzhou", &chain);
+//! let answer = imm.call("CreateProject", [("ProjectName", "testproject")]).await?;
+//! println!("{}", answer.body());
+//! # Ok(()) }
+//! ```
+//!
+//! # Where it looks
+//!
+//! Environment → RRSA → `~/.aliyun/config.json` → `~/.alibabacloud/credentials` → instance metadata → credentials URI,
+//! the order of the official SDKs. This version reads the environment and config.json, and assumes roles with what it
+//! finds; the other sources are named and refused when they are configured, never passed over.
+//! [`DefaultCredentialChain`] has the table, [`DefaultCredentialChain::explain`] says what happened here.
+//!
+//! # What it promises
+//!
+//! * **Never another identity.** A source answers *found*, *not configured* or *failed*, and only *not configured* lets
+//!   the chain go on. What answered once is kept. See [`Chain`].
+//! * **Never an expired credential, never an early failure.** It is renewed ahead of its end, off the callers' path; a
+//!   failed refresh is invisible while the old credential is valid. Two clocks judge, so neither a suspended machine nor a
+//!   clock set back revives a dead session. See [`Refresher`].
+//! * **One refresh at a time**, whoever asks, with a back-off that knows the deadline; all who wait share its result. It
+//!   runs on a thread of the crate's own, so it works on any executor or none, and a caller that gives up harms nobody.
+//! * **Secrets stay in.** No secret, token, signature or response body in `Debug`, errors, logs or URLs.
+//! * **Errors that teach.** Each says which provider, what it tried, what came back and what to do: see [`Error`].
+//! * **A warm read costs nothing to speak of**: no lock, no allocation, no system call.
+//!
+//! # More
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), alibabacloud_credentials::Error> {
+//! use std::time::Duration;
+//! use alibabacloud_credentials::{AssumeRole, DefaultCredentialChain};
+//!
+//! let chain = DefaultCredentialChain::builder()
+//!     .region("cn-hangzhou")
+//!     .assume_role(AssumeRole::new("acs:ram::1234567890123456:role/media").session_name("job-7"))
+//!     .build();
+//!
+//! // A presigned URL must not outlive its credential.
+//! let credentials = chain.refresher().credentials_valid_for(Duration::from_secs(1800)).await?;
+//!
+//! // Borrow it without waiting, from synchronous code too.
+//! let id = chain.refresher().with(|c| c.access_key_id().to_owned());
+//!
+//! // A server said that the token is dead: the next caller gets another one.
+//! chain.refresher().invalidate(&credentials);
+//!
+//! // Which provider answered, and what the others said.
+//! println!("{}", chain.explain().await);
+//! # Ok(()) }
+//! ```
+//!
+//! Any source can be a provider ([`ProvideCredentials`], [`provider_fn`]), and any client can sign with [`sign`]. Tests
+//! replace the whole outside world by a [`Context`].
+//!
+//! # Features
+//!
+//! | feature | what |
+//! |---|---|
+//! | `reqwest` (default) | the HTTP client, with rustls and ring in its own configuration: no process-wide TLS provider |
+//! | `openapi` (default) | [`OpenApiClient`] |
+//! | `aws-lc-rs`, `native-tls` | other TLS libraries for the HTTP client |
+//! | `test-util` | `TestClock` |
+//!
+//! Without `reqwest` the crate compiles and takes an [`HttpSend`] of your own.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod chain;
 mod context;
 mod credentials;
@@ -18,17 +100,16 @@ mod sts;
 mod time;
 
 pub use chain::{Chain, OnFailure};
-pub use default_chain::{DefaultCredentialChain, DefaultCredentialChainBuilder};
-pub use explain::{Account, Explanation, InUse, Outcome};
-#[cfg(feature = "openapi")]
-pub use openapi::{Answer, OpenApiClient, OpenApiClientBuilder};
-pub use providers::{AssumeRoleProvider, CliProfileProvider, EnvironmentProvider};
-pub use sts::{AssumeRole, CallerIdentity};
-
 #[cfg(feature = "test-util")]
 pub use context::TestClock;
 pub use context::{Clock, Context, ContextBuilder, HttpError, HttpErrorKind, HttpSend, Now, SendOptions};
 pub use credentials::Credentials;
+pub use default_chain::{DefaultCredentialChain, DefaultCredentialChainBuilder};
 pub use error::{Error, ErrorKind};
+pub use explain::{Account, Explanation, InUse, Outcome};
+#[cfg(feature = "openapi")]
+pub use openapi::{Answer, OpenApiClient, OpenApiClientBuilder};
 pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, provider_fn};
+pub use providers::{AssumeRoleProvider, CliProfileProvider, EnvironmentProvider};
 pub use refresh::{Health, Refresher, RefresherBuilder};
+pub use sts::{AssumeRole, CallerIdentity};

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
@@ -41,23 +42,32 @@ struct Nanos {
     monotonic: u64,
 }
 
-fn nanos(duration: std::time::Duration) -> u64 {
+/// For a deadline, which may be `Duration::MAX`.
+fn saturated(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
+}
+
+/// For a clock, which wraps around in the year 2554.
+#[inline]
+fn nanos(duration: Duration) -> u64 {
+    duration.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(duration.subsec_nanos()))
 }
 
 impl From<Deadline> for Nanos {
     fn from(deadline: Deadline) -> Self {
-        Self { wall: nanos(deadline.wall), monotonic: nanos(deadline.monotonic) }
+        Self { wall: saturated(deadline.wall), monotonic: saturated(deadline.monotonic) }
     }
 }
 
 impl Nanos {
+    #[inline]
     fn is_ahead(self, wall: u64, monotonic: u64) -> bool {
         wall < self.wall && monotonic < self.monotonic
     }
 }
 
 impl Published {
+    #[inline]
     fn clocks_agree(&self, wall: u64, monotonic: u64) -> bool {
         let difference = (wall as i64).wrapping_sub(monotonic as i64).wrapping_sub(self.wall_over_monotonic);
         difference.unsigned_abs() <= DRIFT.as_nanos() as u64
@@ -80,6 +90,7 @@ impl Cell {
     /// The warm read: hands the credential to `read` when nothing needs doing, else hands `read` back.
     ///
     /// No lock, no allocation, no write to memory that other threads read.
+    #[inline]
     pub(super) fn peek<R, T>(&self, now: Now, read: R) -> Result<T, R>
     where
         R: FnOnce(&Credentials) -> T,
@@ -98,7 +109,7 @@ impl Cell {
         let result = step(&mut machine);
         // Readers that see the new deadline must see the credential that it is about.
         self.published.store(machine.view(now).map(|view| publish(view).into()));
-        self.quiet_until.store(nanos(machine.quiet_until(now)), Ordering::Release);
+        self.quiet_until.store(saturated(machine.quiet_until(now)), Ordering::Release);
         let generation = machine.generation();
         self.generations.send_if_modified(|known| std::mem::replace(known, generation) != generation);
         result
