@@ -30,7 +30,6 @@ pub(crate) struct Call<'a> {
 pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credentials) -> Result<Request<Bytes>, Error> {
     let date = time::to_iso(context.signing_time());
     let nonce = context.nonce();
-    let body = Bytes::new();
     let payload = acs3::EMPTY_PAYLOAD;
     let host = call.endpoint.host();
     let provider = visible(credentials.provider_name());
@@ -62,7 +61,7 @@ pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credential
         uri.push('=');
         percent_encode(value, &mut uri);
     }
-    let mut request = Request::new(body);
+    let mut request = Request::new(Bytes::new());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri.parse().map_err(|_| {
         Error::invalid_input(format!("the parameters of {} are too long for a URL", call.action)).with_code("TooLong")
@@ -76,6 +75,8 @@ pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credential
     let mut authorization = header_value("authorization", &authorization)?;
     authorization.set_sensitive(true);
     fields.insert(header::AUTHORIZATION, authorization);
+    // Some gateways answer 411 to a POST that does not say how long it is.
+    fields.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     fields.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     Ok(request)

@@ -366,3 +366,116 @@ async fn one_draw_per_credential_spreads_refreshes_over_the_windows_first_fifth(
     assert!(starts.iter().all(|at| (2700..=2885).contains(at)), "{starts:?}");
     assert!(starts.iter().max() > starts.iter().min(), "{starts:?}");
 }
+
+// ---- anything at all
+
+#[derive(Clone, Debug)]
+enum Event {
+    Advance(Duration),
+    Step(i64),
+    Suspend(Duration),
+    Source(Does),
+    Ask,
+    Borrow,
+    AskFor(Duration),
+    Reject,
+}
+
+fn event() -> impl proptest::strategy::Strategy<Value = Event> {
+    use proptest::prelude::*;
+    let lifetime = prop::sample::select(vec![1_u64, 5, 60, 900, 1200, 3600, 7200, 43_200]).prop_map(s);
+    let does = prop_oneof![
+        4 => lifetime.prop_map(grant),
+        1 => Just(Does::Grant { lifetime: s(3600), after: ms(700) }),
+        1 => Just(FAIL),
+        1 => Just(Does::Fail { after: ms(300) }),
+        1 => Just(Does::Hang),
+        1 => Just(Does::Panic),
+    ];
+    prop_oneof![
+        4 => (1_u64..5_000_000).prop_map(|millis| Event::Advance(ms(millis))),
+        2 => (1_u64..3000).prop_map(|millis| Event::Advance(ms(millis))),
+        1 => (-100_000_i64..100_000).prop_map(Event::Step),
+        1 => (1_u64..100_000).prop_map(|seconds| Event::Suspend(s(seconds))),
+        3 => does.prop_map(Event::Source),
+        6 => Just(Event::Ask),
+        2 => Just(Event::Borrow),
+        1 => (1_u64..5000).prop_map(|seconds| Event::AskFor(s(seconds))),
+        1 => Just(Event::Reject),
+    ]
+}
+
+/// Whatever happens in whatever order: nobody gets an expired credential, nobody an error while one is valid, nobody waits
+/// for ever, and the source is contacted no more often than asked.
+async fn live_through(events: Vec<Event>) -> Result<(), String> {
+    let world = World::new(Kind::Refresher, GRANT);
+    let refresher = world.refresher();
+    let mut last: Option<alibabacloud_credentials::Credentials> = None;
+    let mut asked = 0;
+    for (at, event) in events.into_iter().enumerate() {
+        let valid = |c: &alibabacloud_credentials::Credentials| {
+            c.expiration().is_some_and(|end| end > world.source.true_time() + ms(10))
+        };
+        match event {
+            Event::Advance(by) => world.advance(by).await,
+            Event::Step(by) => world.clock.step(by),
+            Event::Suspend(by) => world.clock.suspend(by),
+            Event::Source(does) => world.source.now(does),
+            Event::Borrow => {
+                asked += 1;
+                let fresh = refresher.with(|c| !world.is_expired(c));
+                settle().await;
+                if fresh == Some(false) {
+                    return Err(format!("event {at}: lent an expired credential"));
+                }
+            }
+            Event::Ask => {
+                asked += 1;
+                match world.ask_within(s(300)).await {
+                    None => return Err(format!("event {at}: waited for ever")),
+                    Some(Ok(found)) if world.is_expired(&found) => return Err(format!("event {at}: expired")),
+                    Some(Ok(found)) => last = Some(found),
+                    Some(Err(error)) if last.as_ref().is_some_and(valid) => {
+                        return Err(format!("event {at}: {error} while valid"));
+                    }
+                    Some(Err(_)) => {}
+                }
+            }
+            Event::AskFor(lifetime) => {
+                asked += 1;
+                let caller = tokio::spawn({
+                    let refresher = refresher.clone();
+                    async move { refresher.credentials_valid_for(lifetime).await }
+                });
+                settle().await;
+                if caller.is_finished()
+                    && let Ok(Ok(found)) = caller.await
+                    && found.expiration().is_some_and(|end| end < world.source.true_time() + lifetime - ms(10))
+                {
+                    return Err(format!("event {at}: less than was asked for"));
+                }
+            }
+            Event::Reject => {
+                if let Some(last) = &last {
+                    refresher.invalidate(last);
+                }
+            }
+        }
+    }
+    // A waiter may start another refresh when the one that it waits for ends badly; keep_fresh and checks do not run here.
+    let contacts = world.source.contacts();
+    if contacts > 2 * asked + 1 { Err(format!("{contacts} contacts for {asked} questions")) } else { Ok(()) }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn whatever_happens_nobody_gets_an_expired_credential_or_an_early_error(
+        events in proptest::collection::vec(event(), 1..60),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let verdict = runtime.block_on(live_through(events));
+        proptest::prop_assert_eq!(verdict, Ok(()));
+    }
+}

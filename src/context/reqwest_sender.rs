@@ -193,9 +193,10 @@ fn classify(error: reqwest::Error) -> HttpError {
 }
 
 #[cfg(feature = "_rustls")]
+/// An I/O error hides what it wraps from `source()`, and connectors wrap more than once.
 fn io_holds_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) else { return false };
+    inner.is::<rustls::Error>() || io_holds_tls(inner)
 }
 
 #[cfg(feature = "native-tls")]
