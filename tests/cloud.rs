@@ -301,6 +301,30 @@ async fn an_outage_of_sts_in_the_advisory_window_is_not_seen_by_calls() {
 }
 
 #[tokio::test]
+async fn a_server_that_asks_for_more_patience_than_the_session_has_makes_nobody_use_it_dead() {
+    let emulator = Emulator::builder().session_seconds(60).start().await.unwrap();
+    // A whole second, since `Date` and `Expiration` have no others.
+    emulator.freeze_clock_at(std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+    let clock = TestClock::new(emulator.now());
+    let context = context(&emulator, &account::RAM_USER).clock(clock.clone()).build();
+    let chain = DefaultCredentialChain::builder().context(context).assume_role(AssumeRole::new(IMM_ROLE)).build();
+    assert!(chain.credentials().await.is_ok());
+    let fault = Fault::new(429, "Throttling.User").header("x-acs-retry-after", "60000");
+    emulator.fail_next("sts/AssumeRole", fault);
+    // The first caller in the mandatory window waits for the refresh, and is given the old one when it fails.
+    clock.advance(Duration::from_secs(55));
+    assert!(chain.credentials().await.is_ok());
+    assert!(chain.credentials().await.is_ok(), "while the back-off runs, the old one");
+    clock.advance(Duration::from_secs(5));
+    assert_eq!(chain.credentials().await.unwrap_err().code(), Some("Throttling.User"));
+    assert!(chain.refresher().cached().is_none());
+    assert_eq!(statuses(&emulator, "AssumeRole"), [200, 429], "and the server is left alone");
+    clock.advance(Duration::from_secs(55));
+    emulator.advance_clock(Duration::from_secs(115));
+    assert!(chain.credentials().await.is_ok());
+}
+
+#[tokio::test]
 async fn many_callers_share_few_sessions_and_every_nonce_is_used_once() {
     let emulator = Emulator::builder().session_seconds(60).start().await.unwrap();
     emulator.freeze_clock_at(emulator.now());

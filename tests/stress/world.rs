@@ -61,6 +61,11 @@ impl Source {
         *self.does.lock().unwrap() = does;
     }
 
+    /// The session that it granted last.
+    pub(crate) fn last(&self) -> Option<Credentials> {
+        self.last.lock().unwrap().clone()
+    }
+
     pub(crate) fn contacts(&self) -> usize {
         self.contacts.load(Ordering::SeqCst)
     }
@@ -212,6 +217,10 @@ pub(crate) async fn settle() {
 pub(crate) struct Herd(Vec<JoinHandle<Result<Credentials, Error>>>);
 
 impl Herd {
+    pub(crate) fn join(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     pub(crate) fn finished(&self) -> usize {
         self.0.iter().filter(|task| task.is_finished()).count()
     }

@@ -1,0 +1,207 @@
+//! Runs a case, and says everything that is otherwise than the case has it.
+
+use alibabacloud_credentials::{Account, Credentials, DefaultCredentialChain, Error, Explanation, OnFailure};
+use chrono::DateTime;
+
+use crate::case::{Expected, Failure, Folder, Options, Step, WantedCredentials, WantedError};
+use crate::leaks::Exposed;
+use crate::world::{Changed, World};
+
+/// What came of a case.
+pub(crate) enum Verdict {
+    Holds,
+    /// Why it could not be tried here.
+    Skipped(String),
+    Fails(Vec<String>),
+}
+
+/// Runs the case in this folder.
+pub(crate) fn run(name: &str, mut folder: Folder) -> Verdict {
+    let undeclared = folder.undeclared_secrets();
+    if !undeclared.is_empty() {
+        return Verdict::Fails(vec![format!("secrets that the case does not declare: {undeclared:?}")]);
+    }
+    let world = match World::of(name, &mut folder) {
+        Ok(world) => world,
+        Err(error) => return Verdict::Fails(vec![format!("no world for it: {error}")]),
+    };
+    let chain = chain(&folder.case.chain, &world);
+    let mut exposed = Exposed::default();
+    let mut problems = Vec::new();
+    for (at, step) in folder.case.steps.iter().enumerate() {
+        world.clock.advance(std::time::Duration::from_secs(step.advance_seconds));
+        for (path, change) in &step.files {
+            match world.change(path, change) {
+                Ok(Changed::Yes) => {}
+                Ok(Changed::NotPossible) => {
+                    return Verdict::Skipped(format!("{path} cannot be made unreadable for this user"));
+                }
+                Err(error) => return Verdict::Fails(vec![format!("{path}: {error}")]),
+            }
+        }
+        let wrong = ask(&chain, &world, step, &mut exposed);
+        problems.extend(wrong.into_iter().map(|wrong| format!("step {}: {wrong}", at + 1)));
+    }
+    problems.extend(world.script.problems());
+    exposed.debug("the chain", &chain);
+    exposed.debug("the refresher", chain.refresher());
+    exposed.debug("the health", &chain.refresher().health());
+    exposed.debug("the context", &world.context);
+    exposed.text("the log", world.logs());
+    for (url, debug) in world.script.shown() {
+        exposed.text("a URL", url);
+        exposed.text("Debug of a request", debug);
+    }
+    let secrets = [folder.case.secrets, world.script.signatures()].concat();
+    problems.extend(exposed.leaks(&secrets));
+    if problems.is_empty() { Verdict::Holds } else { Verdict::Fails(problems) }
+}
+
+fn chain(options: &Options, world: &World) -> DefaultCredentialChain {
+    let mut builder = DefaultCredentialChain::builder().context(world.context.clone());
+    if let Some(profile) = &options.profile {
+        builder = builder.profile(profile);
+    }
+    for prefix in &options.env_prefix {
+        builder = builder.env_prefix(prefix);
+    }
+    if let Some(region) = &options.region {
+        builder = builder.region(region);
+    }
+    if let Some(endpoint) = &options.sts_endpoint {
+        builder = builder.sts_endpoint(endpoint);
+    }
+    if options.allow_plain_http {
+        builder = builder.allow_plain_http();
+    }
+    if let Some(vpc) = options.vpc_endpoint {
+        builder = builder.vpc_endpoint(vpc);
+    }
+    if let Some(ask) = options.ecs_metadata {
+        builder = builder.ecs_metadata(ask);
+    }
+    if let Some(role) = &options.assume_role {
+        builder = builder.assume_role(role.to_assume());
+    }
+    if options.on_failure == Failure::TryNext {
+        builder = builder.on_failure(OnFailure::TryNext);
+    }
+    builder.build()
+}
+
+/// One step: someone asks, and then has it explained.
+fn ask(chain: &DefaultCredentialChain, world: &World, step: &Step, exposed: &mut Exposed) -> Vec<String> {
+    let before = world.script.sent();
+    let result = match world.run(chain.credentials()) {
+        Ok(result) => result,
+        Err(stuck) => return vec![stuck],
+    };
+    let explanation = match world.run(chain.explain()) {
+        Ok(explanation) => explanation,
+        Err(stuck) => return vec![stuck],
+    };
+    exposed.result(&result);
+    exposed.explanation(&explanation);
+
+    let mut wrong = match (&step.expect, &result) {
+        (Expected::Credentials(wanted), Ok(has)) => compare_credentials(wanted, has),
+        (Expected::Error(wanted), Err(has)) => compare_error(wanted, has),
+        (Expected::Credentials(_), Err(has)) => vec![format!("an error and no credentials: {has:#}")],
+        (Expected::Error(_), Ok(has)) => vec![format!("credentials and no error: {has:?}")],
+    };
+    wrong.extend(compare_accounts(&step.accounts, &explanation.accounts));
+    wrong.extend(compare_explanation(&result, &explanation));
+    let sent = world.script.sent() - before;
+    if sent != step.requests {
+        wrong.push(format!("{sent} requests were made and not {}", step.requests));
+    }
+    let (shown, logs) = (explanation.to_string(), world.logs());
+    contains(&mut wrong, "the explanation", &shown, &step.explanation_contains);
+    contains(&mut wrong, "the log", &logs, &step.logs_contain);
+    wrong
+}
+
+fn contains(wrong: &mut Vec<String>, what: &str, text: &str, parts: &[String]) {
+    for part in parts {
+        if !text.contains(part.as_str()) {
+            wrong.push(format!("{what} lacks `{part}`: {text}"));
+        }
+    }
+}
+
+fn compare_credentials(wanted: &WantedCredentials, has: &Credentials) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut same = |what: &str, has: Option<&str>, wants: Option<&str>| {
+        if has != wants {
+            wrong.push(format!("{what} is {has:?} and not {wants:?}"));
+        }
+    };
+    same("the AccessKey ID", Some(has.access_key_id()), Some(&wanted.access_key_id));
+    same("the secret", Some(has.access_key_secret()), Some(&wanted.access_key_secret));
+    same("the token", has.security_token(), wanted.security_token.as_deref());
+    same("the provider", Some(has.provider_name()), Some(&wanted.provider_name));
+    let end = wanted.expiration.as_deref().map(|end| DateTime::parse_from_rfc3339(end).map(Into::into));
+    match (end.transpose(), has.expiration()) {
+        (Ok(wanted), has) if wanted == has => {}
+        (wanted, has) => wrong.push(format!("it ends at {has:?} and not {wanted:?}")),
+    }
+    wrong
+}
+
+fn compare_error(wanted: &WantedError, has: &Error) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut same = |what: &str, has: Option<&str>, wants: Option<&str>| {
+        if has != wants {
+            wrong.push(format!("{what} is {has:?} and not {wants:?}"));
+        }
+    };
+    same("the kind", Some(&format!("{:?}", has.kind())), Some(&wanted.kind));
+    same("the code", has.code(), wanted.code.as_deref());
+    same("the provider", has.provider_name(), Some(&wanted.provider_name));
+    same("the RequestId", has.request_id(), wanted.request_id.as_deref());
+    let status = |status: Option<u16>| status.map(|status| status.to_string());
+    same("the status", status(has.http_status()).as_deref(), status(wanted.http_status).as_deref());
+    contains(&mut wrong, "the message", has.message(), &wanted.message_contains);
+    for part in &wanted.message_lacks {
+        if has.message().contains(part.as_str()) {
+            wrong.push(format!("the message holds `{part}`: {}", has.message()));
+        }
+    }
+    if let Some(part) = &wanted.remedy_contains {
+        contains(&mut wrong, "the remedy", has.remedy().unwrap_or("(none)"), std::slice::from_ref(part));
+    }
+    if has.to_string().contains(char::is_control) {
+        wrong.push(format!("the error is not one line: {has:?}"));
+    }
+    wrong
+}
+
+fn compare_accounts(wanted: &[Vec<String>], has: &[Account]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for at in 0..wanted.len().max(has.len()) {
+        let (Some(wanted), Some(has)) = (wanted.get(at), has.get(at)) else {
+            wrong.push(format!("the accounts are {} and not {}: {has:#?}", has.len(), wanted.len()));
+            break;
+        };
+        let [provider, outcome, parts @ ..] = wanted.as_slice() else {
+            wrong.push(format!("account {at} of the case lacks provider or outcome"));
+            continue;
+        };
+        let is = serde_json::to_value(has.outcome).map(|value| value.as_str().unwrap_or_default().to_owned());
+        if has.provider != *provider || !is.is_ok_and(|is| is == *outcome) {
+            wrong.push(format!("account {at} is {has:?} and not {wanted:?}"));
+        }
+        contains(&mut wrong, &format!("{provider}'s account"), has.detail.as_deref().unwrap_or("(none)"), parts);
+    }
+    wrong
+}
+
+/// The explanation agrees with what the caller got.
+fn compare_explanation(result: &Result<Credentials, Error>, explanation: &Explanation) -> Vec<String> {
+    let used = explanation.in_use.as_ref();
+    let agrees = match result {
+        Ok(credentials) => used.is_some_and(|used| used.provider_name == credentials.provider_name()),
+        Err(error) => used.is_none() && explanation.error.as_ref() == Some(&error.to_string()),
+    };
+    if agrees { Vec::new() } else { vec![format!("the explanation disagrees with the answer: {explanation}")] }
+}

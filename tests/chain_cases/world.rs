@@ -1,0 +1,219 @@
+//! The outside world of one case: a clock that stands still, files beneath a directory of its own, scripted traffic, a
+//! runtime of one thread, and a log of everything at TRACE.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use alibabacloud_credentials::{Clock, Context, TestClock};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::case::{File, Folder};
+use crate::script::Script;
+
+/// Thu, 01 Jan 2026 00:00:00 GMT: when every case starts.
+pub(crate) const START: Duration = Duration::from_secs(1_767_225_600);
+
+pub(crate) struct World {
+    pub(crate) clock: TestClock,
+    pub(crate) script: Script,
+    pub(crate) context: Context,
+    logs: Logs,
+    log: tracing::Dispatch,
+    runtime: tokio::runtime::Runtime,
+    running: Arc<AtomicUsize>,
+    root: PathBuf,
+}
+
+/// What a file's change came to.
+pub(crate) enum Changed {
+    Yes,
+    /// This user may read everything.
+    NotPossible,
+}
+
+impl World {
+    /// `name` makes its directory its own.
+    pub(crate) fn new(name: &str, env: &BTreeMap<String, String>, script: Script) -> io::Result<Self> {
+        let own = format!("chain_cases-{}-{name}", std::process::id());
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(own);
+        if root.exists() {
+            std::fs::remove_dir_all(&root)?;
+        }
+        std::fs::create_dir_all(&root)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let (handle, running) = (runtime.handle().clone(), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&running);
+        let spawn = move |task| {
+            let running = Running::one_more(&count);
+            handle.spawn(async move {
+                let _running = running;
+                let task: alibabacloud_credentials::BoxFuture<'static, ()> = task;
+                task.await;
+            });
+        };
+        let clock = TestClock::new(UNIX_EPOCH + START);
+        let context = Context::builder()
+            .env(env.iter().map(|(name, value)| (name.clone(), value.clone())))
+            .root(&root)
+            .http(script.clone())
+            .clock(clock.clone())
+            .seed(7)
+            .spawn(spawn)
+            .build();
+        let logs = Logs::default();
+        let writer = logs.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::TRACE)
+            .with_span_events(FmtSpan::FULL)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
+        let log = tracing::Dispatch::new(subscriber);
+        Ok(Self { clock, script, context, logs, log, runtime, running, root })
+    }
+
+    /// The world of a folder, with its files mounted.
+    pub(crate) fn of(name: &str, folder: &mut Folder) -> io::Result<Self> {
+        let script = Script::new(folder.path.clone(), std::mem::take(&mut folder.http));
+        let world = Self::new(name, &folder.env, script)?;
+        let files = folder.path.join("fs");
+        if files.is_dir() {
+            world.mount(&files, &world.root)?;
+        }
+        Ok(world)
+    }
+
+    fn mount(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(to)?;
+        for entry in std::fs::read_dir(from)? {
+            let entry = entry?;
+            let target = to.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                self.mount(&entry.path(), &target)?;
+            } else {
+                self.write(&target, &std::fs::read(entry.path())?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Files are dated by the case's clock, so that a change is one whatever the file system's granularity.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        std::fs::write(path, bytes)?;
+        std::fs::File::options().write(true).open(path)?.set_modified(self.now())
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now().system_time()
+    }
+
+    pub(crate) fn change(&self, path: &str, change: &File) -> io::Result<Changed> {
+        let path = self.root.join(path.trim_start_matches('/'));
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        match change {
+            File::Removed => std::fs::remove_file(&path)?,
+            File::Json(value) => self.write(&path, value.to_string().as_bytes())?,
+            File::Size(size) => self.write(&path, &vec![b' '; *size])?,
+            File::Directory => std::fs::create_dir(&path)?,
+            File::Unreadable => {
+                #[cfg(unix)]
+                std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o000))?;
+                if std::fs::read(&path).is_ok() {
+                    return Ok(Changed::NotPossible);
+                }
+            }
+            File::LinkToItself => {
+                #[cfg(unix)]
+                std::os::unix::fs::symlink(&path, &path)?;
+                #[cfg(not(unix))]
+                return Ok(Changed::NotPossible);
+            }
+        }
+        Ok(Changed::Yes)
+    }
+
+    /// Runs `work` and all that it starts in the background. Time stands still, unless nothing else can go on: then it
+    /// goes to the next timer.
+    pub(crate) fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, String> {
+        tracing::dispatcher::with_default(&self.log, || self.runtime.block_on(self.drive(work)))
+    }
+
+    async fn drive<T>(&self, work: impl Future<Output = T>) -> Result<T, String> {
+        let mut work = std::pin::pin!(work);
+        let value = loop {
+            let mut value = None;
+            for _ in 0..50 {
+                if let Poll::Ready(ready) = std::future::poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+                    value = Some(ready);
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            if let Some(value) = value {
+                break value;
+            }
+            match self.clock.next_wake() {
+                Some(wait) => self.clock.advance(wait),
+                None => return Err("nothing goes on, and nobody waits for the clock".to_owned()),
+            }
+        };
+        for _ in 0..50 {
+            if self.running.load(Ordering::Acquire) == 0 {
+                return Ok(value);
+            }
+            tokio::task::yield_now().await;
+        }
+        Err("something is still under way in the background".to_owned())
+    }
+
+    pub(crate) fn logs(&self) -> String {
+        let bytes = self.logs.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // What cannot be removed stays in the build directory; the next run has another name.
+        let _ = std::fs::remove_dir_all(&self.root);
+    }
+}
+
+/// Counts what runs in the background.
+struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    fn one_more(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[derive(Clone, Default)]
+struct Logs(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Logs {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
