@@ -193,7 +193,7 @@ mod tests {
         for id in ["", "a", "中文", "emulator-ram-user", "🔑🔑🔑🔑🔑🔑🔑🔑🔑🔑🔑🔑🔑"] {
             let shown = format!("{:?}", Credentials::new(id, "s3cr3t").with_security_token("t0k3n"));
             assert!(!shown.contains("s3cr3t") && !shown.contains("t0k3n"), "{shown}");
-            assert!(id.is_empty() || !shown.contains(id), "{shown}");
+            assert!(id.len() < 2 || !shown.contains(id), "{shown}");
         }
     }
 

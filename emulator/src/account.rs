@@ -13,12 +13,18 @@
 //!
 //! | Role | Longest session | Trusts | May |
 //! |---|---|---|---|
-//! | `imm-role` | 43,200 s | the account | IMM, AssumeRole |
+//! | `imm-role` | 43,200 s | the account, ECS, and the OIDC provider for [`OIDC_SUBJECT`] | IMM, AssumeRole |
 //! | `short-role` | 3,600 s | the account | IMM |
 //! | `chained-role` | 43,200 s | only `imm-role` | IMM |
 //! | `partner-role` | 43,200 s | the account, with ExternalId `partner-42` | IMM |
 //! | `denied-role` | 43,200 s | nobody | IMM |
 //! | `tenant-<n>`, every n | 43,200 s | the account | IMM |
+//!
+//! `imm-role` is the role of the ECS instance that the metadata service plays, and of the credentials URI.
+//!
+//! OIDC provider [`OIDC_PROVIDER_ARN`] is in order; [`oidc_token`] mints its tokens. Three more providers stand for
+//! issuers that are not: `broken-issuer`, `wrong-fingerprint` and `plain-http-issuer` answer any well-formed token with
+//! `AuthenticationFail.OIDCToken.IssuerConfigurationBroken`, `….PublicKeyFingerprintMismatch` and `….HttpsUrlInvalid`.
 
 use std::fmt;
 
@@ -26,9 +32,22 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::answer::json;
+pub use crate::jwt::{TokenOptions, oidc_token};
 
 /// The account's id.
 pub const ACCOUNT_ID: &str = "1234567890123456";
+
+/// The account's OIDC provider, for AssumeRoleWithOIDC.
+pub const OIDC_PROVIDER_ARN: &str = "acs:ram::1234567890123456:oidc-provider/ack-rrsa-test";
+
+/// The provider's issuer: claim `iss`.
+pub const OIDC_ISSUER: &str = "https://oidc-ack-cn-hangzhou.oss-cn-hangzhou.aliyuncs.com/emulator";
+
+/// The provider's client: claim `aud`.
+pub const OIDC_AUDIENCE: &str = "sts.aliyuncs.com";
+
+/// The service account that `imm-role` trusts: claim `sub`.
+pub const OIDC_SUBJECT: &str = "system:serviceaccount:default:app";
 
 /// RAM user `imm-dev`: may use IMM and AssumeRole.
 pub const RAM_USER: AccessKey = AccessKey {
@@ -98,6 +117,8 @@ pub(crate) struct Role {
     pub(crate) name: String,
     pub(crate) max_seconds: u32,
     pub(crate) trust: Trust,
+    /// Whether it also trusts the OIDC provider.
+    pub(crate) trusts_oidc: bool,
     pub(crate) allows: &'static [&'static str],
 }
 
@@ -111,7 +132,7 @@ pub(crate) enum Trust {
 
 impl Role {
     fn new(name: &str, trust: Trust) -> Self {
-        Self { name: name.to_owned(), max_seconds: 43_200, trust, allows: &["imm:*"] }
+        Self { name: name.to_owned(), max_seconds: 43_200, trust, trusts_oidc: false, allows: &["imm:*"] }
     }
 
     /// Eighteen digits that depend on the name only, so that they are the same in every run.
@@ -126,10 +147,17 @@ impl Role {
     }
 }
 
+pub(crate) const IMM_ROLE: &str = "imm-role";
+
+/// The role that everyone trusts with IMM: RAM users, the ECS instance and the pods.
+pub(crate) fn imm_role() -> Role {
+    Role { allows: &["imm:*", "sts:AssumeRole"], trusts_oidc: true, ..Role::new(IMM_ROLE, Trust::Account) }
+}
+
 /// The role of that name, if the account has one.
 pub(crate) fn find_role(name: &str) -> Option<Role> {
     Some(match name {
-        "imm-role" => Role { allows: &["imm:*", "sts:AssumeRole"], ..Role::new(name, Trust::Account) },
+        IMM_ROLE => imm_role(),
         "short-role" => Role { max_seconds: 3_600, ..Role::new(name, Trust::Account) },
         "chained-role" => Role::new(name, Trust::OnlyRole("imm-role")),
         "partner-role" => Role::new(name, Trust::WithExternalId("partner-42")),
@@ -152,13 +180,14 @@ pub(crate) fn parse_role_arn(arn: &str) -> Option<(&str, &str)> {
     (account_ok && name_ok).then_some((account, name))
 }
 
-/// The whole account as one JSON object: what the program's `account` command prints.
+/// The whole account as one JSON object: keys, roles, OIDC provider. It is what the program's `account` command prints.
 pub fn to_json() -> String {
     #[derive(Serialize)]
     struct Account {
         account_id: &'static str,
         access_keys: Vec<KeyView>,
         roles: Vec<RoleView>,
+        oidc_provider: ProviderView,
     }
     #[derive(Serialize)]
     struct KeyView {
@@ -175,7 +204,15 @@ pub fn to_json() -> String {
         trusts: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         external_id: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trusts_oidc_subject: Option<&'static str>,
         allows: &'static [&'static str],
+    }
+    #[derive(Serialize)]
+    struct ProviderView {
+        arn: &'static str,
+        issuer: &'static str,
+        audience: &'static str,
     }
     let access_keys = KEYS.into_iter().map(|key| KeyView {
         access_key_id: key.id,
@@ -197,9 +234,15 @@ pub fn to_json() -> String {
             Trust::WithExternalId(id) => Some(id),
             _ => None,
         },
+        trusts_oidc_subject: role.trusts_oidc.then_some(OIDC_SUBJECT),
         allows: role.allows,
     });
-    json(&Account { account_id: ACCOUNT_ID, access_keys: access_keys.collect(), roles: roles.collect() })
+    json(&Account {
+        account_id: ACCOUNT_ID,
+        access_keys: access_keys.collect(),
+        roles: roles.collect(),
+        oidc_provider: ProviderView { arn: OIDC_PROVIDER_ARN, issuer: OIDC_ISSUER, audience: OIDC_AUDIENCE },
+    })
 }
 
 #[cfg(test)]

@@ -64,6 +64,42 @@ struct Envelope<'a> {
     access_denied_detail: Option<&'a AccessDenied>,
 }
 
+/// An answer without the envelope of the OpenAPI gateway: the metadata service's and the credentials URI's.
+pub(crate) struct Plain {
+    pub(crate) status: u16,
+    content_type: &'static str,
+    body: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Plain {
+    pub(crate) fn text(status: u16, body: impl Into<String>) -> Self {
+        Self { status, content_type: "text/plain", body: body.into(), headers: Vec::new() }
+    }
+
+    pub(crate) fn json(status: u16, body: String) -> Self {
+        Self { status, content_type: "application/json", body, headers: Vec::new() }
+    }
+
+    /// An injected fault, told in text.
+    pub(crate) fn refusal(refusal: Refusal) -> Self {
+        Self { headers: refusal.headers, ..Self::text(refusal.status, refusal.message) }
+    }
+
+    pub(crate) fn respond(self, now: DateTime<Utc>, close: bool) -> Response {
+        let length = self.body.len().to_string();
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = status(self.status);
+        let headers = response.headers_mut();
+        set(headers, header::DATE, &http_date(now));
+        set(headers, header::CONTENT_TYPE, self.content_type);
+        set(headers, header::CONTENT_LENGTH, &length);
+        set(headers, header::CONNECTION, if close { "close" } else { "keep-alive" });
+        set_given(headers, &self.headers);
+        response
+    }
+}
+
 /// What an answer must know of the request that it answers.
 pub(crate) struct Answering<'a> {
     pub(crate) now: DateTime<Utc>,
@@ -96,19 +132,13 @@ impl Answering<'_> {
             ),
             access_denied_detail: refusal.denied.as_deref(),
         };
-        let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = status(refusal.status);
         let mut response = if self.xml {
             self.respond(status, "text/xml;charset=utf-8", xml(&envelope))
         } else {
             self.respond(status, "application/json;charset=utf-8", json(&envelope))
         };
-        for (name, value) in &refusal.headers {
-            // The length is the body's own: a false one would break the connection, not just the answer.
-            let framing = |name: &HeaderName| name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
-            if let Some(name) = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !framing(name)) {
-                set(response.headers_mut(), name, value);
-            }
-        }
+        set_given(response.headers_mut(), &refusal.headers);
         response
     }
 
@@ -139,6 +169,25 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
+}
+
+/// Headers that a test asked for.
+fn set_given(headers: &mut HeaderMap, given: &[(String, String)]) {
+    for (name, value) in given {
+        // The length is the body's own: a false one would break the connection, not just the answer.
+        let framing = |name: &HeaderName| name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
+        if let Some(name) = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !framing(name)) {
+            set(headers, name, value);
+        }
+    }
+}
+
+/// 1xx announces another answer, which would never come.
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code)
+        .ok()
+        .filter(|status| !status.is_informational())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 pub(crate) fn json(value: &impl Serialize) -> String {

@@ -1,4 +1,5 @@
-//! Who is calling: from the Authorization header to a proven identity, in the order in which the cloud reports failures.
+//! Who is calling: from a signature of version 3 or 1 to a proven identity, in the order in which the cloud reports
+//! failures.
 //!
 //! Find the signature, timestamp, key, token, signature, nonce. The first failure in this order is the answer.
 
@@ -11,10 +12,11 @@ use crate::account::{ACCOUNT_ID, AccessKey, find_key};
 use crate::answer::{Outcome, Refusal};
 use crate::clock::parse_utc;
 use crate::policy::{Decision, wildcard};
-use crate::request::Request;
+use crate::request::{Parameters, Request, Style};
 use crate::server::State;
 use crate::sessions::Session;
 use crate::signature::{Authorization, Canonical, Names, incomplete, sha256_hex, string_to_sign};
+use crate::signature_v1::Signed;
 
 /// Documented: a request is valid for 15 minutes before and after its timestamp.
 const WINDOW: Duration = Duration::minutes(15);
@@ -26,6 +28,7 @@ const MUST_BE_SIGNED: [&str; 6] =
 const SIGNED_IF_SENT: [&str; 2] = ["content-type", "x-acs-security-token"];
 
 const TOKEN: &str = "x-acs-security-token";
+const DATE: &str = "x-acs-date";
 
 /// A proven identity.
 pub(crate) enum Caller {
@@ -33,22 +36,51 @@ pub(crate) enum Caller {
     Session(Arc<Session>),
 }
 
-pub(crate) fn authenticate(state: &State, request: &Request, now: DateTime<Utc>) -> Outcome<Caller> {
+/// `parameters` are those of a request that is signed by them, in version 1; without, its headers are, in version 3.
+pub(crate) fn authenticate(
+    state: &State,
+    request: &Request,
+    parameters: Option<&Parameters>,
+    now: DateTime<Utc>,
+) -> Outcome<Caller> {
+    match parameters {
+        Some(parameters) => by_parameters(state, request, parameters, now),
+        None => by_headers(state, request, now),
+    }
+}
+
+fn by_headers(state: &State, request: &Request, now: DateTime<Utc>) -> Outcome<Caller> {
     let header = request.header("authorization").ok_or_else(|| Refusal::missing("AccessKeyId"))?;
     let authorization = Authorization::parse(&header)?;
-    let timestamp = timestamp(request, now)?;
-    let caller = find(state, request, &authorization.access_key_id, now)?;
+    let timestamp = timestamp(request.header(DATE).as_deref(), now)?;
+    let token = request.header(TOKEN).filter(|token| !token.is_empty());
+    let caller = find(state, &authorization.access_key_id, token.as_deref(), now)?;
     verify(request, &authorization, caller.secret())?;
-    // A nonce is remembered only now: what was not signed with the key must not use up the key's nonces.
     let nonce = request.header("x-acs-signature-nonce").unwrap_or_default();
-    if !state.nonces.record(&authorization.access_key_id, &nonce, timestamp, now, WINDOW) {
-        return Err(Refusal::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."));
-    }
+    record(state, &authorization.access_key_id, &nonce, timestamp, now)?;
     Ok(caller)
 }
 
-fn timestamp(request: &Request, now: DateTime<Utc>) -> Outcome<DateTime<Utc>> {
-    let timestamp = request.header("x-acs-date").and_then(|text| parse_utc(&text)).ok_or_else(|| {
+fn by_parameters(state: &State, request: &Request, parameters: &Parameters, now: DateTime<Utc>) -> Outcome<Caller> {
+    let signed = Signed::read(parameters)?;
+    let timestamp = timestamp(Some(signed.timestamp), now)?;
+    let caller = find(state, signed.access_key_id, signed.token, now)?;
+    signed.verify(request.method.as_str(), parameters, caller.secret())?;
+    record(state, signed.access_key_id, signed.nonce, timestamp, now)?;
+    Ok(caller)
+}
+
+/// An unsigned call needs no timestamp, but one that it has is judged like any other.
+pub(crate) fn check_given_timestamp(request: &Request, now: DateTime<Utc>) -> Outcome<()> {
+    let given = match request.style() {
+        Style::Headers => request.header(DATE),
+        Style::Parameters => request.first("Timestamp").map(str::to_owned),
+    };
+    given.filter(|text| !text.is_empty()).map_or(Ok(()), |text| timestamp(Some(&text), now).map(drop))
+}
+
+fn timestamp(text: Option<&str>, now: DateTime<Utc>) -> Outcome<DateTime<Utc>> {
+    let timestamp = text.and_then(parse_utc).ok_or_else(|| {
         Refusal::new(400, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted.")
     })?;
     if (now - timestamp).abs() > WINDOW {
@@ -57,9 +89,23 @@ fn timestamp(request: &Request, now: DateTime<Utc>) -> Outcome<DateTime<Utc>> {
     Ok(timestamp)
 }
 
+/// A nonce is remembered only now, after the signature: what was not signed with the key must not use up the key's
+/// nonces.
+fn record(
+    state: &State,
+    access_key_id: &str,
+    nonce: &str,
+    timestamp: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Outcome<()> {
+    if state.nonces.record(access_key_id, nonce, timestamp, now, WINDOW) {
+        return Ok(());
+    }
+    Err(Refusal::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."))
+}
+
 /// The holder of the key, whose token fits. Nothing is proven yet.
-fn find(state: &State, request: &Request, access_key_id: &str, now: DateTime<Utc>) -> Outcome<Caller> {
-    let token = request.header(TOKEN).filter(|token| !token.is_empty());
+fn find(state: &State, access_key_id: &str, token: Option<&str>, now: DateTime<Utc>) -> Outcome<Caller> {
     if let Some(key) = find_key(access_key_id) {
         if !key.active {
             return Err(Refusal::new(400, "InvalidAccessKeyId.Inactive", "Specified access key is disabled."));
@@ -77,7 +123,7 @@ fn find(state: &State, request: &Request, access_key_id: &str, now: DateTime<Utc
         return Err(Refusal::new(400, "MissingSecurityToken", "SecurityToken is mandatory for this action."));
     };
     if !bool::from(token.as_bytes().ct_eq(session.token.as_bytes())) {
-        return Err(match state.sessions.key_of_token(&token) {
+        return Err(match state.sessions.key_of_token(token) {
             Some(_) => mismatch(),
             None => Refusal::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed."),
         });

@@ -75,6 +75,11 @@ fn since_epoch(instant: SystemTime) -> i128 {
     }
 }
 
+/// Whole seconds since 1970, for any instant: chrono's own conversion panics beyond its calendar.
+pub(crate) fn unix_seconds(instant: SystemTime) -> i64 {
+    i64::try_from(since_epoch(instant).div_euclid(NANOS)).unwrap_or(i64::MAX)
+}
+
 fn nanos(duration: Duration) -> i128 {
     i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
 }

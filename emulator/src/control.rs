@@ -1,15 +1,19 @@
-//! The control path: `/_emulator/clock`, for loopback clients only.
+//! The control paths, for loopback clients only: `/_emulator/clock` and `/_emulator/faults`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use http::request::Parts;
 use http::{Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::json;
 use crate::clock::Clock;
+use crate::fault::Faults;
+use crate::fault_list;
+use crate::server::State;
 
 pub(crate) const PREFIX: &str = "/_emulator/";
 
@@ -28,15 +32,35 @@ struct ClockView {
     frozen: bool,
 }
 
-pub(crate) fn answer(clock: &Clock, peer: SocketAddr, method: &Method, path: &str, body: &[u8]) -> Response {
+#[derive(Serialize)]
+struct FaultsView {
+    /// How many answers are still to be spoiled.
+    pending: u64,
+}
+
+#[derive(Serialize)]
+struct ErrorView<'a> {
+    error: &'a str,
+}
+
+pub(crate) fn answer(state: &State, peer: SocketAddr, parts: &Parts, body: &[u8]) -> Response {
     if !peer.ip().to_canonical().is_loopback() {
-        return plain(StatusCode::FORBIDDEN, r#"{"error":"only loopback clients may control the emulator"}"#);
+        return error(StatusCode::FORBIDDEN, "only loopback clients may control the emulator");
     }
-    match (path.strip_prefix(PREFIX), method) {
-        (Some("clock"), &Method::POST) => {}
-        (Some("clock"), _) => return plain(StatusCode::METHOD_NOT_ALLOWED, r#"{"error":"use POST"}"#),
-        _ => return plain(StatusCode::NOT_FOUND, r#"{"error":"no such control path"}"#),
+    match (parts.uri.path().strip_prefix(PREFIX), &parts.method) {
+        (Some("clock"), &Method::POST) => change_clock(&state.clock, body),
+        (Some("clock"), _) => error(StatusCode::METHOD_NOT_ALLOWED, "use POST"),
+        (Some("faults"), &Method::POST) => add_faults(&state.faults, body),
+        (Some("faults"), &Method::DELETE) => {
+            state.faults.clear();
+            pending(&state.faults)
+        }
+        (Some("faults"), _) => error(StatusCode::METHOD_NOT_ALLOWED, "use POST to add faults, DELETE to forget all"),
+        _ => error(StatusCode::NOT_FOUND, "no such control path"),
     }
+}
+
+fn change_clock(clock: &Clock, body: &[u8]) -> Response {
     let change: Result<ClockChange, _> =
         if body.is_empty() { Ok(ClockChange::default()) } else { serde_json::from_slice(body) };
     match change {
@@ -45,15 +69,28 @@ pub(crate) fn answer(clock: &Clock, peer: SocketAddr, method: &Method, path: &st
         Ok(ClockChange { offset_seconds: None, advance_seconds: Some(seconds) }) => {
             clock.advance(Duration::from_secs(seconds));
         }
-        _ => {
-            return plain(
-                StatusCode::BAD_REQUEST,
-                r#"{"error":"send {\"offset_seconds\": N} or {\"advance_seconds\": N}"}"#,
-            );
-        }
+        _ => return error(StatusCode::BAD_REQUEST, r#"send {"offset_seconds": N} or {"advance_seconds": N}"#),
     }
     let now = clock.now().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
     plain(StatusCode::OK, json(&ClockView { now, offset_seconds: clock.offset_seconds(), frozen: clock.is_frozen() }))
+}
+
+fn add_faults(faults: &Faults, body: &[u8]) -> Response {
+    match fault_list::parse(body) {
+        Ok(list) => {
+            list.into_iter().for_each(|(route, fault)| faults.add(&route, fault));
+            pending(faults)
+        }
+        Err(reason) => error(StatusCode::BAD_REQUEST, &reason),
+    }
+}
+
+fn pending(faults: &Faults) -> Response {
+    plain(StatusCode::OK, json(&FaultsView { pending: faults.pending() }))
+}
+
+fn error(status: StatusCode, reason: &str) -> Response {
+    plain(status, json(&ErrorView { error: reason }))
 }
 
 fn plain(status: StatusCode, body: impl Into<Body>) -> Response {

@@ -17,13 +17,17 @@ use crate::lock;
 /// let down = Fault::new(503, "ServiceUnavailable").times(3);
 /// let throttled = Fault::new(429, "Throttling.User").header("x-acs-retry-after", "2000");
 /// let slow = Fault::delayed(Duration::from_secs(2));
+/// let cut_off = Fault::answered().truncate(20);
+/// let lost = Fault::answered().reset();
+/// let garbage = Fault::new(502, "BadGateway").body("<html>");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
     /// How many calls it spoils.
     pub times: u32,
-    /// The HTTP status of the answer. With 0 the call is delayed only, and then answered as if nothing had been.
+    /// The HTTP status of the answer. With 0 the call takes effect and is answered as usual, and what the rest says is
+    /// done to that answer.
     pub status: u16,
     /// The `Code` of the answer.
     pub code: String,
@@ -33,6 +37,12 @@ pub struct Fault {
     pub headers: Vec<(String, String)>,
     /// How long the answer is held back, in tokio's time of the emulator's runtime, not by the emulator's clock.
     pub delay: Duration,
+    /// Whether the connection is reset after half of the body, or after `truncate` bytes of it.
+    pub reset: bool,
+    /// After how many bytes of the body the connection is closed, whatever length was declared.
+    pub truncate: Option<usize>,
+    /// What stands in place of the body.
+    pub body: Option<String>,
 }
 
 impl Default for Fault {
@@ -45,6 +55,9 @@ impl Default for Fault {
             message: "The request has failed due to a temporary failure of the server.".to_owned(),
             headers: Vec::new(),
             delay: Duration::ZERO,
+            reset: false,
+            truncate: None,
+            body: None,
         }
     }
 }
@@ -64,9 +77,14 @@ impl Fault {
         Self { status, message: message.to_owned(), code, ..Self::default() }
     }
 
+    /// One call that takes effect and is answered as usual: to be made wrong by the setters below.
+    pub fn answered() -> Self {
+        Self { status: 0, ..Self::default() }
+    }
+
     /// One call that is answered as usual, but only after a while.
     pub fn delayed(delay: Duration) -> Self {
-        Self { status: 0, delay, ..Self::default() }
+        Self { delay, ..Self::answered() }
     }
 
     /// Sets how many calls it spoils.
@@ -94,10 +112,35 @@ impl Fault {
         self
     }
 
-    /// The answer, or `None` when the call is only delayed.
-    pub(crate) fn refusal(self) -> Option<Refusal> {
-        (self.status != 0)
-            .then(|| Refusal { headers: self.headers, ..Refusal::new(self.status, self.code, self.message) })
+    /// Resets the connection in the midst of the answer.
+    pub fn reset(mut self) -> Self {
+        self.reset = true;
+        self
+    }
+
+    /// Ends the body after that many bytes, though the whole length was declared.
+    pub fn truncate(mut self, bytes: usize) -> Self {
+        self.truncate = Some(bytes);
+        self
+    }
+
+    /// Sends this in place of the body, with its own length. The content type stays.
+    pub fn body(mut self, body: impl Into<String>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// Whether something is done to the answer itself.
+    pub(crate) fn spoils(&self) -> bool {
+        self.reset || self.truncate.is_some() || self.body.is_some()
+    }
+
+    /// The answer, or `None` when the call is to be answered as usual.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        (self.status != 0).then(|| Refusal {
+            headers: self.headers.clone(),
+            ..Refusal::new(self.status, self.code.clone(), self.message.clone())
+        })
     }
 }
 
@@ -112,6 +155,15 @@ impl Faults {
         if fault.times > 0 {
             lock(&self.queue).push((route.to_owned(), fault));
         }
+    }
+
+    pub(crate) fn clear(&self) {
+        lock(&self.queue).clear();
+    }
+
+    /// How many answers are still to be spoiled.
+    pub(crate) fn pending(&self) -> u64 {
+        lock(&self.queue).iter().map(|(_, fault)| u64::from(fault.times)).sum()
     }
 
     /// Takes one use of the first fault for this operation.

@@ -1,4 +1,5 @@
-//! A strict offline stand-in for Alibaba Cloud's STS and Intelligent Media Management (IMM), for tests.
+//! A strict offline stand-in for Alibaba Cloud's STS, Intelligent Media Management (IMM) and instance metadata, for
+//! tests.
 //!
 //! It runs on loopback and plays the cloud so strictly that passing against it means something: it verifies every
 //! signature with code of its own, refuses what the cloud refuses, in the cloud's order and with the cloud's codes, and
@@ -31,22 +32,40 @@
 //!
 //! # What it plays
 //!
-//! * **STS 2015-04-01**: AssumeRole, GetCallerIdentity.
-//! * **IMM 2020-09-30**: CreateProject, GetProject, ListProjects, UpdateProject, DeleteProject; state in memory, per region
-//!   of the host `imm.<region>.aliyuncs.com` (`cn-hangzhou` for loopback hosts).
+//! * **STS 2015-04-01**: AssumeRole, AssumeRoleWithOIDC, GetCallerIdentity.
+//! * **IMM 2020-09-30**: CreateProject, GetProject, ListProjects, UpdateProject, DeleteProject; state in memory, per
+//!   region of the host `imm.<region>.aliyuncs.com` (`cn-hangzhou` for loopback hosts).
 //! * **Signature version 3**, ACS3-HMAC-SHA256: action and version in headers, path `/`, GET or POST.
+//! * **Signature version 1**, RPC with HMAC-SHA1: everything in parameters, in query or form, for both products.
+//! * **Instance metadata** of ECS under `/latest/`, with tokens or, unless [`Metadata::Hardened`], without: the role
+//!   `imm-role`, its credentials, `region-id`, `zone-id`, `instance-id`, `owner-account-id`.
+//! * **A credentials URI**, `/credentials`, for containers: [`Emulator::credentials_uri`].
 //! * The fixed account of [`account`].
+//!
+//! All of it on one address, plain, and, with feature `tls`, on a second one with HTTPS.
 //!
 //! # The order of its checks
 //!
 //! The first failure in this order is the answer: route → signature present → timestamp (±15 min) → key → token →
-//! signed headers, body hash, signature → nonce → authorisation → parameters → IMM's own rules.
+//! signed headers, body hash, signature → nonce → flow limit → authorisation → parameters → IMM's own rules. For
+//! AssumeRoleWithOIDC: route → timestamp, if there is one → flow limit → provider → token (form, algorithm, signature,
+//! times, issuer, audience) → role → trust → parameters.
 //!
 //! # What it tolerates
 //!
-//! What official clients really send: any set of signed headers that has the required ones, `+` or `%20` for a space, raw
-//! `*'()!` in a query, query names signed raw or encoded, `True` and `true` and `1`, spaces after the commas of the
-//! Authorization header, chunked bodies, and parameters in query or form.
+//! What official clients really send: any set of signed headers that has the required ones, `+` or `%20` for a space,
+//! raw `*'()!` in a query, query names signed raw or encoded (version 3), `True` and `true` and `1`, spaces after the
+//! commas of the Authorization header, chunked bodies, parameters in query or form, an empty `SignatureType`,
+//! `Format` in any
+//! case, targets in absolute form, a Host header with a scheme. It does not tolerate a version 1 signature over
+//! form-quoted text, with `+` for a space, which alibabacloud-credentials 1.0.12 for Python makes.
+//!
+//! # Faults
+//!
+//! [`Emulator::fail_next`] spoils the next answers of an operation: an error, a delay, another body, a body that ends
+//! too early, a connection that is reset. A running program is told so by `POST /_emulator/faults`, from loopback only,
+//! with the list that [`Emulator::add_faults`] takes; `DELETE` forgets them. `POST /_emulator/clock` moves its clock:
+//! `{"advance_seconds": N}` or `{"offset_seconds": N}`.
 //!
 //! # Session policies
 //!
@@ -57,13 +76,21 @@
 pub mod account;
 mod answer;
 mod authenticate;
+mod builder;
 mod call;
 mod clock;
 mod control;
 mod emulator;
 mod fault;
+mod fault_list;
+mod grant;
 mod imm;
+mod instance;
+mod jwt;
+mod listener;
 mod log;
+mod metadata;
+mod oidc;
 mod policy;
 mod random;
 mod request;
@@ -71,13 +98,21 @@ mod route;
 mod server;
 mod sessions;
 mod signature;
+mod signature_v1;
+mod spoil;
 mod sts;
+mod target;
+mod throttle;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use emulator::{Builder, Emulator};
+pub use builder::Builder;
+pub use emulator::Emulator;
 pub use fault::Fault;
 pub use log::{Call, Summary, Tally};
+pub use metadata::Metadata;
 
 /// Locks, also after another thread panicked while it held the lock: an emulator goes on answering.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -9,17 +9,21 @@ use crate::lock;
 /// Older calls are forgotten beyond this many; the summary still counts them.
 const KEPT: usize = 100_000;
 
-/// One request to a product, with nothing removed: a test can look for secrets in its URL.
+/// One request to a product or to one of the sources of sessions, with nothing removed: a test can look for secrets in
+/// its URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call {
     /// `GET` or `POST`, or whatever else was sent.
     pub method: String,
-    /// `x-acs-action`; empty when it was not sent.
+    /// What it was for: `sts`, `imm`, `metadata`, `uri`; empty when it named none of them.
+    pub product: &'static str,
+    /// `x-acs-action`, or parameter `Action` in signature version 1; empty when neither was sent. For the metadata
+    /// service: `token`, `role`, `credentials` or `item`; for the credentials URI: `credentials`.
     pub action: String,
-    /// `x-acs-version`; empty when it was not sent.
+    /// `x-acs-version`, or parameter `Version` in signature version 1; empty when neither was sent.
     pub version: String,
-    /// The key id in the Authorization header, proven or not.
+    /// The key id in the Authorization header or in parameter `AccessKeyId`, proven or not.
     pub access_key_id: Option<String>,
     /// The role session name, once the call was proven to come from a session.
     pub session: Option<String>,
@@ -51,13 +55,13 @@ pub struct Tally {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// All requests: to STS, to IMM, and those that named neither.
+    /// All requests: to STS, IMM, metadata service and credentials URI, and those that named none of them.
     pub calls: u64,
     /// Requests answered with success.
     pub accepted: u64,
     /// Requests answered with an error, injected faults included.
     pub rejected: u64,
-    /// Sessions granted by AssumeRole.
+    /// Sessions granted by AssumeRole and AssumeRoleWithOIDC.
     pub sessions_granted: u64,
     /// Different sessions that made at least one accepted call.
     pub sessions_used: u64,
@@ -65,6 +69,10 @@ pub struct Summary {
     pub sts: Tally,
     /// The requests that named IMM (version 2020-09-30).
     pub imm: Tally,
+    /// The requests to the metadata service.
+    pub metadata: Tally,
+    /// The requests to the credentials URI.
+    pub uri: Tally,
 }
 
 #[derive(Default)]
@@ -79,6 +87,8 @@ struct Inner {
     all: Tally,
     sts: Tally,
     imm: Tally,
+    metadata: Tally,
+    uri: Tally,
     sessions_granted: u64,
     sessions_used: HashSet<String>,
 }
@@ -88,10 +98,11 @@ struct Inner {
 pub(crate) struct Slot(usize);
 
 impl Log {
-    /// Called on arrival, so that calls stand in their order and one whose client hangs up is there too.
+    /// Called when the request is there and before it is answered, so that calls stand in their order and one whose
+    /// client does not wait for the answer is there too.
     pub(crate) fn arrived(&self, call: Call) -> Slot {
         let mut inner = lock(&self.inner);
-        inner.tally(&call.version, |tally| tally.calls += 1);
+        inner.tally(call.product, |tally| tally.calls += 1);
         inner.calls.push_back(call);
         if inner.calls.len() > KEPT {
             inner.calls.pop_front();
@@ -112,12 +123,12 @@ impl Log {
         call.status = status;
         call.code = code.map(str::to_owned);
         let call = call.clone();
-        let accepted = code.is_none();
-        inner.tally(&call.version, |tally| {
+        let accepted = code.is_none() && status < 400;
+        inner.tally(call.product, |tally| {
             tally.accepted += u64::from(accepted);
             tally.rejected += u64::from(!accepted);
         });
-        if accepted && call.version == crate::sts::VERSION && call.action == "AssumeRole" {
+        if accepted && call.product == "sts" && call.action.starts_with("AssumeRole") {
             inner.sessions_granted += 1;
         }
         if let (true, Some(_), Some(key)) = (accepted, call.session, call.access_key_id) {
@@ -139,6 +150,8 @@ impl Log {
             sessions_used: inner.sessions_used.len() as u64,
             sts: inner.sts,
             imm: inner.imm,
+            metadata: inner.metadata,
+            uri: inner.uri,
         }
     }
 }
@@ -149,11 +162,13 @@ impl Inner {
         self.calls.get_mut(index)
     }
 
-    fn tally(&mut self, version: &str, change: impl Fn(&mut Tally)) {
+    fn tally(&mut self, product: &str, change: impl Fn(&mut Tally)) {
         change(&mut self.all);
-        match version {
-            crate::sts::VERSION => change(&mut self.sts),
-            crate::imm::VERSION => change(&mut self.imm),
+        match product {
+            "sts" => change(&mut self.sts),
+            "imm" => change(&mut self.imm),
+            "metadata" => change(&mut self.metadata),
+            "uri" => change(&mut self.uri),
             _ => {}
         }
     }

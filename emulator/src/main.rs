@@ -1,10 +1,16 @@
-//! The emulator as a program: `serve` runs it until it is interrupted, `account` prints the fixed account.
+//! The emulator as a program: `serve` runs it until it is interrupted, `account` prints the fixed account, `token`
+//! mints an OIDC token of the account's provider.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, process};
 
-use alibabacloud_emulator::{Emulator, account};
-use clap::{Parser, Subcommand};
+use alibabacloud_emulator::account::{self, TokenOptions, oidc_token};
+use alibabacloud_emulator::{Emulator, Metadata};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A strict offline stand-in for Alibaba Cloud's STS and Intelligent Media Management, for tests.
 #[derive(Debug, Parser)]
@@ -16,38 +22,133 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until interrupted. Prints one line of JSON with the bound address when ready.
-    Serve {
-        /// The address to listen on; port 0 takes a free one.
-        #[arg(long, value_name = "ADDR")]
-        http: SocketAddr,
-        /// Cap what AssumeRole grants, whatever valid duration was asked for.
-        #[arg(long, value_name = "SECONDS")]
-        session_seconds: Option<u32>,
-        /// Set the emulator's clock ahead of the machine's; behind it, if negative.
-        #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
-        clock_offset: i64,
-    },
-    /// Print the fixed account as JSON: key ids, secrets, roles.
+    /// Serve until interrupted. Prints one line of JSON with the bound addresses when ready.
+    Serve(Serve),
+    /// Print the fixed account as JSON: key ids, secrets, roles, OIDC provider.
     Account,
+    /// Mint an OIDC token of the account's provider, as a pod would find it in its token file.
+    Token(Token),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    http: SocketAddr,
+    /// Another address to listen on, with TLS.
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "ADDR", requires = "cert", requires = "key")]
+    https: Option<SocketAddr>,
+    /// The certificate chain for --https, PEM, the server's own first.
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "https")]
+    cert: Option<PathBuf>,
+    /// The private key for --https, PEM.
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "https")]
+    key: Option<PathBuf>,
+    /// Cap every session that is granted, whatever valid duration was asked for.
+    #[arg(long, value_name = "SECONDS")]
+    session_seconds: Option<u32>,
+    /// Let so many STS calls pass in a second; answer the others with Throttling.User.
+    #[arg(long, value_name = "N")]
+    sts_rate: Option<u32>,
+    /// How the instance metadata service answers: hardened wants tokens.
+    #[arg(long, value_enum, default_value_t = Mode::Normal)]
+    metadata: Mode,
+    /// Set the emulator's clock ahead of the machine's; behind it, if negative.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
+    clock_offset: i64,
+    /// What is to go wrong: a JSON list of {"route","times","status","delay_ms","reset","truncate","body"}.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Mode {
+    Normal,
+    Hardened,
+    Off,
+}
+
+#[derive(Debug, Args)]
+struct Token {
+    /// The subject; without it, the service account that imm-role trusts.
+    #[arg(long, value_name = "S")]
+    sub: Option<String>,
+    /// The audience.
+    #[arg(long, value_name = "A", default_value = account::OIDC_AUDIENCE)]
+    aud: String,
+    /// For how long it is good, from now; 0 makes an expired one.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    ttl: u64,
+    /// Write it to this file, at once and whole, in place of standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     match Arguments::parse().command {
-        Command::Serve { http, session_seconds, clock_offset } => {
-            let mut builder = Emulator::builder().http(http).clock_offset(clock_offset);
-            if let Some(seconds) = session_seconds {
-                builder = builder.session_seconds(seconds);
-            }
-            // Asked for before the line is printed, so that a signal sent on reading it is not missed.
-            let interrupted = Interrupted::listen()?;
-            let emulator = builder.start().await?;
-            print_line(&format!(r#"{{"http":"{}"}}"#, emulator.http_addr()))?;
-            interrupted.wait().await
-        }
+        Command::Serve(options) => serve(options).await,
         Command::Account => print_line(&account::to_json()),
+        Command::Token(options) => token(options),
     }
+}
+
+async fn serve(options: Serve) -> io::Result<()> {
+    let metadata = match options.metadata {
+        Mode::Normal => Metadata::Normal,
+        Mode::Hardened => Metadata::Hardened,
+        Mode::Off => Metadata::Off,
+    };
+    let mut builder = Emulator::builder().http(options.http).clock_offset(options.clock_offset).metadata(metadata);
+    if let Some(seconds) = options.session_seconds {
+        builder = builder.session_seconds(seconds);
+    }
+    if let Some(rate) = options.sts_rate {
+        builder = builder.sts_rate(rate);
+    }
+    #[cfg(feature = "tls")]
+    if let (Some(address), Some(cert), Some(key)) = (options.https, &options.cert, &options.key) {
+        builder = builder.https(address, read(cert)?, read(key)?);
+    }
+    let faults = options.faults.as_deref().map(read).transpose()?;
+    // Asked for before the line is printed, so that a signal sent on reading it is not missed.
+    let interrupted = Interrupted::listen()?;
+    let emulator = builder.start().await?;
+    if let Some(faults) = faults {
+        emulator.add_faults(&String::from_utf8_lossy(&faults))?;
+    }
+    let https = emulator.https_addr().map_or_else(|| "null".to_owned(), |address| format!("\"{address}\""));
+    print_line(&format!(r#"{{"http":"{}","https":{https}}}"#, emulator.http_addr()))?;
+    interrupted.wait().await
+}
+
+fn token(options: Token) -> io::Result<()> {
+    let mut wanted = TokenOptions::default().audience(options.aud).ttl(Duration::from_secs(options.ttl));
+    if let Some(subject) = options.sub {
+        wanted = wanted.subject(subject);
+    }
+    let token = oidc_token(&wanted)?;
+    match options.out {
+        Some(path) => replace(&path, &token),
+        None => print_line(&token),
+    }
+}
+
+/// As kubelet does it: a reader finds the old token or the new one, never a part.
+fn replace(path: &Path, content: &str) -> io::Result<()> {
+    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
+    name.push(format!(".{}.tmp", process::id()));
+    let temporary = path.with_file_name(name);
+    fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    fs::read(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 fn print_line(line: &str) -> io::Result<()> {

@@ -14,29 +14,73 @@ pub(crate) struct Request {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Empty too when the query or the form can't be decoded; then the checks below say so.
+    form: Vec<(String, String)>,
+    query_is_broken: bool,
+    form_is_broken: bool,
+}
+
+/// Where a request says what it wants, and where its signature is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Version 3: `x-acs-action` and `Authorization`.
+    Headers,
+    /// Version 1: `Action` and `Signature`, in query or form. Such a signature covers no header, so none is acted on.
+    Parameters,
 }
 
 impl Request {
-    pub(crate) fn new(parts: &Parts, body: Bytes) -> Outcome<Self> {
-        let query = decode_pairs(parts.uri.query().unwrap_or_default().as_bytes())
-            .ok_or_else(|| Refusal::new(400, "InvalidParameter.Format", "The query is not percent-encoded UTF-8."))?;
-        Ok(Self {
+    pub(crate) fn new(parts: &Parts, body: Bytes) -> Self {
+        let query = decode_pairs(parts.uri.query().unwrap_or_default().as_bytes());
+        let content_type = header_text(&parts.headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+        let form = if content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+            decode_pairs(&body)
+        } else {
+            Some(Vec::new())
+        };
+        Self {
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
-            query,
+            query_is_broken: query.is_none(),
+            query: query.unwrap_or_default(),
             headers: parts.headers.clone(),
             body,
-        })
+            form_is_broken: form.is_none(),
+            form: form.unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn check_query(&self) -> Outcome<()> {
+        if self.query_is_broken {
+            return Err(Refusal::new(400, "InvalidParameter.Format", "The query is not percent-encoded UTF-8."));
+        }
+        Ok(())
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         header_text(&self.headers, name)
     }
 
+    /// A parameter as sent, with nothing checked: the first of that name in the query, else in the form.
+    pub(crate) fn first(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.query.iter().chain(&self.form);
+        pairs.find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// An unsigned call may name its action in both ways, as the official STS clients do.
+    pub(crate) fn style(&self) -> Style {
+        let named = || ["x-acs-action", "x-acs-version"].iter().any(|name| self.headers.contains_key(*name));
+        let headers = self.header("authorization").is_some() || (self.first("Signature").is_none() && named());
+        if headers { Style::Headers } else { Style::Parameters }
+    }
+
     /// Query and form together, as RPC gateways read them. A name that has two different values is refused.
     pub(crate) fn parameters(&self) -> Outcome<Parameters> {
+        if self.form_is_broken {
+            return Err(Refusal::new(400, "InvalidParameter.Format", "The form is not percent-encoded UTF-8."));
+        }
         let mut merged = BTreeMap::new();
-        for (name, value) in self.query.iter().cloned().chain(self.form()?) {
+        for (name, value) in self.query.iter().chain(&self.form).cloned() {
             match merged.get(&name) {
                 Some(other) if *other != value => {
                     return Err(Refusal::new(
@@ -53,7 +97,7 @@ impl Request {
 
     /// STS's own rule for bodies.
     pub(crate) fn check_content_type(&self) -> Outcome<()> {
-        let content_type = self.content_type();
+        let content_type = self.header(header::CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
         let known = ["application/json", "application/x-www-form-urlencoded"];
         if self.body.is_empty() || known.iter().any(|known| content_type.starts_with(known)) {
             return Ok(());
@@ -64,18 +108,6 @@ impl Request {
             "The ContentType request header must be either \"application/json\" or \"application/x-www-form-urlencoded\".",
         ))
     }
-
-    fn content_type(&self) -> String {
-        self.header(header::CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase()
-    }
-
-    fn form(&self) -> Outcome<Vec<(String, String)>> {
-        if !self.content_type().starts_with("application/x-www-form-urlencoded") {
-            return Ok(Vec::new());
-        }
-        decode_pairs(&self.body)
-            .ok_or_else(|| Refusal::new(400, "InvalidParameter.Format", "The form is not percent-encoded UTF-8."))
-    }
 }
 
 /// The merged parameters. An empty value counts as not given.
@@ -84,6 +116,16 @@ pub(crate) struct Parameters(BTreeMap<String, String>);
 impl Parameters {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Whether it was sent, if only with an empty value.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// All of them, sorted by name in byte order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 

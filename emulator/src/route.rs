@@ -1,9 +1,9 @@
-//! Which product and operation a request names, by its headers and its host.
+//! Which product and operation a request names, by its headers or parameters and its host.
 
 use http::Method;
 
 use crate::answer::{Outcome, Refusal};
-use crate::request::Request;
+use crate::request::{Parameters, Request};
 use crate::{imm, sts};
 
 /// The region of requests whose host names none: loopback addresses.
@@ -48,7 +48,8 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    pub(crate) fn find(request: &Request) -> Outcome<Self> {
+    /// `parameters` are those of a request that names its operation among them; without, the headers do.
+    pub(crate) fn find(request: &Request, parameters: Option<&Parameters>) -> Outcome<Self> {
         let host = Host::parse(&request.header("host").unwrap_or_default());
         if host == Host::OtherProduct {
             return Err(Refusal::new(
@@ -63,9 +64,12 @@ impl Route {
         if request.path != "/" {
             return Err(not_found());
         }
-        let given = |name: &str| request.header(name).filter(|value| !value.is_empty());
-        let version = given("x-acs-version").ok_or_else(|| Refusal::missing("Version"))?;
-        let action = given("x-acs-action").ok_or_else(|| Refusal::missing("Action"))?;
+        let given = |header: &str, parameter: &str| match parameters {
+            Some(parameters) => parameters.get(parameter).map(str::to_owned),
+            None => request.header(header).filter(|value| !value.is_empty()),
+        };
+        let version = given("x-acs-version", "Version").ok_or_else(|| Refusal::missing("Version"))?;
+        let action = given("x-acs-action", "Action").ok_or_else(|| Refusal::missing("Action"))?;
         let product = Product::of_version(&version)
             .filter(|product| host.serves(*product))
             .ok_or_else(|| Refusal::invalid("Version"))?;
@@ -77,6 +81,11 @@ impl Route {
             _ => DEFAULT_REGION.to_owned(),
         };
         Ok(Self { product, action, region })
+    }
+
+    /// One operation is proven by a token in place of a signature.
+    pub(crate) fn is_unsigned(&self) -> bool {
+        self.product == Product::Sts && self.action == sts::WITH_OIDC
     }
 }
 

@@ -1,32 +1,34 @@
-//! The way of a request through the emulator: log, faults, body, route, identity, product, answer.
+//! The way of a request through the emulator: body, log, faults, route, identity, product, answer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request as HttpRequest, State as Shared};
 use axum::response::Response;
-use axum::serve::ListenerExt;
 use bytes::Bytes;
-use http::header;
+use http::Method;
 use http::request::Parts;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::answer::{Answering, Outcome, Refusal};
-use crate::authenticate::authenticate;
+use crate::answer::{Answering, Outcome, Plain, Refusal};
+use crate::authenticate::{authenticate, check_given_timestamp};
 use crate::call::Invocation;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::imm::{self, Projects};
+use crate::instance::Rotation;
+use crate::listener::{Incoming, Peer};
 use crate::log::{Call, Log, Slot};
+use crate::metadata::{self, Metadata};
 use crate::random::Random;
-use crate::request::{Request, header_text, wants_close};
+use crate::request::{Request, Style, header_text, wants_close};
 use crate::route::{Product, Route};
 use crate::sessions::{Nonces, Sessions};
-use crate::signature::Authorization;
-use crate::{control, sts};
+use crate::spoil::spoil;
+use crate::target::{Service, Target};
+use crate::throttle::Throttle;
+use crate::{control, oidc, sts};
 
 /// More than any documented project or STS request needs.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -38,101 +40,138 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     pub(crate) nonces: Nonces,
     pub(crate) projects: Projects,
+    pub(crate) instance: Rotation,
+    pub(crate) uri: Rotation,
+    pub(crate) throttle: Throttle,
     pub(crate) log: Log,
     pub(crate) faults: Faults,
-    /// Caps what AssumeRole grants.
+    /// Caps every session that is granted.
     pub(crate) session_seconds: Option<u32>,
+    pub(crate) metadata: Metadata,
+    pub(crate) metadata_newline: bool,
 }
 
 /// Serves until `stop` is dropped.
-pub(crate) async fn serve(listener: TcpListener, state: Arc<State>, stop: oneshot::Receiver<()>) {
+pub(crate) async fn serve(incoming: Incoming, state: Arc<State>, stop: oneshot::Receiver<()>) {
     let router = axum::Router::new().fallback(answer).with_state(state);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let listener = listener.tap_io(|stream| {
-        // Answers are small; waiting to fill a packet only makes tests slow.
-        let _ = stream.set_nodelay(true);
-    });
+    let service = router.into_make_service_with_connect_info::<Peer>();
     let stopped = async {
         let _ = stop.await;
     };
-    let _ = axum::serve(listener, service).with_graceful_shutdown(stopped).await;
+    let _ = axum::serve(incoming, service).with_graceful_shutdown(stopped).await;
 }
 
 async fn answer(
     Shared(state): Shared<Arc<State>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     request: HttpRequest,
 ) -> Response {
     let (parts, body) = request.into_parts();
+    let body = read_body(body).await;
     if parts.uri.path().starts_with(control::PREFIX) {
-        let body = read_body(body).await.unwrap_or_default();
-        return control::answer(&state.clock, peer, &parts.method, parts.uri.path(), &body);
+        return control::answer(&state, peer.address, &parts, &body.unwrap_or_default());
     }
-    let slot = state.log.arrived(log_entry(&state, &parts));
-    let result = outcome(&state, &parts, body, slot).await;
-    finish(&state, &parts, slot, result)
-}
-
-/// The JSON of a success, with the RequestId in it, or the refusal.
-struct Reply {
-    request_id: String,
-    result: Outcome<String>,
-}
-
-async fn outcome(state: &State, parts: &Parts, body: Body, slot: Slot) -> Reply {
-    let request_id = state.random.request_id();
-    let product = Product::of_version(&header_text(&parts.headers, "x-acs-version").unwrap_or_default());
-    let action = header_text(&parts.headers, "x-acs-action").unwrap_or_default();
-    if let Some(fault) = product.and_then(|product| state.faults.next(product.code(), &action)) {
-        hold_back(fault.delay).await;
-        if let Some(refusal) = fault.refusal() {
-            return Reply { request_id, result: Err(refusal) };
-        }
-    }
-    let result = match read_body(body).await {
-        Ok(body) => invoke(state, parts, body, slot, &request_id),
-        Err(refusal) => Err(refusal),
+    let (body, broken) = match body {
+        Ok(body) => (body, None),
+        Err(refusal) => (Bytes::new(), Some(refusal)),
     };
-    Reply { request_id, result }
+    let request = Request::new(&parts, body);
+    let target = Target::of(&request);
+    let slot = state.log.arrived(log_entry(&state, &parts, &target));
+    let fault = state.faults.next(target.product(), &target.action);
+    if let Some(fault) = &fault {
+        hold_back(fault.delay).await;
+    }
+    let refusal = fault.as_ref().and_then(|fault| fault.refusal()).or(broken);
+    let response = match target.service {
+        Service::OpenApi(product) => open_api(&state, &parts, &request, product, target.xml, slot, refusal),
+        Service::Metadata | Service::CredentialsUri => {
+            let answer = refusal.map_or_else(|| local(&state, &request, target.service), Plain::refusal);
+            state.log.answered(slot, answer.status, None);
+            answer.respond(state.clock.now(), wants_close(&parts))
+        }
+    };
+    match fault {
+        Some(fault) if fault.spoils() => spoil(response, &fault, &peer.connection).await,
+        _ => response,
+    }
 }
 
-fn invoke(state: &State, parts: &Parts, body: Bytes, slot: Slot, request_id: &str) -> Outcome<String> {
-    let request = Request::new(parts, body)?;
-    let route = Route::find(&request)?;
+/// What an instance or a container finds beside it, with no signature and no envelope.
+fn local(state: &State, request: &Request, service: Service) -> Plain {
     let now = state.clock.now();
-    let caller = authenticate(state, &request, now)?;
-    if let Some(session) = caller.session() {
-        state.log.proven(slot, &session.name);
-    }
-    if route.product == Product::Sts {
-        request.check_content_type()?;
-    }
-    let parameters = request.parameters()?;
-    let call = Invocation { state, caller: &caller, parameters: &parameters, now, request_id, region: &route.region };
-    match route.product {
-        Product::Sts => sts::invoke(&call, &route.action),
-        Product::Imm => imm::invoke(&call, &route.action),
+    match service {
+        Service::Metadata => metadata::answer(state, request, now),
+        _ if request.method == Method::GET => Plain::json(200, state.uri.json(state, now, false)),
+        _ => Plain::text(405, "Method Not Allowed"),
     }
 }
 
-fn finish(state: &State, parts: &Parts, slot: Slot, reply: Reply) -> Response {
+fn open_api(
+    state: &State,
+    parts: &Parts,
+    request: &Request,
+    product: Option<Product>,
+    xml: bool,
+    slot: Slot,
+    refusal: Option<Refusal>,
+) -> Response {
+    let request_id = state.random.request_id();
+    let result = match refusal {
+        Some(refusal) => Err(refusal),
+        None => invoke(state, request, slot, &request_id),
+    };
     let host = header_text(&parts.headers, "host").unwrap_or_default();
-    let version = header_text(&parts.headers, "x-acs-version").unwrap_or_default();
     let answering = Answering {
         now: state.clock.now(),
         random: &state.random,
-        request_id: &reply.request_id,
+        request_id: &request_id,
         host: &host,
-        product: Product::of_version(&version).map_or("", Product::code),
-        xml: wants_xml(parts),
+        product: product.map_or("", Product::code),
+        xml,
         close: wants_close(parts),
     };
-    let (response, code) = match reply.result {
+    let (response, code) = match result {
         Ok(json) => (answering.success(json), None),
         Err(refusal) => (answering.refusal(&refusal), Some(refusal.code)),
     };
     state.log.answered(slot, response.status().as_u16(), code.as_deref());
     response
+}
+
+/// The JSON of a success, with the RequestId in it, or the refusal.
+fn invoke(state: &State, request: &Request, slot: Slot, request_id: &str) -> Outcome<String> {
+    request.check_query()?;
+    // In version 1 even the action stands among the parameters, so those that contradict each other say nothing.
+    let signed_parameters = match request.style() {
+        Style::Parameters => Some(request.parameters()?),
+        Style::Headers => None,
+    };
+    let route = Route::find(request, signed_parameters.as_ref())?;
+    let now = state.clock.now();
+    let caller = if route.is_unsigned() {
+        check_given_timestamp(request, now)?;
+        None
+    } else {
+        Some(authenticate(state, request, signed_parameters.as_ref(), now)?)
+    };
+    if let Some(session) = caller.as_ref().and_then(|caller| caller.session()) {
+        state.log.proven(slot, &session.name);
+    }
+    if route.product == Product::Sts {
+        state.throttle.check(now)?;
+        request.check_content_type()?;
+    }
+    let parameters = match signed_parameters {
+        Some(parameters) => parameters,
+        None => request.parameters()?,
+    };
+    let Some(caller) = &caller else { return oidc::assume_role(state, &parameters, now, request_id) };
+    let call = Invocation { state, caller, parameters: &parameters, now, request_id, region: &route.region };
+    match route.product {
+        Product::Sts => sts::invoke(&call, &route.action),
+        Product::Imm => imm::invoke(&call, &route.action),
+    }
 }
 
 async fn read_body(body: Body) -> Outcome<Bytes> {
@@ -149,32 +188,18 @@ async fn hold_back(delay: Duration) {
     }
 }
 
-fn log_entry(state: &State, parts: &Parts) -> Call {
-    let text = |name: &str| header_text(&parts.headers, name);
-    let authorization = text("authorization").and_then(|text| Authorization::parse(&text).ok());
+fn log_entry(state: &State, parts: &Parts, target: &Target) -> Call {
     Call {
         method: parts.method.to_string(),
-        action: text("x-acs-action").unwrap_or_default(),
-        version: text("x-acs-version").unwrap_or_default(),
-        access_key_id: authorization.map(|authorization| authorization.access_key_id),
+        product: target.product(),
+        action: target.action.clone(),
+        version: target.version.clone(),
+        access_key_id: target.access_key_id.clone(),
         session: None,
-        host: text("host").unwrap_or_default(),
+        host: header_text(&parts.headers, "host").unwrap_or_default(),
         path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         status: 0,
         code: None,
         at: state.clock.system_time(),
-    }
-}
-
-/// `Format=XML`, else an `accept` header that asks for XML. Successes are always JSON.
-fn wants_xml(parts: &Parts) -> bool {
-    let query = parts.uri.query().unwrap_or_default().split('&');
-    let format = query.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == "Format");
-    match format {
-        Some((_, format)) if !format.is_empty() => format.eq_ignore_ascii_case("xml"),
-        _ => {
-            let accept = header_text(&parts.headers, header::ACCEPT.as_str()).unwrap_or_default().to_ascii_lowercase();
-            accept.starts_with("application/xml") || accept.starts_with("text/xml")
-        }
     }
 }

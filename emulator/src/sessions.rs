@@ -37,7 +37,8 @@ struct Inner {
 }
 
 impl Sessions {
-    pub(crate) fn add(&self, session: Session, now: DateTime<Utc>) {
+    pub(crate) fn add(&self, session: Session, now: DateTime<Utc>) -> Arc<Session> {
+        let session = Arc::new(session);
         let mut inner = lock(&self.inner);
         if inner.by_key.len() >= MANY {
             inner.by_key.retain(|_, session| session.expires + REMEMBERED > now);
@@ -45,7 +46,8 @@ impl Sessions {
             key_of_token.retain(|_, key| by_key.contains_key(key));
         }
         inner.key_of_token.insert(session.token.clone(), session.access_key_id.clone());
-        inner.by_key.insert(session.access_key_id.clone(), Arc::new(session));
+        inner.by_key.insert(session.access_key_id.clone(), Arc::clone(&session));
+        session
     }
 
     pub(crate) fn by_key(&self, access_key_id: &str) -> Option<Arc<Session>> {

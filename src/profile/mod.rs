@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn each_mode_needs_its_fields() {
-        let code = |fields| one(fields).err().map(|error| error.code().unwrap_or("NotConfigured").to_owned());
+        let code = |fields: &str| one(fields).err().map(|error| error.code().unwrap_or("NotConfigured").to_owned());
         let keys = r#""access_key_id":"i","access_key_secret":"s""#;
         assert_eq!(code(&format!(r#""mode":"AK",{keys}"#)), None);
         assert_eq!(code(r#""mode":"AK","access_key_id":"i""#).as_deref(), Some("HalfSet"));

@@ -353,7 +353,9 @@ impl Machine {
         draws: [u64; 2],
     ) -> Option<Outcome> {
         if self.flight.as_ref().is_none_or(|flight| flight.id != id) {
-            return None;
+            // Given up as lost, and back after all, as when the machine slept meanwhile. What it brings is good; its
+            // failure is nobody's any more.
+            return result.ok().map(|credentials| self.accept(credentials, generation, now, draws[0]));
         }
         self.flight = None;
         let outcome = result.and_then(|credentials| self.accept(credentials, generation, now, draws[0]));

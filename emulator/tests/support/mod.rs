@@ -3,6 +3,8 @@
 // Each test file uses a part of it. Tests stop at the first thing that is not as expected.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod rpc;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +13,7 @@ use alibabacloud_emulator::{Builder, Emulator};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// 2026-01-02T03:04:05Z
@@ -239,7 +241,13 @@ pub(crate) async fn raw(emulator: &Emulator, wire: &[u8]) -> Answer {
     exchange(&mut stream, wire).await
 }
 
-pub(crate) async fn exchange(stream: &mut TcpStream, wire: &[u8]) -> Answer {
+/// A plain request without a body, and its answer.
+pub(crate) async fn plain(emulator: &Emulator, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    raw(emulator, format!("{method} {path} HTTP/1.1\r\nhost: x\r\n{headers}content-length: 0\r\n\r\n").as_bytes()).await
+}
+
+pub(crate) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, wire: &[u8]) -> Answer {
     // A server that refuses early may close before it has read everything; its answer still counts.
     let _ = stream.write_all(wire).await;
     let mut received = Vec::new();
@@ -263,7 +271,7 @@ pub(crate) async fn exchange(stream: &mut TcpStream, wire: &[u8]) -> Answer {
     }
 }
 
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),

@@ -1,0 +1,83 @@
+//! The sessions that an instance or a container is handed without asking STS: one at a time, renewed ahead of its end.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::account::imm_role;
+use crate::answer::json;
+use crate::clock::utc;
+use crate::grant::{Terms, grant};
+use crate::lock;
+use crate::server::State;
+use crate::sessions::Session;
+
+/// Where the metadata service is, as on `100.100.100.200`.
+pub(crate) const METADATA: &str = "/latest/";
+/// Where the credentials URI is.
+pub(crate) const URI_PATH: &str = "/credentials";
+
+pub(crate) const INSTANCE_ID: &str = "i-emulator00000000001";
+
+/// Documented for the metadata service: about six hours.
+const INSTANCE_SECONDS: u32 = 21_600;
+const URI_SECONDS: u32 = 3_600;
+/// Renewed when a sixth of its life is left; the documents say only that it is ahead of time.
+const EARLY: i32 = 6;
+
+/// The session that one source hands out at present.
+pub(crate) struct Rotation {
+    name: &'static str,
+    seconds: u32,
+    current: Mutex<Option<(DateTime<Utc>, Arc<Session>)>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Credentials<'a> {
+    code: &'a str,
+    access_key_id: &'a str,
+    access_key_secret: &'a str,
+    security_token: &'a str,
+    expiration: String,
+    /// The metadata service has it, the credentials URI has not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_updated: Option<String>,
+}
+
+impl Rotation {
+    pub(crate) fn of_instance() -> Self {
+        Self { name: INSTANCE_ID, seconds: INSTANCE_SECONDS, current: Mutex::default() }
+    }
+
+    pub(crate) fn of_uri() -> Self {
+        Self { name: "credentials-uri", seconds: URI_SECONDS, current: Mutex::default() }
+    }
+
+    fn current(&self, state: &State, now: DateTime<Utc>) -> (DateTime<Utc>, Arc<Session>) {
+        let mut current = lock(&self.current);
+        if let Some((since, session)) = &*current {
+            let (life, left) = (session.expires - *since, session.expires - now);
+            if left > life / EARLY {
+                return (*since, Arc::clone(session));
+            }
+        }
+        let terms = Terms { name: self.name.to_owned(), seconds: self.seconds, policy: None };
+        let session = state.sessions.add(grant(state, imm_role(), terms, now), now);
+        *current = Some((now, Arc::clone(&session)));
+        (now, session)
+    }
+
+    pub(crate) fn json(&self, state: &State, now: DateTime<Utc>, with_last_updated: bool) -> String {
+        let (since, session) = self.current(state, now);
+        json(&Credentials {
+            code: "Success",
+            access_key_id: &session.access_key_id,
+            access_key_secret: &session.secret,
+            security_token: &session.token,
+            expiration: utc(session.expires),
+            last_updated: with_last_updated.then(|| utc(since)),
+        })
+    }
+}

@@ -1,0 +1,296 @@
+//! OIDC tokens (JWT, RS256): minted as a cluster's issuer would, and read as STS would.
+
+use std::io;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use ring::rand::SystemRandom;
+use ring::signature::{self, KeyPair, RsaKeyPair, UnparsedPublicKey};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::account::{OIDC_AUDIENCE, OIDC_ISSUER, OIDC_SUBJECT};
+use crate::answer::{Outcome, Refusal};
+use crate::clock;
+
+const KEY_ID: &str = "emulator-rs256-1";
+
+/// What is to stand in an OIDC token: by default what role `imm-role` trusts, for an hour from now.
+///
+/// ```
+/// use std::time::Duration;
+/// use alibabacloud_emulator::account::{TokenOptions, oidc_token};
+///
+/// let expired = oidc_token(&TokenOptions::default().ttl(Duration::ZERO))?;
+/// assert_eq!(expired.split('.').count(), 3);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct TokenOptions {
+    issuer: String,
+    audience: String,
+    subject: String,
+    issued_at: SystemTime,
+    ttl: Duration,
+}
+
+impl Default for TokenOptions {
+    fn default() -> Self {
+        Self {
+            issuer: OIDC_ISSUER.to_owned(),
+            audience: OIDC_AUDIENCE.to_owned(),
+            subject: OIDC_SUBJECT.to_owned(),
+            issued_at: clock::Clock::default().system_time(),
+            ttl: Duration::from_secs(3_600),
+        }
+    }
+}
+
+impl TokenOptions {
+    /// Sets the issuer, claim `iss`.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = issuer.into();
+        self
+    }
+
+    /// Sets the audience, claim `aud`.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = audience.into();
+        self
+    }
+
+    /// Sets the subject, claim `sub`.
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = subject.into();
+        self
+    }
+
+    /// Sets when it was issued, claims `iat` and `nbf`, in whole seconds: [`Emulator::now`](crate::Emulator::now), if
+    /// the emulator's clock was moved.
+    pub fn issued_at(mut self, instant: SystemTime) -> Self {
+        self.issued_at = instant;
+        self
+    }
+
+    /// Sets for how long it is good, in whole seconds: claim `exp`. Zero makes a token that has expired already.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+}
+
+/// Mints a token, signed with the key that the emulator takes for its OIDC provider's.
+///
+/// # Errors
+///
+/// The system has no randomness.
+pub fn oidc_token(options: &TokenOptions) -> io::Result<String> {
+    let issued = clock::unix_seconds(options.issued_at);
+    let ttl = i64::try_from(options.ttl.as_secs()).unwrap_or(i64::MAX);
+    let mut claims = json!({
+        "iss": options.issuer,
+        "aud": [options.audience],
+        "sub": options.subject,
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued.saturating_add(ttl),
+    });
+    // As kubelet's projected tokens have it.
+    if let Some((namespace, name)) =
+        options.subject.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'))
+    {
+        claims["kubernetes.io"] = json!({ "namespace": namespace, "serviceaccount": { "name": name } });
+    }
+    let header = json!({ "alg": "RS256", "kid": KEY_ID });
+    sign(&header, &claims).ok_or_else(|| io::Error::other("the token could not be signed: no randomness"))
+}
+
+fn sign(header: &Value, claims: &Value) -> Option<String> {
+    let mut token =
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let key = key()?;
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature).ok()?;
+    token.push('.');
+    token.push_str(&URL_SAFE_NO_PAD.encode(signature));
+    Some(token)
+}
+
+/// The issuer's key pair. It is published with this crate, so it is no secret.
+fn key() -> Option<&'static RsaKeyPair> {
+    static KEY: OnceLock<Option<RsaKeyPair>> = OnceLock::new();
+    KEY.get_or_init(|| RsaKeyPair::from_der(include_bytes!("oidc_key.der")).ok()).as_ref()
+}
+
+/// What STS reads in a token.
+pub(crate) struct Claims {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) issued: DateTime<Utc>,
+    pub(crate) expires: DateTime<Utc>,
+}
+
+/// A token that was taken apart, and is not proven.
+pub(crate) struct Token<'a> {
+    signed: &'a str,
+    signature: Vec<u8>,
+    key_id: Option<String>,
+    claims: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+}
+
+/// `aud` is a string or a list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Deserialize)]
+struct RawClaims {
+    iss: String,
+    sub: String,
+    aud: Audience,
+    iat: i64,
+    exp: i64,
+    nbf: Option<i64>,
+}
+
+impl<'a> Token<'a> {
+    pub(crate) fn parse(text: &'a str) -> Outcome<Self> {
+        // Documented: 4 to 20,000 characters.
+        if !(4..=20_000).contains(&text.len()) {
+            return Err(invalid("The length of the OIDC token must be between 4 and 20000."));
+        }
+        let parts: Vec<&str> = text.split('.').collect();
+        let [header, claims, signature] = parts[..] else {
+            return Err(invalid("The number of Jwt field should be divided into 3 parts with '.' ."));
+        };
+        let decode =
+            |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| invalid("The OIDC token is not base64url encoded."));
+        let parsed: Header = serde_json::from_slice(&decode(header)?).map_err(|_| unreadable())?;
+        if parsed.alg != "RS256" {
+            let shown: String = parsed.alg.chars().take(32).collect();
+            return Err(invalid(format!("The algorithm {shown} that be specified in Jwt header is unknown.")));
+        }
+        Ok(Self {
+            signed: &text[..header.len() + 1 + claims.len()],
+            signature: decode(signature)?,
+            key_id: parsed.kid,
+            claims: decode(claims)?,
+        })
+    }
+
+    /// The issuer's key signed this, and it is the time for it.
+    pub(crate) fn verify(&self, now: DateTime<Utc>) -> Outcome<Claims> {
+        if self.key_id.as_deref() != Some(KEY_ID) || !self.is_signed() {
+            return Err(Refusal::new(
+                401,
+                "AuthenticationFail.OIDCToken.InvalidSignature",
+                "OIDC token validate failed: invalid signature.",
+            ));
+        }
+        let raw: RawClaims = serde_json::from_slice(&self.claims).map_err(|_| unreadable())?;
+        let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or_else(unreadable);
+        let expires = time(raw.exp)?;
+        if expires <= now {
+            return Err(Refusal::new(401, "AuthenticationFail.OIDCToken.Expired", "This JsonWebToken is expired."));
+        }
+        if raw.nbf.map(time).transpose()?.is_some_and(|start| start > now) {
+            return Err(invalid("This JsonWebToken is not valid yet."));
+        }
+        Ok(Claims {
+            issuer: raw.iss,
+            subject: raw.sub,
+            audiences: match raw.aud {
+                Audience::One(audience) => vec![audience],
+                Audience::Many(audiences) => audiences,
+            },
+            issued: time(raw.iat)?,
+            expires,
+        })
+    }
+
+    fn is_signed(&self) -> bool {
+        key().is_some_and(|key| {
+            UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, key.public_key())
+                .verify(self.signed.as_bytes(), &self.signature)
+                .is_ok()
+        })
+    }
+}
+
+pub(crate) fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(401, "AuthenticationFail.OIDCToken.Invalid", message)
+}
+
+fn unreadable() -> Refusal {
+    invalid("The content of the OIDC token is unreadable.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(token: &str, now: i64) -> Outcome<Claims> {
+        Token::parse(token)?.verify(DateTime::from_timestamp(now, 0).unwrap())
+    }
+
+    #[test]
+    fn what_is_minted_is_read_again() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_500);
+        let token = oidc_token(&TokenOptions::default().issued_at(at).ttl(Duration::from_secs(60))).unwrap();
+        let claims = check(&token, 1_059).ok().unwrap();
+        assert_eq!((claims.issuer.as_str(), claims.subject.as_str()), (OIDC_ISSUER, OIDC_SUBJECT));
+        assert_eq!(claims.audiences, [OIDC_AUDIENCE]);
+        assert_eq!((claims.issued.timestamp(), claims.expires.timestamp()), (1_000, 1_060));
+        assert_eq!(check(&token, 1_060).err().unwrap().code, "AuthenticationFail.OIDCToken.Expired");
+        assert_eq!(check(&token, 999).err().unwrap().code, "AuthenticationFail.OIDCToken.Invalid");
+        let end_of_time = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 62);
+        assert!(oidc_token(&TokenOptions::default().issued_at(end_of_time)).is_ok());
+        let later = oidc_token(&TokenOptions::default().issued_at(at).ttl(Duration::MAX)).unwrap();
+        assert!(check(&later, 1_059).is_err());
+    }
+
+    #[test]
+    fn tokens_that_another_made_are_refused() {
+        let claims = json!({ "iss": "i", "sub": "s", "aud": "a", "iat": 1, "exp": 9 });
+        let good = json!({ "alg": "RS256", "kid": KEY_ID });
+        let made = |header: &Value, claims: &Value| sign(header, claims).unwrap();
+        assert_eq!(check(&made(&good, &claims), 2).ok().unwrap().audiences, ["a"]);
+        let swapped = {
+            let (one, other) = (made(&good, &claims), made(&good, &json!({ "iss": "other" })));
+            format!("{}.{}", one.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1)
+        };
+        for (token, code, message) in [
+            (swapped, "InvalidSignature", "invalid signature"),
+            (made(&json!({ "alg": "RS256", "kid": "x" }), &claims), "InvalidSignature", "invalid signature"),
+            (made(&json!({ "alg": "HS256" }), &claims), "Invalid", "The algorithm HS256 that be specified"),
+            (made(&json!({ "alg": "none" }), &claims), "Invalid", "The algorithm none"),
+            (made(&json!([]), &claims), "Invalid", "unreadable"),
+            (made(&good, &json!({ "iss": "i" })), "Invalid", "unreadable"),
+            (made(&good, &json!({ "iss": "i", "sub": "s", "aud": "a", "iat": 1, "exp": i64::MAX })), "Invalid", "un"),
+            ("aa.b".into(), "Invalid", "divided into 3 parts"),
+            ("a.b.c.d".into(), "Invalid", "divided into 3 parts"),
+            ("?.b.c".into(), "Invalid", "base64url"),
+            ("x".repeat(20_001), "Invalid", "length"),
+            (made(&good, &claims) + "\n", "Invalid", "base64url"),
+        ] {
+            let refusal = check(&token, 2).err().unwrap();
+            assert_eq!(refusal.code, format!("AuthenticationFail.OIDCToken.{code}"), "{token}");
+            assert!(refusal.message.contains(message), "{}", refusal.message);
+            assert_eq!(refusal.status, 401);
+        }
+    }
+}

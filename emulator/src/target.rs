@@ -1,0 +1,93 @@
+//! What a request is for, read before anything is checked: the log, the faults and the form of errors go by it.
+
+use http::header;
+
+use crate::instance::{METADATA, URI_PATH};
+use crate::metadata;
+use crate::request::{Request, Style};
+use crate::route::Product;
+use crate::signature::Authorization;
+
+/// A name from the request is kept no longer than this: the log is for reading.
+const LONGEST: usize = 256;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    OpenApi(Option<Product>),
+    Metadata,
+    CredentialsUri,
+}
+
+pub(crate) struct Target {
+    pub(crate) service: Service,
+    pub(crate) action: String,
+    pub(crate) version: String,
+    pub(crate) access_key_id: Option<String>,
+    /// Whether an error is to be XML: `Format=XML`, else an `accept` header that asks for it.
+    pub(crate) xml: bool,
+}
+
+impl Target {
+    pub(crate) fn of(request: &Request) -> Self {
+        let local = |service, action: &str| Self {
+            service,
+            action: action.to_owned(),
+            version: String::new(),
+            access_key_id: None,
+            xml: false,
+        };
+        if request.path == URI_PATH {
+            return local(Service::CredentialsUri, "credentials");
+        }
+        if request.path.starts_with(METADATA) {
+            return local(Service::Metadata, metadata::Item::of(&request.path).name());
+        }
+        let parameter = |name: &str| request.first(name).map(str::to_owned);
+        let (action, version, access_key_id) = match request.style() {
+            Style::Headers => {
+                let authorization = request.header("authorization");
+                let authorization = authorization.and_then(|text| Authorization::parse(&text).ok());
+                let key = authorization.map(|authorization| authorization.access_key_id);
+                (request.header("x-acs-action"), request.header("x-acs-version"), key)
+            }
+            Style::Parameters => (parameter("Action"), parameter("Version"), parameter("AccessKeyId")),
+        };
+        let version = shortened(version.unwrap_or_default());
+        Self {
+            service: Service::OpenApi(Product::of_version(&version)),
+            action: shortened(action.unwrap_or_default()),
+            version,
+            access_key_id: access_key_id.map(shortened),
+            xml: wants_xml(request),
+        }
+    }
+
+    /// The first part of a fault's route, and the product in a [`Call`](crate::Call).
+    pub(crate) fn product(&self) -> &'static str {
+        match self.service {
+            Service::OpenApi(Some(Product::Sts)) => "sts",
+            Service::OpenApi(Some(Product::Imm)) => "imm",
+            Service::OpenApi(None) => "",
+            Service::Metadata => "metadata",
+            Service::CredentialsUri => "uri",
+        }
+    }
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+    }
+    text
+}
+
+fn wants_xml(request: &Request) -> bool {
+    match request.first("Format") {
+        Some(format) if !format.is_empty() => format.eq_ignore_ascii_case("xml"),
+        _ => {
+            let accept = request.header(header::ACCEPT.as_str()).unwrap_or_default().to_ascii_lowercase();
+            accept.starts_with("application/xml") || accept.starts_with("text/xml")
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! HTTPS: rustls with ring, given in the configuration, so that no process-wide provider is needed or installed.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{Accept, TlsAcceptor};
+
+pub(crate) struct Acceptor(TlsAcceptor);
+
+impl Acceptor {
+    /// A certificate chain, the server's own first, and its key, both PEM.
+    pub(crate) fn new(chain: &[u8], key: &[u8]) -> io::Result<Self> {
+        // The errors are told by kind only: their texts may quote the files.
+        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{what} is not usable PEM"));
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
+            .collect::<Result<_, _>>()
+            .map_err(|_| wrong("the certificate chain"))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| wrong("the private key"))?;
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    pub(crate) fn accept(&self, tcp: TcpStream) -> Stream {
+        Stream::Handshake(self.0.accept(tcp))
+    }
+}
+
+/// The handshake is done by whoever reads or writes first, so a client that stalls in it holds up nobody else.
+pub(crate) enum Stream {
+    Handshake(Accept<TcpStream>),
+    Open(TlsStream<TcpStream>),
+    /// A handshake must not be polled again after it failed.
+    Failed,
+}
+
+impl Stream {
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Handshake(accept) => accept.get_ref(),
+            Self::Open(stream) => Some(stream.get_ref().0),
+            Self::Failed => None,
+        }
+    }
+
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TlsStream<TcpStream>>>> {
+        if let Self::Handshake(accept) = self {
+            match ready!(Pin::new(accept).poll(cx)) {
+                Ok(stream) => *self = Self::Open(stream),
+                Err(error) => {
+                    *self = Self::Failed;
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        match self {
+            Self::Open(stream) => Poll::Ready(Ok(Pin::new(stream))),
+            Self::Handshake(_) | Self::Failed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_open(cx))?.poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_open(cx))?.poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_open(cx))?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            // Nothing was agreed on, so there is nothing to say good-bye to.
+            Self::Handshake(_) | Self::Failed => Poll::Ready(Ok(())),
+            Self::Open(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
