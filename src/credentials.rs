@@ -148,8 +148,8 @@ impl Credentials {
     }
 
     /// What must not be repeated in a text that others wrote.
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
-        [Some(self.access_key_secret()), self.security_token()].into_iter().flatten()
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        [Some(self.access_key_secret()), self.security_token()].into_iter().flatten().collect()
     }
 }
 

@@ -11,7 +11,10 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::explain::Explanation;
 use crate::provider::{BoxFuture, ProvideCredentials};
-use crate::providers::{AssumeRoleProvider, CliProfileProvider, EnvironmentProvider, EnvironmentRole, Later};
+use crate::providers::{
+    AssumeRoleProvider, CliProfileProvider, EnvironmentProvider, EnvironmentRole, IniProfileProvider, Later,
+    OidcRoleProvider,
+};
 use crate::refresh::Refresher;
 use crate::sts::{AssumeRole, CallerIdentity, Sts, StsEndpoint, check_region};
 
@@ -226,18 +229,19 @@ impl DefaultCredentialChainBuilder {
         let context = self.context;
         let sts = Sts::new(context.clone(), self.endpoint);
         let mut chain = Chain::new("").on_failure(self.on_failure);
-        let mut cli_profile = CliProfileProvider::with_sts(sts.clone());
-        if let Some(name) = self.profile {
-            cli_profile = cli_profile.profile(name);
-            chain = chain.then(cli_profile).then(Later::ini(context.clone()));
+        let restricted = self.profile.is_some();
+        let cli_profile = CliProfileProvider::before_ini(sts.clone(), self.profile.clone());
+        let ini_profile = IniProfileProvider::after_config(sts.clone(), self.profile);
+        if restricted {
+            chain = chain.then(cli_profile).then(ini_profile);
         } else {
             let keys = self.env_prefixes.into_iter().fold(EnvironmentProvider::new(), EnvironmentProvider::and_prefix);
             let keys = keys.context(context.clone());
             chain = chain
                 .then(EnvironmentRole { keys, sts: sts.clone() })
-                .then(Later::oidc(context.clone()))
+                .then(OidcRoleProvider::with_sts(sts.clone()))
                 .then(cli_profile)
-                .then(Later::ini(context.clone()));
+                .then(ini_profile);
             if self.ecs_metadata != Some(false) {
                 chain = chain.then(Later::ecs_metadata(context.clone()));
             }

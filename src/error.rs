@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::sign::percent_encode;
+
 /// What kind of failure an [`Error`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -321,7 +323,16 @@ pub(crate) fn tame(text: &str, secrets: &[&str]) -> String {
         .unwrap_or(text.len());
     let mut kept = text.get(..end).unwrap_or_default().to_owned();
     for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
-        kept = kept.replace(secret, "***");
+        // As it is, as a form or query has it, and as a string to sign has it.
+        let mut spellings = vec![(*secret).to_owned()];
+        for round in 0..2 {
+            let mut encoded = String::new();
+            percent_encode(&spellings[round], &mut encoded);
+            spellings.push(encoded);
+        }
+        for spelling in spellings.iter().rev() {
+            kept = kept.replace(spelling, "***");
+        }
     }
     let kept: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
     let kept = kept.trim();

@@ -88,6 +88,7 @@ mod default_chain;
 mod endpoint;
 mod error;
 mod explain;
+mod oidc;
 #[cfg(feature = "openapi")]
 mod openapi;
 mod profile;
@@ -107,9 +108,14 @@ pub use credentials::Credentials;
 pub use default_chain::{DefaultCredentialChain, DefaultCredentialChainBuilder};
 pub use error::{Error, ErrorKind};
 pub use explain::{Account, Explanation, InUse, Outcome};
+pub use oidc::{
+    GitHubActionsToken, OidcToken, OidcTokenFile, OidcTokenFn, OidcTokenVariable, ProvideOidcToken, oidc_token_fn,
+};
 #[cfg(feature = "openapi")]
 pub use openapi::{Answer, OpenApiClient, OpenApiClientBuilder};
 pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, provider_fn};
-pub use providers::{AssumeRoleProvider, CliProfileProvider, EnvironmentProvider};
+pub use providers::{
+    AssumeRoleProvider, CliProfileProvider, EnvironmentProvider, IniProfileProvider, OidcRoleProvider,
+};
 pub use refresh::{Health, Refresher, RefresherBuilder};
 pub use sts::{AssumeRole, CallerIdentity};

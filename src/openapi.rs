@@ -237,7 +237,7 @@ impl OpenApiClient {
         };
         let request = rpc::signed(context, call, credentials)?;
         match sender.send(context, request, self.0.options).await {
-            Ok(response) => rpc::read(call, response, credentials).map(Answer),
+            Ok(response) => rpc::read(call, response, &credentials.secrets()).map(Answer),
             Err(error) => {
                 // Only a connection that was never made leaves no doubt whether the call was carried out.
                 let never_sent = error.kind() == HttpErrorKind::Connect;

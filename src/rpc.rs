@@ -54,12 +54,10 @@ pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credential
     let to_sign = acs3::Request { method: "POST", path: "/", query: call.query, headers, payload_sha256: payload };
     let authorization = to_sign.authorization(credentials.access_key_id(), credentials.access_key_secret());
 
-    let mut uri = format!("{}://{host}/", call.endpoint.scheme());
-    for (at, (name, value)) in call.query.iter().enumerate() {
-        uri.push(if at == 0 { '?' } else { '&' });
-        percent_encode(name, &mut uri);
-        uri.push('=');
-        percent_encode(value, &mut uri);
+    let mut uri = format!("{}://{host}/?", call.endpoint.scheme());
+    push_pairs(call.query, &mut uri);
+    if call.query.is_empty() {
+        uri.pop();
     }
     let mut request = Request::new(Bytes::new());
     *request.method_mut() = Method::POST;
@@ -80,6 +78,45 @@ pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credential
     fields.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     Ok(request)
+}
+
+/// A request that needs no key: an exchange of tokens. What is secret travels in the form.
+pub(crate) fn unsigned(context: &Context, call: Call<'_>, form: &[(&str, &str)]) -> Result<Request<Bytes>, Error> {
+    let (date, nonce) = (time::to_iso(context.signing_time()), context.nonce());
+    let query = [
+        ("Action", call.action),
+        ("Version", call.version),
+        ("Format", "JSON"),
+        ("Timestamp", &date),
+        ("SignatureNonce", &nonce),
+    ];
+    let mut uri = format!("{}://{}/?", call.endpoint.scheme(), call.endpoint.host());
+    push_pairs(&query, &mut uri);
+    let mut body = String::new();
+    push_pairs(form, &mut body);
+    let mut request = Request::new(Bytes::from(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri
+        .parse()
+        .map_err(|_| Error::invalid_input("the endpoint cannot be part of a URL").with_code("InvalidEndpoint"))?;
+    let fields = request.headers_mut();
+    fields.insert(header::HOST, header_value("host", call.endpoint.host())?);
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    fields.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    Ok(request)
+}
+
+/// `name=value` pairs, encoded and joined by `&`.
+fn push_pairs(pairs: &[(&str, &str)], out: &mut String) {
+    for (at, (name, value)) in pairs.iter().enumerate() {
+        if at > 0 {
+            out.push('&');
+        }
+        percent_encode(name, out);
+        out.push('=');
+        percent_encode(value, out);
+    }
 }
 
 /// A provider's name as a header can carry it: users name their own as they like.
@@ -110,8 +147,8 @@ pub(crate) struct Accepted {
 }
 
 /// Reads an answer: success is a 2xx with a JSON object; anything else is an error without a word of the body but the
-/// documented members of the error envelope, tamed.
-pub(crate) fn read(call: Call<'_>, response: Response<Bytes>, used: &Credentials) -> Result<Accepted, Error> {
+/// documented members of the error envelope, tamed: none of the `secrets` that were sent.
+pub(crate) fn read(call: Call<'_>, response: Response<Bytes>, secrets: &[&str]) -> Result<Accepted, Error> {
     let (parts, bytes) = response.into_parts();
     let status = parts.status;
     let body = serde_json::from_slice::<Value>(&bytes).ok().filter(Value::is_object);
@@ -122,19 +159,18 @@ pub(crate) fn read(call: Call<'_>, response: Response<Bytes>, used: &Credentials
             headers: parts.headers,
             body,
         }),
-        Some(body) => Err(refusal(call, status, &parts.headers, &body, used)),
-        None => Err(not_json(call, status, &parts.headers, &bytes)),
+        Some(body) => Err(refusal(call, status, &parts.headers, &body, secrets)),
+        None => Err(not_json(call, status, &parts.headers, &bytes, secrets)),
     }
 }
 
-fn refusal(call: Call<'_>, status: StatusCode, headers: &HeaderMap, body: &Value, used: &Credentials) -> Error {
+fn refusal(call: Call<'_>, status: StatusCode, headers: &HeaderMap, body: &Value, secrets: &[&str]) -> Error {
     let member = |names: [&str; 2]| names.iter().find_map(|name| body.get(name)?.as_str());
-    let secrets: Vec<&str> = used.secrets().collect();
     let raw = member(["Message", "message"]).unwrap_or_default();
-    let code = tame(member(["Code", "code"]).unwrap_or("Unknown"), &secrets);
-    let mut message = format!("{} refused {}: {}", call.endpoint, call.action, tame(raw, &secrets));
+    let code = tame(member(["Code", "code"]).unwrap_or("Unknown"), secrets);
+    let mut message = format!("{} refused {}: {}", call.endpoint, call.action, tame(raw, secrets));
     if let Some(detail) = body.get("AccessDeniedDetail") {
-        let part = |name: &str| tame(detail.get(name).and_then(Value::as_str).unwrap_or("?"), &secrets);
+        let part = |name: &str| tame(detail.get(name).and_then(Value::as_str).unwrap_or("?"), secrets);
         message.push_str(&format!(
             " [{} of {} {}: {}]",
             part("AuthAction"),
@@ -146,7 +182,7 @@ fn refusal(call: Call<'_>, status: StatusCode, headers: &HeaderMap, body: &Value
     let mut error = Error::new(ErrorKind::Refused, message).with_code(&*code).with_http_status(status.as_u16());
     let header_id = headers.get("x-acs-request-id").and_then(|id| id.to_str().ok());
     if let Some(id) = member(["RequestId", "requestId"]).or(header_id) {
-        error = error.with_request_id(tame(id, &secrets));
+        error = error.with_request_id(tame(id, secrets));
     }
     if let Some(wait) = retry_after(headers) {
         error = error.with_retry_after(wait);
@@ -160,7 +196,7 @@ fn refusal(call: Call<'_>, status: StatusCode, headers: &HeaderMap, body: &Value
     }
 }
 
-fn not_json(call: Call<'_>, status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Error {
+fn not_json(call: Call<'_>, status: StatusCode, headers: &HeaderMap, bytes: &[u8], secrets: &[&str]) -> Error {
     let what = if bytes.is_empty() {
         "an empty body".to_owned()
     } else if std::str::from_utf8(bytes).is_err() {
@@ -168,7 +204,7 @@ fn not_json(call: Call<'_>, status: StatusCode, headers: &HeaderMap, bytes: &[u8
     } else {
         let media =
             headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or("no content type");
-        format!("something that is not a JSON object ({})", tame(media.split(';').next().unwrap_or_default(), &[]))
+        format!("something that is not a JSON object ({})", tame(media.split(';').next().unwrap_or_default(), secrets))
     };
     let message = format!("{} answered {} with {what}", call.endpoint, call.action);
     let error = Error::new(ErrorKind::InvalidResponse, message)
@@ -307,8 +343,7 @@ mod tests {
         let endpoint = Endpoint::https("sts.aliyuncs.com".to_owned());
         let call = Call { endpoint: &endpoint, version: "2015-04-01", action: "AssumeRole", query: &[] };
         let response = Response::builder().status(status).body(Bytes::from(body.to_owned())).unwrap();
-        let used = Credentials::new("id", "the-secret").with_security_token("the-token");
-        read(call, response, &used).err().unwrap()
+        read(call, response, &["the-secret", "the-token"]).err().unwrap()
     }
 
     #[test]

@@ -190,6 +190,15 @@ impl Context {
         Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
     }
 
+    /// Whether a variable is there and holds nothing: worth a word, since somebody meant to set it.
+    pub(crate) fn is_blank(&self, name: &str) -> bool {
+        let value = match &self.0.env {
+            Some(variables) => variables.get(name).cloned(),
+            None => process_variable(name).and_then(|value| value.into_string().ok()),
+        };
+        value.is_some_and(|value| value.trim().is_empty())
+    }
+
     /// Whether a switch is on: `true` in any case, and nothing else, as the official SDKs read it.
     pub(crate) fn switch(&self, name: &str) -> Result<bool, Error> {
         Ok(self.env(name)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))

@@ -1,23 +1,18 @@
 //! `cli_profile`: a profile of the `aliyun` CLI's config.json.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
-use crate::context::{Context, Stamp, shown_path};
+use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::profile::{Config, Fill, Source};
+use crate::profile::{list, shown};
 use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::sts::Sts;
 
-use super::AssumeRoleProvider;
+use super::profile_files::ProfileFiles;
 
-/// The largest file that is read: a real one has a few KiB.
-const LIMIT: u64 = 1024 * 1024;
-
-/// Reads `~/.aliyun/config.json`, or the file that `ALIBABA_CLOUD_CONFIG_FILE` names: modes `AK`, `StsToken` and
-/// `RamRoleArn`.
+/// Reads `~/.aliyun/config.json`, or the file that `ALIBABA_CLOUD_CONFIG_FILE` names: modes `AK`, `StsToken`, `RamRoleArn`,
+/// `ChainableRamRoleArn`, `EcsRamRole`, `RamRoleArnWithRoleName`, `OIDC` and `CredentialsURI`.
 ///
 /// The profile is the one given here, else `ALIBABA_CLOUD_PROFILE`, else the file's `current`, else `default`. The file is
 /// read anew at every refresh, and a changed file starts one.
@@ -30,13 +25,14 @@ const LIMIT: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub struct CliProfileProvider {
     profile: Option<String>,
-    sts: Sts,
-    read: Mutex<Option<(PathBuf, Stamp)>>,
+    files: ProfileFiles,
+    /// Whether the ini file's provider follows: then that one judges a profile that is not here.
+    ini_follows: bool,
 }
 
 impl Default for CliProfileProvider {
     fn default() -> Self {
-        Self::with_sts(Sts::default())
+        Self { profile: None, files: ProfileFiles::new(Sts::default()), ini_follows: false }
     }
 }
 
@@ -46,8 +42,9 @@ impl CliProfileProvider {
         Self::default()
     }
 
-    pub(crate) fn with_sts(sts: Sts) -> Self {
-        Self { profile: None, sts, read: Mutex::new(None) }
+    /// In front of the ini file's provider, with the STS settings already made.
+    pub(crate) fn before_ini(sts: Sts, profile: Option<String>) -> Self {
+        Self { profile, files: ProfileFiles::new(sts), ini_follows: true }
     }
 
     /// The profile of this name.
@@ -60,83 +57,52 @@ impl CliProfileProvider {
     /// The outside world; the real one by default.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
-        self.sts.context = context;
+        self.files.sts.context = context;
         self
     }
 
-    fn context_ref(&self) -> &Context {
-        &self.sts.context
-    }
-
     async fn ask(&self) -> Result<Credentials, Error> {
-        let context = self.context_ref();
-        if context.switch("ALIBABA_CLOUD_CLI_PROFILE_DISABLED")? {
+        if self.files.context().switch("ALIBABA_CLOUD_CLI_PROFILE_DISABLED")? {
             return Err(Error::not_configured("ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true"));
         }
-        let by_variable = context.env("ALIBABA_CLOUD_PROFILE")?;
-        let asked_for = self.profile.clone().or(by_variable);
-        let (path, path_given) = match context.env("ALIBABA_CLOUD_CONFIG_FILE")? {
-            Some(path) => (PathBuf::from(path), true),
-            None => match context.home_dir()? {
-                Some(home) => (home.join(".aliyun").join("config.json"), false),
-                None => return Err(Error::not_configured("there is no home directory")),
-            },
+        self.files.look_again();
+        let asked_for = self.files.asked_for(self.profile.as_ref())?;
+        let Some(file) = self.files.config().await? else {
+            return Err(Error::not_configured("there is no home directory"));
         };
-        let stamp = context.stamp(&path);
-        let bytes = context.read_file(&path, LIMIT).await?;
-        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = stamp.map(|stamp| (path.clone(), stamp));
-        let Some(bytes) = bytes else { return Err(self.no_file(&path, path_given, asked_for.as_deref())) };
-
-        let config = Config::parse(&bytes).map_err(|error| at(&shown_path(&path), error))?;
+        file.required()?;
+        let path = file.shown();
+        let Some(config) = &file.content else {
+            return Err(match &asked_for {
+                Some(name) if !self.ini_follows => self.not_found(name, format!("there is no {path}")),
+                _ => Error::not_configured(format!("there is no {path}")),
+            });
+        };
         let chosen = config.choose(asked_for.as_deref());
-        let Some(profile) = config.profile(&chosen.name) else {
-            return Err(no_profile(&path, &config, &chosen.name, chosen.named));
-        };
-        let fill = Fill {
-            role_arn: context.env("ALIBABA_CLOUD_ROLE_ARN")?,
-            external_id: context.env("ALIBABA_CLOUD_EXTERNAL_ID")?,
-        };
-        let place = format!("profile `{}` of {}", chosen.name, shown_path(&path));
-        match profile.source(&chosen, fill).map_err(|error| at(&place, error))? {
-            Source::Keys(keys) => Ok(keys),
-            Source::Role { keys, role, endpoint } => {
-                let mut sts = self.sts.clone();
-                sts.endpoint.profile = Some(endpoint);
-                let session = AssumeRoleProvider::with_sts(keys, role, sts).provide_credentials().await;
-                session.map_err(|error| at(&place, error))
+        if !config.has(&chosen.name) {
+            let names = config.names();
+            let name = shown(&chosen.name);
+            if !chosen.named && (names.is_empty() || !config.has_current()) {
+                return Err(Error::not_configured(format!("{path} has no profile `{name}`")));
             }
+            let lists = format!("{path} has no profile `{name}`; it has {}", list(&names));
+            return Err(match chosen.named {
+                true if self.ini_follows => Error::not_configured(lists),
+                true => self.not_found(&chosen.name, lists),
+                false => Error::failed(lists).with_code("ProfileNotFound").permanent(),
+            });
         }
+        let source = config.source(&chosen, &path, &self.files.fill()?)?;
+        self.files.ask(source, &format!("profile `{}` of {path}", shown(&chosen.name))).await
     }
 
-    fn no_file(&self, path: &Path, path_given: bool, asked_for: Option<&str>) -> Error {
-        let path = shown_path(path);
-        if path_given {
-            let message = format!("ALIBABA_CLOUD_CONFIG_FILE names {path}, and there is no such file");
-            return Error::failed(message).with_code("ConfigMissing").permanent();
-        }
-        match asked_for {
-            Some(name) => Error::failed(format!("profile `{name}` was asked for, and there is no {path}"))
-                .with_code("ProfileNotFound")
-                .with_remedy("unset ALIBABA_CLOUD_PROFILE, or write the profile by `aliyun configure --profile`")
-                .permanent(),
-            None => Error::not_configured(format!("there is no {path}")),
-        }
+    fn not_found(&self, name: &str, what: String) -> Error {
+        let where_from = if self.profile.is_some() { "in code" } else { "by ALIBABA_CLOUD_PROFILE" };
+        Error::failed(format!("profile `{}` was asked for {where_from}, and {what}", shown(name)))
+            .with_code("ProfileNotFound")
+            .with_remedy("write that profile by `aliyun configure --profile`, or ask for another one")
+            .permanent()
     }
-}
-
-fn no_profile(path: &Path, config: &Config, name: &str, named: bool) -> Error {
-    let path = shown_path(path);
-    let names = config.names();
-    if !named && (names.is_empty() || !config.has_current()) {
-        return Error::not_configured(format!("{path} has no profile `{name}`"));
-    }
-    let has = if names.is_empty() { "no profiles".to_owned() } else { format!("the profiles {}", names.join(", ")) };
-    Error::failed(format!("{path} has no profile `{name}`; it has {has}")).with_code("ProfileNotFound").permanent()
-}
-
-/// Says where, in front of what.
-fn at(place: &str, error: Error) -> Error {
-    error.map_message(|message| format!("{place} {message}"))
 }
 
 impl ProvideCredentials for CliProfileProvider {
@@ -154,7 +120,6 @@ impl ProvideCredentials for CliProfileProvider {
     }
 
     fn is_current(&self, _credentials: &Credentials) -> bool {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        read.is_none_or(|(path, stamp)| self.context_ref().stamp(&path) == Some(stamp))
+        self.files.unchanged()
     }
 }

@@ -72,7 +72,9 @@ impl EnvironmentProvider {
         }
         let ids: Vec<String> = self.prefixes.iter().map(|prefix| format!("{prefix}_ACCESS_KEY_ID")).collect();
         let verb = if ids.len() == 1 { "is" } else { "are" };
-        Err(Error::not_configured(format!("{} {verb} unset", ids.join(", "))))
+        let blank: Vec<&str> = ids.iter().map(String::as_str).filter(|name| self.context.is_blank(name)).collect();
+        let blank = if blank.is_empty() { String::new() } else { format!(" ({} there, and blank)", blank.join(", ")) };
+        Err(Error::not_configured(format!("{} {verb} unset{blank}", ids.join(", "))))
     }
 
     fn family(&self, prefix: &str) -> Result<Option<Credentials>, Error> {
@@ -140,6 +142,7 @@ pub(crate) struct EnvironmentRole {
 }
 
 const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
+const EXTERNAL_ID: &str = "ALIBABA_CLOUD_EXTERNAL_ID";
 
 impl EnvironmentRole {
     fn role(&self) -> Result<Option<AssumeRole>, Error> {
@@ -151,7 +154,14 @@ impl EnvironmentRole {
         }
         let Some(arn) = context.env(ROLE_ARN)? else { return Ok(None) };
         let mut role = AssumeRole::new(arn);
-        role.external_id = context.env("ALIBABA_CLOUD_EXTERNAL_ID")?;
+        let named = |variable: &'static str| {
+            move |error: Error| {
+                error.map_message(|message| format!("{variable}: {message}")).in_provider("ram_role_arn")
+            }
+        };
+        role.check().map_err(named(ROLE_ARN))?;
+        role.external_id = context.env(EXTERNAL_ID)?;
+        role.check().map_err(named(EXTERNAL_ID))?;
         Ok(Some(role))
     }
 }
@@ -167,8 +177,14 @@ impl ProvideCredentials for EnvironmentRole {
             if keys.security_token().is_some() {
                 return Ok(keys);
             }
-            let Some(role) = self.role()? else { return Ok(keys) };
-            AssumeRoleProvider::with_sts(keys, role, self.sts.clone()).provide_credentials().await
+            let session = match self.role() {
+                Ok(None) => return Ok(keys),
+                Ok(Some(role)) => {
+                    AssumeRoleProvider::with_sts(keys, role, self.sts.clone()).provide_credentials().await
+                }
+                Err(error) => Err(error),
+            };
+            session.map_err(|error| error.in_provider("env"))
         })
     }
 

@@ -20,37 +20,6 @@ pub(crate) struct Later {
 }
 
 impl Later {
-    /// The sources of the default order, each with its signal.
-    pub(crate) fn oidc(context: Context) -> Self {
-        let signal: Signal = |context| {
-            for name in ["ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE"] {
-                if context.env(name)?.is_some() {
-                    return Ok(Ok(format!("{name} is set")));
-                }
-            }
-            Ok(Err("ALIBABA_CLOUD_OIDC_PROVIDER_ARN and ALIBABA_CLOUD_OIDC_TOKEN_FILE are unset".to_owned()))
-        };
-        Self { context, name: "oidc_role_arn", signal }
-    }
-
-    pub(crate) fn ini(context: Context) -> Self {
-        let signal: Signal = |context| {
-            if context.env("ALIBABA_CLOUD_CREDENTIALS_FILE")?.is_some() {
-                return Ok(Ok("ALIBABA_CLOUD_CREDENTIALS_FILE is set".to_owned()));
-            }
-            let Some(home) = context.home_dir()? else {
-                return Ok(Err("there is no home directory".to_owned()));
-            };
-            for name in ["credentials", "credentials.ini"] {
-                if context.stamp(&home.join(".alibabacloud").join(name)).is_some() {
-                    return Ok(Ok(format!("~/.alibabacloud/{name} is there")));
-                }
-            }
-            Ok(Err("there is no ~/.alibabacloud/credentials or credentials.ini".to_owned()))
-        };
-        Self { context, name: "profile", signal }
-    }
-
     pub(crate) fn ecs_metadata(context: Context) -> Self {
         let signal: Signal = |context| {
             Ok(match context.env("ALIBABA_CLOUD_ECS_METADATA")? {
@@ -93,4 +62,13 @@ impl ProvideCredentials for Later {
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(std::future::ready(Err(self.answer())))
     }
+}
+
+/// A source that a profile names and that this version cannot read.
+pub(crate) fn later(mode: &'static str) -> impl ProvideCredentials {
+    crate::provider_fn(mode, move || async move {
+        Err(Error::failed(format!("mode {mode} cannot be read by this version of the crate yet"))
+            .with_code("NotYetSupported")
+            .permanent())
+    })
 }

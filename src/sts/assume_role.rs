@@ -20,7 +20,7 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(3600);
 ///     .duration(Duration::from_secs(3600));
 /// let chain = DefaultCredentialChain::builder().assume_role(role).build();
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AssumeRole {
     role_arn: String,
     pub(crate) session_name: Option<String>,

@@ -16,7 +16,7 @@ pub(crate) struct StsEndpoint {
 }
 
 /// `sts_endpoint`, `sts_region` and `enable_vpc`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProfileEndpoint {
     pub(crate) endpoint: Option<String>,
     pub(crate) region: Option<String>,
@@ -26,7 +26,9 @@ pub(crate) struct ProfileEndpoint {
 impl StsEndpoint {
     /// The rules of the official SDKs (explicit endpoint; else `sts` or `sts-vpc` by region; else the global host, where
     /// the VPC switch means nothing), and the variable that ACK's webhook sets and they do not read.
-    pub(crate) fn resolve(&self, context: &Context) -> Result<Endpoint, Error> {
+    ///
+    /// `inferred` is the region that an RRSA token's issuer or the instance names: it counts behind all that was said.
+    pub(crate) fn resolve(&self, context: &Context, inferred: Option<&str>) -> Result<Hosts, Error> {
         let profile = self.profile.clone().unwrap_or_default();
         let named = [
             ("the endpoint given in code", self.endpoint.clone()),
@@ -36,23 +38,31 @@ impl StsEndpoint {
         for (source, text) in named {
             if let Some(text) = text.filter(|text| !text.trim().is_empty()) {
                 let parsed = Endpoint::parse(&text, self.allow_plain_http);
-                return parsed.map_err(|error| {
-                    Error::invalid_input(format!("{source}: {}", error.message()))
-                        .with_code(error.code().unwrap_or("InvalidEndpoint").to_owned())
-                });
+                let parsed = parsed.map_err(|error| error.map_message(|message| format!("{source}: {message}")))?;
+                return Ok(Hosts { first: parsed, then: None });
             }
         }
         let region = match (&self.region, context.env("ALIBABA_CLOUD_STS_REGION")?) {
             (Some(region), _) => Some(region.clone()),
             (None, Some(region)) => Some(region),
-            (None, None) => profile.region,
+            (None, None) => profile.region.or(inferred.map(str::to_owned)),
         };
-        let Some(region) = region else { return Ok(Endpoint::https("sts.aliyuncs.com".to_owned())) };
+        let global = || Endpoint::https("sts.aliyuncs.com".to_owned());
+        let Some(region) = region else { return Ok(Hosts { first: global(), then: None }) };
         check_region(&region)?;
         let vpc = self.vpc || profile.vpc || context.switch("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED")?;
         let prefix = if vpc { "sts-vpc" } else { "sts" };
-        Ok(Endpoint::https(format!("{prefix}.{region}.aliyuncs.com")))
+        let first = Endpoint::https(format!("{prefix}.{region}.aliyuncs.com"));
+        // Who asked for the VPC does not want to leave it.
+        Ok(Hosts { first, then: (!vpc).then(global) })
     }
+}
+
+/// The host of choice, and the one to try when the first cannot be connected to.
+#[derive(Debug)]
+pub(crate) struct Hosts {
+    pub(crate) first: Endpoint,
+    pub(crate) then: Option<Endpoint>,
 }
 
 /// A region becomes part of a host name, so nothing else may be in it.
@@ -71,7 +81,7 @@ mod tests {
 
     fn host(code: StsEndpoint, env: &[(&str, &str)]) -> String {
         let context = Context::builder().env(env.iter().copied()).build();
-        code.resolve(&context).map_or_else(|error| error.to_string(), |endpoint| endpoint.host().to_owned())
+        code.resolve(&context, None).map_or_else(|error| error.to_string(), |hosts| hosts.first.host().to_owned())
     }
 
     fn profile(endpoint: Option<&str>, region: Option<&str>, vpc: bool) -> StsEndpoint {

@@ -3,6 +3,7 @@
 mod assume_role;
 mod endpoint;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,10 +12,12 @@ use serde::Deserialize;
 use self::assume_role::check_session_name;
 
 pub use self::assume_role::AssumeRole;
+use self::endpoint::Hosts;
 pub(crate) use self::endpoint::{ProfileEndpoint, StsEndpoint, check_region};
-use crate::context::{Context, SendOptions};
+use crate::context::{Context, HttpErrorKind, SendOptions};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
+use crate::oidc::OidcToken;
 use crate::rpc::{self, Accepted, Call};
 use crate::time;
 
@@ -28,6 +31,8 @@ pub(crate) struct Sts {
     pub(crate) endpoint: StsEndpoint,
     /// The session name made up for those who gave none: one for all clones, so that audit logs show one caller.
     made_up_name: Arc<OnceLock<String>>,
+    /// Whether the global host was fallen back to: what worked is remembered.
+    global: Arc<AtomicBool>,
 }
 
 /// Who a key belongs to, as GetCallerIdentity says it.
@@ -53,7 +58,7 @@ pub struct CallerIdentity {
 
 impl Sts {
     pub(crate) fn new(context: Context, endpoint: StsEndpoint) -> Self {
-        Self { context, endpoint, made_up_name: Arc::default() }
+        Self { context, endpoint, made_up_name: Arc::default(), global: Arc::default() }
     }
 
     /// `given`, else `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else a name in the official SDKs' pattern.
@@ -84,7 +89,7 @@ impl Sts {
             [("Policy", &role.policy), ("ExternalId", &role.external_id), ("SourceIdentity", &role.source_identity)];
         query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
         let (answer, host) = self.call("AssumeRole", &query, source).await?;
-        session(&answer, &host)
+        session(&answer, &host, "AssumeRole")
     }
 
     /// Whose key this is. Needs no permission.
@@ -93,21 +98,77 @@ impl Sts {
         serde_json::from_value(answer.body).map_err(|_| missing(&host, "GetCallerIdentity", "an identity"))
     }
 
+    /// Exchanges an OIDC token for a session of the role. Unsigned; the token travels in the form. `issuer_region` is what
+    /// the token's issuer says, for the choice of the host.
+    pub(crate) async fn assume_role_with_oidc(
+        &self,
+        provider_arn: &str,
+        token: &OidcToken,
+        role: &AssumeRole,
+        issuer_region: Option<&str>,
+    ) -> Result<Credentials, Error> {
+        const ACTION: &str = "AssumeRoleWithOIDC";
+        role.check()?;
+        let session_name = self.session_name(role.session_name.as_deref())?;
+        let duration = role.duration_seconds().to_string();
+        let mut form = vec![
+            ("RoleArn", role.role_arn()),
+            ("OIDCProviderArn", provider_arn),
+            ("OIDCToken", token.as_str()),
+            ("RoleSessionName", session_name.as_str()),
+            ("DurationSeconds", duration.as_str()),
+        ];
+        form.extend(role.policy.as_deref().map(|policy| ("Policy", policy)));
+        let proof = Proof::Token { form: &form, token };
+        let (answer, host) = self.exchange(ACTION, &[], issuer_region, proof).await?;
+        session(&answer, &host, ACTION)
+    }
+
     async fn call(
         &self,
         action: &str,
         query: &[(&str, &str)],
         credentials: &Credentials,
     ) -> Result<(Accepted, String), Error> {
-        let endpoint = self.endpoint.resolve(&self.context)?;
-        let call = Call { endpoint: &endpoint, version: VERSION, action, query };
+        self.exchange(action, query, None, Proof::Key(credentials)).await
+    }
+
+    /// One call, to the host of choice; where that was made up from a region and cannot be connected to, to the global one.
+    async fn exchange(
+        &self,
+        action: &str,
+        query: &[(&str, &str)],
+        issuer_region: Option<&str>,
+        proof: Proof<'_>,
+    ) -> Result<(Accepted, String), Error> {
+        let Hosts { mut first, mut then } = self.endpoint.resolve(&self.context, issuer_region)?;
+        if self.global.load(Ordering::Relaxed) {
+            // The other one was connected to last.
+            first = then.take().unwrap_or(first);
+        }
         let mut again = true;
         loop {
-            let request = rpc::signed(&self.context, call, credentials)?;
-            let response = self.context.send(request, SendOptions::default()).await;
-            let response = response.map_err(|error| rpc::unreachable(call, &error))?;
-            match rpc::read(call, response, credentials) {
-                Ok(answer) => return Ok((answer, endpoint.host().to_owned())),
+            let call = Call { endpoint: &first, version: VERSION, action, query };
+            let request = match proof {
+                Proof::Key(credentials) => rpc::signed(&self.context, call, credentials)?,
+                Proof::Token { form, .. } => rpc::unsigned(&self.context, call, form)?,
+            };
+            let response = match self.context.send(request, SendOptions::default()).await {
+                Ok(response) => response,
+                Err(error) => {
+                    let failed = rpc::unreachable(call, &error);
+                    // Nothing was sent, so nobody has seen the key or the token.
+                    match then.take().filter(|_| error.kind() == HttpErrorKind::Connect) {
+                        Some(global) => first = global,
+                        None => return Err(failed),
+                    }
+                    tracing::warn!(error = %failed, "trying the global host of STS");
+                    self.global.store(true, Ordering::Relaxed);
+                    continue;
+                }
+            };
+            match rpc::read(call, response, &proof.secrets()) {
+                Ok(answer) => return Ok((answer, first.host().to_owned())),
                 // The refusal's own `Date` has set the clock right by now; the nonce is new each time.
                 Err(error)
                     if again && matches!(error.code(), Some("InvalidTimeStamp.Expired" | "SignatureNonceUsed")) =>
@@ -120,17 +181,33 @@ impl Sts {
     }
 }
 
+/// What a call proves its caller by.
+#[derive(Clone, Copy)]
+enum Proof<'a> {
+    Key(&'a Credentials),
+    Token { form: &'a [(&'a str, &'a str)], token: &'a OidcToken },
+}
+
+impl Proof<'_> {
+    fn secrets(&self) -> Vec<&str> {
+        match self {
+            Self::Key(credentials) => credentials.secrets(),
+            Self::Token { token, .. } => vec![token.as_str()],
+        }
+    }
+}
+
 /// The `Credentials` member of an answer.
-fn session(answer: &Accepted, host: &str) -> Result<Credentials, Error> {
+fn session(answer: &Accepted, host: &str, action: &str) -> Result<Credentials, Error> {
     let members = answer.body.get("Credentials");
     let member = |name: &str| {
         let value = members.and_then(|members| members.get(name)?.as_str()).filter(|value| !value.trim().is_empty());
-        value.ok_or_else(|| missing(host, "AssumeRole", &format!("Credentials.{name}")))
+        value.ok_or_else(|| missing(host, action, &format!("Credentials.{name}")))
     };
     let credentials = Credentials::new(member("AccessKeyId")?, member("AccessKeySecret")?)
         .with_security_token(member("SecurityToken")?);
     let expiration = time::parse_iso(member("Expiration")?)
-        .ok_or_else(|| missing(host, "AssumeRole", "an Expiration that is a time of RFC 3339"))?;
+        .ok_or_else(|| missing(host, action, "an Expiration that is a time of RFC 3339"))?;
     let credentials = credentials.with_expiration(expiration);
     let Some(date) = rpc::date(&answer.headers) else { return Ok(credentials) };
     if expiration.duration_since(date).unwrap_or_default() == Duration::ZERO {

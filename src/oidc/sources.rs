@@ -1,0 +1,207 @@
+//! The token sources that the crate brings.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, header};
+use serde::Deserialize;
+
+use super::{OidcToken, ProvideOidcToken};
+use crate::context::{Context, SendOptions, shown_path};
+use crate::error::{Error, ErrorKind};
+use crate::provider::BoxFuture;
+use crate::sign::percent_encode;
+
+/// A file, as Kubernetes projects it. It is read anew each time: the kubelet swaps it well before its token expires.
+#[derive(Clone, Debug)]
+pub struct OidcTokenFile {
+    path: PathBuf,
+}
+
+impl OidcTokenFile {
+    /// A file by its path.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    async fn read(&self, context: &Context) -> Result<OidcToken, Error> {
+        const LIMIT: u64 = 64 * 1024;
+        // While the kubelet swaps the directory's link the file is gone for an instant, or read short.
+        const TRIES: u32 = 3;
+        const PAUSE: Duration = Duration::from_millis(75);
+        let path: &Path = &self.path;
+        for attempt in 1.. {
+            let text = context.read_file(path, LIMIT).await?;
+            match text {
+                Some(bytes) if !bytes.trim_ascii().is_empty() => {
+                    let text = std::str::from_utf8(&bytes).map_err(|_| {
+                        Error::failed(format!("{} is not UTF-8", shown_path(path))).with_code("OidcTokenMalformed")
+                    })?;
+                    return Ok(OidcToken::new(text));
+                }
+                Some(_) | None if attempt < TRIES => context.sleep(PAUSE).await,
+                Some(_) => {
+                    return Err(Error::failed(format!("{} is empty", shown_path(path))).with_code("OidcTokenMissing"));
+                }
+                None => break,
+            }
+        }
+        Err(Error::failed(format!("there is no {}", shown_path(path))).with_code("OidcTokenMissing").with_remedy(
+            "check that the pod's service account has the role annotation, and the token volume is mounted",
+        ))
+    }
+}
+
+impl ProvideOidcToken for OidcTokenFile {
+    fn describe(&self) -> Cow<'_, str> {
+        format!("file {}", shown_path(&self.path)).into()
+    }
+
+    fn token<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<OidcToken, Error>> {
+        Box::pin(self.read(context))
+    }
+}
+
+/// An environment variable, as some CI systems set it. It cannot change while the process runs, so neither can the token
+/// be renewed when it has expired.
+#[derive(Clone, Debug)]
+pub struct OidcTokenVariable {
+    name: String,
+}
+
+impl OidcTokenVariable {
+    /// A variable by its name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
+}
+
+impl ProvideOidcToken for OidcTokenVariable {
+    fn describe(&self) -> Cow<'_, str> {
+        format!("variable {}", self.name).into()
+    }
+
+    fn token<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<OidcToken, Error>> {
+        Box::pin(async move {
+            let missing = || Error::failed(format!("{} is unset", self.name)).with_code("OidcTokenMissing");
+            context.env(&self.name)?.map(OidcToken::new).ok_or_else(missing)
+        })
+    }
+}
+
+/// A workflow of GitHub Actions with the permission `id-token: write`: a token is fetched anew for every exchange, from
+/// `ACTIONS_ID_TOKEN_REQUEST_URL` with `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
+#[derive(Clone, Debug)]
+pub struct GitHubActionsToken {
+    audience: String,
+}
+
+impl Default for GitHubActionsToken {
+    fn default() -> Self {
+        Self::new("sts.aliyuncs.com")
+    }
+}
+
+impl GitHubActionsToken {
+    /// Asks for tokens of this audience: one of the OIDC provider's client ids.
+    pub fn new(audience: impl Into<String>) -> Self {
+        Self { audience: audience.into() }
+    }
+
+    async fn fetch(&self, context: &Context) -> Result<OidcToken, Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            value: String,
+        }
+        let variable = |name: &'static str| {
+            context.env(name)?.ok_or_else(|| {
+                let error = Error::failed(format!("{name} is unset")).with_code("OidcTokenMissing");
+                error.with_remedy("give the job `permissions: id-token: write`")
+            })
+        };
+        let mut url = variable("ACTIONS_ID_TOKEN_REQUEST_URL")?;
+        let bearer = variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?;
+        url.push_str(if url.contains('?') { "&audience=" } else { "?audience=" });
+        percent_encode(&self.audience, &mut url);
+
+        // The bearer token must not travel in the clear, whoever set the variable.
+        let wrong = |what: &str| Error::failed(format!("GitHub's token endpoint {what}")).with_code("OidcTokenMissing");
+        let uri: http::Uri = url.parse().map_err(|_| wrong("is no URL"))?;
+        let loopback = uri.host().is_some_and(crate::context::is_loopback);
+        if uri.scheme_str() != Some("https") && !loopback {
+            return Err(wrong("is not HTTPS"));
+        }
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = uri;
+        let mut value = HeaderValue::from_str(&format!("Bearer {bearer}"))
+            .map_err(|_| wrong("needs a bearer token that no header can carry"))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(header::AUTHORIZATION, value);
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let answer = context.send(request, SendOptions::default()).await.map_err(|error| {
+            Error::new(ErrorKind::Unreachable, format!("GitHub's token endpoint gave no answer: {error}"))
+                .with_code("OidcTokenMissing")
+        })?;
+        if !answer.status().is_success() {
+            return Err(wrong("refused").with_http_status(answer.status().as_u16()));
+        }
+        let answer: Answer = serde_json::from_slice(answer.body()).map_err(|_| wrong("answered without a token"))?;
+        Ok(OidcToken::new(answer.value))
+    }
+}
+
+impl ProvideOidcToken for GitHubActionsToken {
+    fn describe(&self) -> Cow<'_, str> {
+        "GitHub Actions".into()
+    }
+
+    fn token<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<OidcToken, Error>> {
+        Box::pin(self.fetch(context))
+    }
+}
+
+/// A token source from a closure.
+///
+/// ```
+/// use alibabacloud_credentials::{OidcToken, oidc_token_fn};
+///
+/// let source = oidc_token_fn("spiffe", || async { Ok(OidcToken::new("a.signed.jwt")) });
+/// ```
+pub fn oidc_token_fn<F, Fut>(name: impl Into<String>, ask: F) -> OidcTokenFn<F>
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<OidcToken, Error>> + Send + 'static,
+{
+    OidcTokenFn { name: name.into(), ask }
+}
+
+/// What [`oidc_token_fn`] returns.
+pub struct OidcTokenFn<F> {
+    name: String,
+    ask: F,
+}
+
+impl<F> fmt::Debug for OidcTokenFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OidcTokenFn").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<F, Fut> ProvideOidcToken for OidcTokenFn<F>
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<OidcToken, Error>> + Send + 'static,
+{
+    fn describe(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.name)
+    }
+
+    fn token<'a>(&'a self, _context: &'a Context) -> BoxFuture<'a, Result<OidcToken, Error>> {
+        Box::pin((self.ask)())
+    }
+}

@@ -1,0 +1,389 @@
+//! The `aliyun` CLI's config.json.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::{Duration, SystemTime};
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::{Chosen, Fill, Source, half_set, keys, malformed, shown, text};
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::sts::{AssumeRole, ProfileEndpoint};
+
+/// Roles may chain, but a file that chains more of them than this was not written on purpose.
+const DEPTH: usize = 10;
+
+/// A whole file.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config {
+    #[serde(deserialize_with = "trimmed")]
+    current: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    profiles: Vec<Object<Profile>>,
+}
+
+/// One profile. Zero, empty and `false` are what SDKs write for a key they do not use, so they count as unset.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Profile {
+    #[serde(deserialize_with = "trimmed")]
+    name: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    mode: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    access_key_id: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    access_key_secret: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    sts_token: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    sts_expiration: i64,
+    #[serde(deserialize_with = "trimmed")]
+    ram_role_name: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    ram_role_arn: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    ram_session_name: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    source_profile: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    external_id: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    policy: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    expired_seconds: u64,
+    #[serde(deserialize_with = "trimmed")]
+    oidc_provider_arn: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    oidc_token_file: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    credentials_uri: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    sts_region: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    sts_endpoint: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    enable_vpc: bool,
+}
+
+/// A structure that is written as an object: serde would take a list for one too, and so a secret for a name.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OnlyMap<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMap<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        from.deserialize_map(OnlyMap(PhantomData))
+    }
+}
+
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
+}
+
+fn trimmed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let value = Option::<String>::deserialize(from)?.map(|value| value.trim().to_owned());
+    Ok(value.filter(|value| !value.is_empty()))
+}
+
+impl Config {
+    /// Reads the file. Errors name line and column, never what stands there.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let text = text(bytes)?;
+        if text.trim().is_empty() {
+            let remedy = "delete it, or write it anew by `aliyun configure`";
+            return Err(malformed("is empty".to_owned()).with_remedy(remedy));
+        }
+        let Object(config) = serde_json::from_str(text).map_err(|error| {
+            let what = match error.classify() {
+                serde_json::error::Category::Eof => "ends too early",
+                serde_json::error::Category::Data => "holds a value of the wrong type",
+                _ => "is not JSON",
+            };
+            malformed(format!("{what} (line {}, column {})", error.line(), error.column()))
+                .with_remedy("mend it, or write it anew by `aliyun configure`")
+        })?;
+        Ok(config)
+    }
+
+    /// Which profile: the one that was asked for, else `current`, else `default`.
+    pub(crate) fn choose(&self, asked_for: Option<&str>) -> Chosen {
+        match asked_for {
+            Some(name) => Chosen { name: name.to_owned(), named: true },
+            None => Chosen { name: self.current.clone().unwrap_or_else(|| "default".to_owned()), named: false },
+        }
+    }
+
+    /// The first profile of that name; names are case-sensitive.
+    fn profile(&self, name: &str) -> Option<&Profile> {
+        self.profiles.iter().map(|Object(profile)| profile).find(|profile| profile.name.as_deref() == Some(name))
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.profile(name).is_some()
+    }
+
+    pub(crate) fn has_current(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// The profiles' names, as an error may repeat them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.profiles.iter().filter_map(|Object(profile)| profile.name.as_deref().map(shown)).collect()
+    }
+
+    /// What the profile gives; errors name it, in the file that is shown as `path`.
+    pub(crate) fn source(&self, chosen: &Chosen, path: &str, fill: &Fill) -> Result<Source, Error> {
+        self.link(chosen, path, fill, &mut Vec::new())
+    }
+
+    fn link(&self, chosen: &Chosen, path: &str, fill: &Fill, above: &mut Vec<String>) -> Result<Source, Error> {
+        let shown_name = shown(&chosen.name);
+        let place = format!("profile `{shown_name}` of {path}");
+        let at = |error: Error| error.map_message(|message| format!("{place} {message}"));
+        let circle = above.contains(&chosen.name);
+        above.push(chosen.name.clone());
+        if circle || above.len() > DEPTH {
+            let names: Vec<String> = above.iter().map(|name| shown(name)).collect();
+            let what = if circle { "is its own source" } else { "has too many sources" };
+            let error = Error::failed(format!("{what}: {}", names.join(" → "))).with_code("SourceProfileCycle");
+            return Err(at(error.permanent().with_remedy("let source_profile lead to a profile with keys")));
+        }
+        let Some(profile) = self.profile(&chosen.name) else {
+            let error = Error::failed(format!("is not there; the file has {}", list(&self.names())));
+            return Err(at(error.with_code("ProfileNotFound").permanent()));
+        };
+        if profile.mode() != "ChainableRamRoleArn" {
+            return profile.source(chosen, fill).map_err(at);
+        }
+        let Some(source) = profile.source_profile.clone() else {
+            return Err(at(half_set("lacks source_profile".to_owned())));
+        };
+        let role = profile.role(fill).map_err(at)?;
+        let over = self.link(&Chosen { name: source, named: true }, path, fill, above)?;
+        Ok(Source::Role { over: Box::new(over), role, endpoint: profile.endpoint() })
+    }
+}
+
+/// Names in a sentence.
+pub(crate) fn list(names: &[String]) -> String {
+    if names.is_empty() { "no profiles".to_owned() } else { format!("the profiles {}", names.join(", ")) }
+}
+
+impl Profile {
+    /// What the profile gives by itself. `chosen` decides whether an empty one is an error.
+    fn source(&self, chosen: &Chosen, fill: &Fill) -> Result<Source, Error> {
+        match self.mode() {
+            "AK" => self.keys(chosen, false).map(Source::Keys),
+            "StsToken" => self.keys(chosen, true).map(Source::Keys),
+            "RamRoleArn" => {
+                let over = Box::new(Source::Keys(self.keys(chosen, false)?));
+                Ok(Source::Role { over, role: self.role(fill)?, endpoint: self.endpoint() })
+            }
+            "EcsRamRole" => Ok(Source::EcsRamRole { role_name: self.ram_role_name.clone() }),
+            "RamRoleArnWithRoleName" => {
+                let over = Box::new(Source::EcsRamRole { role_name: self.ram_role_name.clone() });
+                Ok(Source::Role { over, role: self.role(fill)?, endpoint: self.endpoint() })
+            }
+            "OIDC" => match (&self.oidc_provider_arn, &self.oidc_token_file) {
+                (Some(provider_arn), Some(token_file)) => Ok(Source::Oidc {
+                    provider_arn: provider_arn.clone(),
+                    token_file: token_file.clone(),
+                    role: self.role(fill)?,
+                    endpoint: self.endpoint(),
+                }),
+                (None, _) => Err(half_set("lacks oidc_provider_arn".to_owned())),
+                (_, None) => Err(half_set("lacks oidc_token_file".to_owned())),
+            },
+            "CredentialsURI" => match &self.credentials_uri {
+                Some(url) => Ok(Source::CredentialsUri { url: url.clone() }),
+                None => Err(half_set("lacks credentials_uri".to_owned())),
+            },
+            mode @ ("External" | "CloudSSO" | "OAuth") => {
+                let error = Error::failed(format!("has mode {mode}, which this version of the crate cannot read yet"));
+                Err(error.with_code("NotYetSupported").with_remedy("use a mode with keys or a role").permanent())
+            }
+            mode => {
+                let error = Error::failed(format!("has mode {}, which gives no AccessKey pair", shown(mode)));
+                Err(error.with_code("UnsupportedMode").with_remedy("use a mode with keys or a role").permanent())
+            }
+        }
+    }
+
+    /// The mode, or where none is written the one that the CLI would see.
+    fn mode(&self) -> &str {
+        match &self.mode {
+            Some(mode) => mode,
+            None if self.source_profile.is_some() => "ChainableRamRoleArn",
+            None if self.oidc_provider_arn.is_some() => "OIDC",
+            None if self.ram_role_arn.is_some() => "RamRoleArn",
+            None if self.sts_token.is_some() => "StsToken",
+            None if self.ram_role_name.is_some() => "EcsRamRole",
+            None => "AK",
+        }
+    }
+
+    fn keys(&self, chosen: &Chosen, needs_token: bool) -> Result<Credentials, Error> {
+        let (id, secret, token) =
+            (self.access_key_id.as_ref(), self.access_key_secret.as_ref(), self.sts_token.as_ref());
+        let empty = id.is_none() && secret.is_none() && token.is_none() && self.ram_role_arn.is_none();
+        if empty && !chosen.named {
+            return Err(Error::not_configured("has no credentials in it"));
+        }
+        let takes_token = needs_token || self.mode() == "RamRoleArn";
+        if !takes_token && token.is_some() && id.is_some_and(|id| id.starts_with("STS.")) {
+            let error = half_set("holds a session (STS.…) under mode AK".to_owned());
+            return Err(error.with_remedy("write mode StsToken"));
+        }
+        let names = ["access_key_id", "access_key_secret", "sts_token"];
+        let keys = keys(id, secret, token.filter(|_| takes_token), names, needs_token)?;
+        Ok(match u64::try_from(self.sts_expiration) {
+            Ok(seconds @ 1..) if keys.security_token().is_some() => {
+                keys.with_expiration(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+            }
+            _ => keys,
+        })
+    }
+
+    fn role(&self, fill: &Fill) -> Result<AssumeRole, Error> {
+        let mut role = fill.role(self.ram_role_arn.as_ref(), "ram_role_arn")?;
+        role.session_name = self.ram_session_name.clone();
+        role.external_id = self.external_id.clone().or(fill.external_id.clone());
+        role.policy = self.policy.clone();
+        Ok(if self.expired_seconds > 0 { role.duration(Duration::from_secs(self.expired_seconds)) } else { role })
+    }
+
+    fn endpoint(&self) -> ProfileEndpoint {
+        let (endpoint, region) = (self.sts_endpoint.clone(), self.sts_region.clone());
+        ProfileEndpoint { endpoint, region, vpc: self.enable_vpc }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(json: &str, asked_for: Option<&str>) -> Result<Source, Error> {
+        let config = Config::parse(json.as_bytes())?;
+        config.source(&config.choose(asked_for), "config.json", &Fill::default())
+    }
+
+    fn one(fields: &str) -> Result<Source, Error> {
+        source(&format!(r#"{{"profiles":[{{"name":"default",{fields}}}]}}"#), None)
+    }
+
+    #[test]
+    fn bad_files_are_named_by_place_and_not_by_content() {
+        let parse = |bytes: &[u8]| Config::parse(bytes).err().unwrap().to_string();
+        assert!(parse(b"").contains("is empty"));
+        assert!(parse(b" \n").contains("is empty"));
+        assert!(parse(b"\xff\xfe{\0}\0").contains("UTF-16"));
+        assert!(parse(b"{\"a\": \"\xc3\"}").contains("not UTF-8 from byte 7"));
+        assert!(parse(b"{\"profiles\": [{\"access_key_secret\": \"s3cr3t\"").contains("ends too early (line 1"));
+        let texts = [
+            &b"{\"profiles\": [{\"access_key_secret\": 12345678}]}"[..],
+            b"{\"profiles\": \"s3cr3t\"}",
+            b"[\"s3cr3t\"]",
+            b"{\"profiles\": [[\"default\", \"AK\", \"id\", \"s3cr3t\"]]}",
+            b"s3cr3t",
+        ];
+        for text in texts {
+            let error = parse(text);
+            assert!(error.contains("line 1") && !error.contains("s3cr3t") && !error.contains("12345678"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_nulls_and_what_sdks_write_for_unused_keys_are_read() {
+        let text = "\u{feff}{\"current\":\"a\",\"profiles\":[{\"name\":\"a\",\"mode\":\"AK\",\"access_key_id\":\"i\",\
+                    \"access_key_secret\":\"s\",\"sts_token\":\"\",\"expired_seconds\":0,\"enable_vpc\":false,\
+                    \"ram_role_arn\":null,\"unknown\":[1]}]}";
+        assert!(matches!(source(text, None), Ok(Source::Keys(keys)) if keys.access_key_id() == "i"));
+    }
+
+    #[test]
+    fn each_mode_needs_its_fields() {
+        let keys = r#""access_key_id":"i","access_key_secret":"s""#;
+        let arn = r#""ram_role_arn":"acs:ram::1:role/a""#;
+        let table: [(String, &str); 20] = [
+            (format!(r#""mode":"AK",{keys}"#), "ok"),
+            (r#""mode":"AK","access_key_id":"i""#.into(), "HalfSet"),
+            (r#""mode":"AK","access_key_id":"","access_key_secret":"""#.into(), "NotConfigured"),
+            (r#""mode":"AK","access_key_id":"STS.i","access_key_secret":"s""#.into(), "HalfSet"),
+            (format!(r#""mode":"StsToken",{keys}"#), "HalfSet"),
+            (format!(r#""mode":"StsToken",{keys},"sts_token":"t""#), "ok"),
+            (format!(r#""mode":"RamRoleArn",{keys}"#), "HalfSet"),
+            (format!(r#""mode":"RamRoleArn",{arn}"#), "HalfSet"),
+            (format!(r#""mode":"RamRoleArn",{keys},{arn}"#), "ok"),
+            (format!(r#""mode":"ChainableRamRoleArn",{arn}"#), "HalfSet"),
+            (format!(r#""mode":"ChainableRamRoleArn","source_profile":"b",{arn}"#), "ProfileNotFound"),
+            (format!(r#""mode":"ChainableRamRoleArn","source_profile":"default",{arn}"#), "SourceProfileCycle"),
+            (r#""mode":"EcsRamRole""#.into(), "ok"),
+            (r#""mode":"RamRoleArnWithRoleName""#.into(), "HalfSet"),
+            (format!(r#""mode":"OIDC",{arn},"oidc_provider_arn":"p","oidc_token_file":"/t""#), "ok"),
+            (format!(r#""mode":"OIDC",{arn},"oidc_provider_arn":"p""#), "HalfSet"),
+            (r#""mode":"CredentialsURI""#.into(), "HalfSet"),
+            (r#""mode":"CredentialsURI","credentials_uri":"http://127.0.0.1/""#.into(), "ok"),
+            (r#""mode":"OAuth""#.into(), "NotYetSupported"),
+            (r#""mode":"BearerToken""#.into(), "UnsupportedMode"),
+        ];
+        for (fields, expected) in table {
+            let code = one(&fields).err().map(|error| error.code().unwrap_or("NotConfigured").to_owned());
+            assert_eq!(code.as_deref().unwrap_or("ok"), expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_role_profile_uses_its_token_and_its_settings() {
+        let fields = r#""mode":"RamRoleArn","access_key_id":"STS.i","access_key_secret":"s","sts_token":"t",
+            "ram_role_arn":"acs:ram::1:role/a","expired_seconds":900,"sts_region":"cn-x","external_id":"e1""#;
+        let Ok(Source::Role { over, role, endpoint }) = one(fields) else { panic!() };
+        assert!(matches!(*over, Source::Keys(keys) if keys.security_token() == Some("t")));
+        assert_eq!((role.duration_seconds(), role.external_id.as_deref()), (900, Some("e1")));
+        assert_eq!(endpoint.region.as_deref(), Some("cn-x"));
+    }
+
+    fn chain_of(links: &[(&str, &str)]) -> String {
+        let profiles: Vec<String> = links
+            .iter()
+            .map(|(name, source)| {
+                let common = format!(r#""name":"{name}","ram_role_arn":"acs:ram::1:role/{name}""#);
+                match *source {
+                    "" => format!(r#"{{"name":"{name}","mode":"AK","access_key_id":"i","access_key_secret":"s"}}"#),
+                    source => format!(r#"{{{common},"mode":"ChainableRamRoleArn","source_profile":"{source}"}}"#),
+                }
+            })
+            .collect();
+        format!(r#"{{"current":"a","profiles":[{}]}}"#, profiles.join(","))
+    }
+
+    #[test]
+    fn roles_chain_and_circles_are_shown() {
+        let Ok(Source::Role { over, role, .. }) = source(&chain_of(&[("a", "b"), ("b", "c"), ("c", "")]), None) else {
+            panic!()
+        };
+        assert_eq!(role.role_arn(), "acs:ram::1:role/a");
+        assert!(matches!(*over, Source::Role { ref role, .. } if role.role_arn() == "acs:ram::1:role/b"));
+        let circle = source(&chain_of(&[("a", "b"), ("b", "c"), ("c", "a")]), None).err().unwrap();
+        assert!(circle.message().contains("a → b → c → a"), "{circle}");
+        let names: Vec<String> = (0..20).map(|n| format!("p{n}")).collect();
+        let mut links: Vec<(&str, &str)> = names.windows(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
+        links.insert(0, ("a", "p0"));
+        links.push(("p19", ""));
+        assert!(source(&chain_of(&links), None).err().unwrap().message().contains("too many sources: a → p0 →"));
+    }
+}

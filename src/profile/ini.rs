@@ -1,0 +1,217 @@
+//! The ini file of the SDKs, in the dialect that all of them can read.
+//!
+//! SDKs disagree about comments, quotes and interpolation; secrets hold `%`, `#`, `;`, `=`, `\`, spaces and quotes. So:
+//! values are trimmed and otherwise taken as they are; `#` and `;` begin a comment at the start of a line or after white
+//! space; nothing is interpolated; of two values of one key the last one counts.
+
+use super::{Chosen, Fill, Source, half_set, keys, malformed, shown, text};
+use crate::error::Error;
+use crate::sts::{AssumeRole, ProfileEndpoint};
+
+/// A whole file: its sections, in order.
+pub(crate) struct Ini {
+    sections: Vec<Section>,
+}
+
+#[derive(Default)]
+struct Section {
+    name: String,
+    values: Vec<(String, String)>,
+}
+
+impl Ini {
+    /// Reads the file. Errors name the line, never what stands there.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let mut sections: Vec<Section> = Vec::new();
+        for (at, line) in text(bytes)?.lines().enumerate() {
+            let line = without_comment(line).trim();
+            if line.is_empty() {
+                continue;
+            }
+            let wrong = |what: &str| malformed(format!("{what} (line {})", at + 1));
+            if let Some(rest) = line.strip_prefix('[') {
+                let name = rest.strip_suffix(']').ok_or_else(|| wrong("has a section without its closing bracket"))?;
+                sections.push(Section { name: name.trim().to_owned(), values: Vec::new() });
+                continue;
+            }
+            let (key, value) = line.split_once('=').ok_or_else(|| wrong("has a line that is no `key = value`"))?;
+            let section = sections.last_mut().ok_or_else(|| wrong("has a value in front of the first section"))?;
+            section.values.push((key.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        Ok(Self { sections })
+    }
+
+    /// Which section: the one that was asked for, else `default`.
+    pub(crate) fn choose(asked_for: Option<&str>) -> Chosen {
+        Chosen { name: asked_for.unwrap_or("default").to_owned(), named: asked_for.is_some() }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.sections.iter().any(|section| section.name == name)
+    }
+
+    /// The sections' names, as an error may repeat them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.sections.iter().map(|section| shown(&section.name)).collect()
+    }
+
+    /// The last value of that key in any section of that name; an empty one is none.
+    fn value(&self, section: &str, key: &str) -> Option<&String> {
+        let values = self.sections.iter().filter(|found| found.name == section).flat_map(|found| &found.values);
+        values.filter(|(name, _)| name == key).map(|(_, value)| value).next_back().filter(|value| !value.is_empty())
+    }
+
+    /// What the section gives; errors name it, in the file that is shown as `path`.
+    pub(crate) fn source(&self, chosen: &Chosen, path: &str, fill: &Fill) -> Result<Source, Error> {
+        let place = format!("section `{}` of {path}", shown(&chosen.name));
+        self.section(chosen, fill).map_err(|error| error.map_message(|message| format!("{place} {message}")))
+    }
+
+    fn section(&self, chosen: &Chosen, fill: &Fill) -> Result<Source, Error> {
+        let value = |key: &str| self.value(&chosen.name, key);
+        if value("enable").is_some_and(|enable| enable.eq_ignore_ascii_case("false")) {
+            return Err(match chosen.named {
+                true => Error::failed("was asked for and has enable = false").with_code("ProfileDisabled").permanent(),
+                false => Error::not_configured("has enable = false"),
+            });
+        }
+        let pair = |needs_token: bool| {
+            let (id, secret, token) = (value("access_key_id"), value("access_key_secret"), value("security_token"));
+            let names = ["access_key_id", "access_key_secret", "security_token"];
+            keys(id, secret, token.filter(|_| needs_token), names, needs_token)
+        };
+        let empty = self.sections.iter().filter(|found| found.name == chosen.name).all(|found| found.values.is_empty());
+        match value("type").map(String::as_str) {
+            None if empty && !chosen.named => Err(Error::not_configured("is empty")),
+            None => Err(half_set("lacks type".to_owned())),
+            Some("access_key") => pair(false).map(Source::Keys),
+            Some("sts") => pair(true).map(Source::Keys),
+            Some("ram_role_arn") => {
+                let over = Box::new(Source::Keys(pair(value("security_token").is_some())?));
+                Ok(Source::Role { over, role: self.role(chosen, fill)?, endpoint: ProfileEndpoint::default() })
+            }
+            Some("ecs_ram_role") => Ok(Source::EcsRamRole { role_name: value("role_name").cloned() }),
+            Some("oidc_role_arn") => match (value("oidc_provider_arn"), value("oidc_token_file_path")) {
+                (Some(provider_arn), Some(token_file)) => Ok(Source::Oidc {
+                    provider_arn: provider_arn.clone(),
+                    token_file: token_file.clone(),
+                    role: self.role(chosen, fill)?,
+                    endpoint: ProfileEndpoint::default(),
+                }),
+                (None, _) => Err(half_set("lacks oidc_provider_arn".to_owned())),
+                (_, None) => Err(half_set("lacks oidc_token_file_path".to_owned())),
+            },
+            Some(other) => {
+                let message = format!("has type {}, which gives no AccessKey pair", shown(other));
+                let remedy = "use access_key, sts, ram_role_arn, oidc_role_arn or ecs_ram_role";
+                Err(Error::failed(message).with_code("UnsupportedMode").with_remedy(remedy).permanent())
+            }
+        }
+    }
+
+    fn role(&self, chosen: &Chosen, fill: &Fill) -> Result<AssumeRole, Error> {
+        let value = |key: &str| self.value(&chosen.name, key);
+        let mut role = fill.role(value("role_arn"), "role_arn")?;
+        role.session_name = value("role_session_name").cloned();
+        role.external_id = value("external_id").cloned().or(fill.external_id.clone());
+        role.policy = value("policy").cloned();
+        Ok(role)
+    }
+}
+
+/// The line up to a `#` or `;` at its start or after white space.
+fn without_comment(line: &str) -> &str {
+    let mut after_space = true;
+    for (at, c) in line.char_indices() {
+        if after_space && (c == '#' || c == ';') {
+            return &line[..at];
+        }
+        after_space = c.is_whitespace();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(line: &str) -> String {
+        let text = format!("[default]\ntype = access_key\naccess_key_id = i\n{line}\n");
+        let ini = Ini::parse(text.as_bytes()).unwrap();
+        match ini.source(&Ini::choose(None), "credentials", &Fill::default()) {
+            Ok(Source::Keys(keys)) => keys.access_key_secret().to_owned(),
+            Ok(_) => panic!(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_secret_is_taken_as_it_stands() {
+        for (line, expected) in [
+            ("access_key_secret = abc", "abc"),
+            ("access_key_secret=abc", "abc"),
+            ("  Access_Key_Secret  =  abc  ", "abc"),
+            ("access_key_secret = a%b%(c)s", "a%b%(c)s"),
+            ("access_key_secret = a#b;c", "a#b;c"),
+            ("access_key_secret = a=b==", "a=b=="),
+            (r"access_key_secret = a\b\n", r"a\b\n"),
+            ("access_key_secret = a b", "a b"),
+            (r#"access_key_secret = "a'b""#, r#""a'b""#),
+            ("access_key_secret = a # a comment", "a"),
+            ("access_key_secret = a\t; a comment", "a"),
+            ("access_key_secret = a\naccess_key_secret = b", "b"),
+            ("; access_key_secret = a\n# another\naccess_key_secret = b\r", "b"),
+        ] {
+            assert_eq!(secret(line), expected, "{line}");
+        }
+    }
+
+    fn code(text: &str, asked_for: Option<&str>) -> String {
+        let outcome = Ini::parse(text.as_bytes())
+            .and_then(|ini| ini.source(&Ini::choose(asked_for), "credentials", &Fill::default()));
+        outcome.err().map_or("ok".to_owned(), |error| {
+            assert!(!error.to_string().contains("s3cr3t"), "{error}");
+            error.code().unwrap_or("NotConfigured").to_owned()
+        })
+    }
+
+    #[test]
+    fn each_type_needs_its_keys() {
+        let keys = "access_key_id = i\naccess_key_secret = s3cr3t\n";
+        for (body, expected) in [
+            (format!("type = access_key\n{keys}"), "ok"),
+            ("type = access_key\naccess_key_id = i".to_owned(), "HalfSet"),
+            (format!("type = sts\n{keys}"), "HalfSet"),
+            (format!("type = sts\n{keys}security_token = t"), "ok"),
+            (format!("type = ram_role_arn\n{keys}"), "HalfSet"),
+            (format!("type = ram_role_arn\n{keys}role_arn = acs:ram::1:role/a"), "ok"),
+            ("type = ecs_ram_role".to_owned(), "ok"),
+            ("type = oidc_role_arn\nrole_arn = acs:ram::1:role/a".to_owned(), "HalfSet"),
+            ("type = oidc_role_arn\nrole_arn = a\noidc_provider_arn = p\noidc_token_file_path = /t".to_owned(), "ok"),
+            (format!("type = bearer\n{keys}"), "UnsupportedMode"),
+            (keys.to_owned(), "HalfSet"),
+            (String::new(), "NotConfigured"),
+            (format!("enable = false\ntype = access_key\n{keys}"), "NotConfigured"),
+            (format!("enable = true\ntype = access_key\n{keys}"), "ok"),
+        ] {
+            assert_eq!(code(&format!("[default]\n{body}"), None), expected, "{body}");
+        }
+        assert_eq!(code("[default]\nenable = FALSE", Some("default")), "ProfileDisabled");
+        assert_eq!(code("[default]", Some("default")), "HalfSet");
+    }
+
+    #[test]
+    fn a_malformed_file_is_named_by_its_line() {
+        for text in ["[default\ntype = a", "access_key_secret = s3cr3t", "[default]\ns3cr3t", "\u{feff}[a]\n[b"] {
+            assert_eq!(code(text, None), "ConfigMalformed", "{text}");
+        }
+        assert_eq!(code("\u{feff}[default]\ntype = ecs_ram_role", None), "ok");
+    }
+
+    #[test]
+    fn sections_of_one_name_are_one_and_the_last_value_counts() {
+        let text = "[default]\ntype = sts\n[other]\n[default]\ntype = access_key\naccess_key_id=i\naccess_key_secret=s";
+        assert_eq!(code(text, None), "ok");
+        assert_eq!(Ini::parse(text.as_bytes()).unwrap().names(), ["default", "other", "default"]);
+    }
+}

@@ -1,0 +1,190 @@
+//! `oidc_role_arn`: a role's session for an OIDC token. On ACK this is RRSA.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::oidc::{Claims, OidcTokenFile, ProvideOidcToken};
+use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::sts::{AssumeRole, Sts};
+
+/// Exchanges an OIDC token for a role's session, by AssumeRoleWithOIDC. No AccessKey is needed.
+///
+/// Without arguments it reads what ACK's webhook injects for RRSA: `ALIBABA_CLOUD_ROLE_ARN`,
+/// `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and `ALIBABA_CLOUD_OIDC_TOKEN_FILE`. The token is read anew for every exchange. Its
+/// claims are looked at first, so that an expired token says so by itself.
+///
+/// ```
+/// use alibabacloud_credentials::{AssumeRole, GitHubActionsToken, OidcRoleProvider, Refresher};
+///
+/// // A workflow of GitHub Actions.
+/// let provider = OidcRoleProvider::new()
+///     .provider_arn("acs:ram::1234567890123456:oidc-provider/github")
+///     .role(AssumeRole::new("acs:ram::1234567890123456:role/deploy"))
+///     .token(GitHubActionsToken::default());
+/// let credentials = Refresher::new(provider);
+/// ```
+#[derive(Clone, Default)]
+pub struct OidcRoleProvider {
+    sts: Sts,
+    provider_arn: Option<String>,
+    role: Option<AssumeRole>,
+    token: Option<Arc<dyn ProvideOidcToken>>,
+}
+
+impl fmt::Debug for OidcRoleProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OidcRoleProvider")
+            .field("provider_arn", &self.provider_arn)
+            .field("role", &self.role)
+            .field("token", &self.token.as_ref().map(|token| token.describe().into_owned()))
+            .finish_non_exhaustive()
+    }
+}
+
+const PROVIDER_ARN: &str = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN";
+const TOKEN_FILE: &str = "ALIBABA_CLOUD_OIDC_TOKEN_FILE";
+const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
+
+/// The three parts of an exchange.
+struct Exchange {
+    provider_arn: String,
+    role: AssumeRole,
+    token: Arc<dyn ProvideOidcToken>,
+}
+
+impl OidcRoleProvider {
+    /// What the environment says.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the environment says, with the STS settings already made.
+    pub(crate) fn with_sts(sts: Sts) -> Self {
+        Self { sts, ..Self::default() }
+    }
+
+    /// What a profile says.
+    pub(crate) fn of_profile(provider_arn: &str, token_file: &Path, role: AssumeRole, sts: Sts) -> Self {
+        let token = OidcTokenFile::new(token_file);
+        Self { sts, provider_arn: Some(provider_arn.to_owned()), role: Some(role), token: Some(Arc::new(token)) }
+    }
+
+    /// The OIDC provider in RAM: `acs:ram::<account id>:oidc-provider/<name>`. Default: the variable.
+    #[must_use]
+    pub fn provider_arn(mut self, arn: impl Into<String>) -> Self {
+        self.provider_arn = Some(arn.into());
+        self
+    }
+
+    /// The role. Default: the one that the variable names.
+    #[must_use]
+    pub fn role(mut self, role: AssumeRole) -> Self {
+        self.role = Some(role);
+        self
+    }
+
+    /// The token's source. Default: the file that the variable names.
+    #[must_use]
+    pub fn token(mut self, source: impl ProvideOidcToken) -> Self {
+        self.token = Some(Arc::new(source));
+        self
+    }
+
+    /// The outside world; the real one by default.
+    #[must_use]
+    pub fn context(mut self, context: Context) -> Self {
+        self.sts.context = context;
+        self
+    }
+
+    /// The region whose STS host is used. Default: the variables, else the region that ACK wrote into the token's issuer.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.sts.endpoint.region = Some(region.into());
+        self
+    }
+
+    /// The STS host as `host[:port]`; before the variables and the region.
+    #[must_use]
+    pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.sts.endpoint.endpoint = Some(endpoint.into());
+        self
+    }
+
+    fn exchange(&self) -> Result<Exchange, Error> {
+        let env = |name: &str| self.sts.context.env(name);
+        let in_code = self.provider_arn.is_some() || self.token.is_some();
+        let (provider_arn, token_file) = (env(PROVIDER_ARN)?, env(TOKEN_FILE)?);
+        if !in_code && provider_arn.is_none() && token_file.is_none() {
+            return Err(Error::not_configured(format!("{PROVIDER_ARN} and {TOKEN_FILE} are unset")));
+        }
+        let provider_arn = self.provider_arn.clone().or(provider_arn);
+        let role = match &self.role {
+            Some(role) => Some(role.clone()),
+            None => env(ROLE_ARN)?.map(AssumeRole::new),
+        };
+        let token = match (&self.token, token_file) {
+            (Some(token), _) => Some(Arc::clone(token)),
+            (None, Some(path)) => Some(Arc::new(OidcTokenFile::new(path)) as Arc<dyn ProvideOidcToken>),
+            (None, None) => None,
+        };
+        match (provider_arn, role, token) {
+            (Some(provider_arn), Some(role), Some(token)) => Ok(Exchange { provider_arn, role, token }),
+            (provider_arn, role, token) => {
+                let parts =
+                    [(PROVIDER_ARN, provider_arn.is_some()), (ROLE_ARN, role.is_some()), (TOKEN_FILE, token.is_some())];
+                let of = |wanted: bool| {
+                    let names = parts.iter().filter(|(_, set)| *set == wanted).map(|(name, _)| *name);
+                    names.collect::<Vec<_>>().join(" and ")
+                };
+                let message = format!("{} set without {}", of(true), of(false));
+                let error = Error::failed(message).with_code("HalfSet").permanent();
+                Err(error.with_remedy("set all three, as ACK's webhook does, or none"))
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<Credentials, Error> {
+        let Exchange { provider_arn, role, token } = self.exchange()?;
+        role.check()?;
+        let source = token.describe().into_owned();
+        let token = token.token(&self.sts.context).await?;
+        let claims = Claims::of(&token).map_err(|error| error.map_message(|message| format!("{source} {message}")))?;
+        if let Some(ago) = claims.expired_for(self.sts.context.signing_time()) {
+            let message = format!("the token of {source} expired {} s ago", ago.as_secs());
+            let error = Error::failed(message).with_code("OidcTokenExpired");
+            return Err(error.with_remedy("look at what rotates it: the kubelet, for a projected volume"));
+        }
+        let session = self.sts.assume_role_with_oidc(&provider_arn, &token, &role, claims.region()).await;
+        session.map_err(|error| match error.code() {
+            Some("AuthenticationFail.NoPermission") => error.with_remedy(format!(
+                "check that the OIDC provider exists, and give the role's trust policy this condition: {}",
+                claims.condition()
+            )),
+            Some(code) if code.ends_with("NotMatch") => {
+                error.with_remedy(format!("the OIDC provider has to match the token: {}", claims.condition()))
+            }
+            _ => error,
+        })
+    }
+}
+
+impl ProvideCredentials for OidcRoleProvider {
+    fn provider_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed("oidc_role_arn")
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async move {
+            match self.ask().await {
+                Ok(session) => Ok(session.with_provider_name("oidc_role_arn")),
+                Err(error) => Err(error.in_provider("oidc_role_arn")),
+            }
+        })
+    }
+}

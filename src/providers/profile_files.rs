@@ -1,0 +1,175 @@
+//! What the two file providers share: where the files are, and the provider that a profile's source becomes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::context::{Context, Stamp, shown_path};
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::profile::{Config, Fill, Ini, Source};
+use crate::provider::ProvideCredentials;
+use crate::sts::Sts;
+
+use super::{AssumeRoleProvider, OidcRoleProvider};
+
+/// The largest file that is read: real ones have a few KiB.
+const LIMIT: u64 = 1024 * 1024;
+
+/// A file that was read, or found missing.
+pub(super) struct Read<T> {
+    pub(super) path: PathBuf,
+    /// Whether a variable names it.
+    pub(super) variable: Option<&'static str>,
+    pub(super) content: Option<T>,
+}
+
+impl<T> Read<T> {
+    pub(super) fn shown(&self) -> String {
+        shown_path(&self.path)
+    }
+
+    /// A file that a variable names has to be there.
+    pub(super) fn required(&self) -> Result<(), Error> {
+        match self.variable.filter(|_| self.content.is_none()) {
+            None => Ok(()),
+            Some(variable) => {
+                let message = format!("{variable} names {}, and there is no such file", self.shown());
+                Err(Error::failed(message).with_code("ConfigMissing").permanent())
+            }
+        }
+    }
+}
+
+/// The profiles' files, and what was made of them last.
+pub(super) struct ProfileFiles {
+    pub(super) sts: Sts,
+    /// The provider is kept while the profile says the same: a metadata token or an inner session outlives a refresh.
+    built: Mutex<Option<(Source, Arc<dyn ProvideCredentials>)>>,
+    seen: Mutex<Vec<(PathBuf, Option<Stamp>)>>,
+}
+
+impl fmt::Debug for ProfileFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProfileFiles").finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ProfileFiles {
+    pub(super) fn new(sts: Sts) -> Self {
+        Self { sts, built: Mutex::new(None), seen: Mutex::new(Vec::new()) }
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.sts.context
+    }
+
+    /// Begins to note which files are looked at.
+    pub(super) fn look_again(&self) {
+        lock(&self.seen).clear();
+    }
+
+    /// Whether every file that was looked at still looks the same.
+    pub(super) fn unchanged(&self) -> bool {
+        lock(&self.seen).iter().all(|(path, stamp)| self.context().stamp(path) == *stamp)
+    }
+
+    async fn read<T>(
+        &self,
+        path: PathBuf,
+        variable: Option<&'static str>,
+        parse: fn(&[u8]) -> Result<T, Error>,
+    ) -> Result<Read<T>, Error> {
+        // Looked at before it is read: a change in between is seen next time.
+        let stamp = self.context().stamp(&path);
+        lock(&self.seen).push((path.clone(), stamp));
+        let bytes = self.context().read_file(&path, LIMIT).await?;
+        let content = bytes.map(|bytes| parse(&bytes)).transpose();
+        let content =
+            content.map_err(|error| error.map_message(|message| format!("{} {message}", shown_path(&path))))?;
+        Ok(Read { path, variable, content })
+    }
+
+    /// The `aliyun` CLI's file; `None` without a home directory.
+    pub(super) async fn config(&self) -> Result<Option<Read<Config>>, Error> {
+        const VARIABLE: &str = "ALIBABA_CLOUD_CONFIG_FILE";
+        let (path, variable) = match (self.context().env(VARIABLE)?, self.context().home_dir()?) {
+            (Some(path), _) => (PathBuf::from(path), Some(VARIABLE)),
+            (None, Some(home)) => (home.join(".aliyun").join("config.json"), None),
+            (None, None) => return Ok(None),
+        };
+        self.read(path, variable, Config::parse).await.map(Some)
+    }
+
+    /// The SDKs' ini file, under either of its names; `None` without a home directory.
+    pub(super) async fn ini(&self) -> Result<Option<Read<Ini>>, Error> {
+        const VARIABLE: &str = "ALIBABA_CLOUD_CREDENTIALS_FILE";
+        if let Some(path) = self.context().env(VARIABLE)? {
+            return self.read(PathBuf::from(path), Some(VARIABLE), Ini::parse).await.map(Some);
+        }
+        let Some(home) = self.context().home_dir()? else { return Ok(None) };
+        let directory = home.join(".alibabacloud");
+        let found = self.read(directory.join("credentials"), None, Ini::parse).await?;
+        if found.content.is_some() {
+            return Ok(Some(found));
+        }
+        let with_ending = self.read(directory.join("credentials.ini"), None, Ini::parse).await?;
+        Ok(Some(if with_ending.content.is_some() { with_ending } else { found }))
+    }
+
+    /// The profile that was asked for: in code, else by variable.
+    pub(super) fn asked_for(&self, in_code: Option<&String>) -> Result<Option<String>, Error> {
+        match in_code {
+            Some(name) => Ok(Some(name.clone())),
+            None => self.context().env("ALIBABA_CLOUD_PROFILE"),
+        }
+    }
+
+    pub(super) fn fill(&self) -> Result<Fill, Error> {
+        Ok(Fill {
+            role_arn: self.context().env("ALIBABA_CLOUD_ROLE_ARN")?,
+            external_id: self.context().env("ALIBABA_CLOUD_EXTERNAL_ID")?,
+        })
+    }
+
+    /// Asks the source; errors say which profile they are about.
+    pub(super) async fn ask(&self, source: Source, place: &str) -> Result<Credentials, Error> {
+        let provider = {
+            let mut built = lock(&self.built);
+            match &*built {
+                Some((same, provider)) if *same == source => Arc::clone(provider),
+                _ => {
+                    let provider = build(&source, &self.sts);
+                    *built = Some((source, Arc::clone(&provider)));
+                    provider
+                }
+            }
+        };
+        let answer = provider.provide_credentials().await;
+        let answer = answer.map(|found| found.or_provider_name(&provider.provider_name()));
+        answer.map_err(|error| error.map_message(|message| format!("{place}: {message}")))
+    }
+}
+
+fn build(source: &Source, sts: &Sts) -> Arc<dyn ProvideCredentials> {
+    let with = |endpoint: &crate::sts::ProfileEndpoint| {
+        let mut sts = sts.clone();
+        sts.endpoint.profile = Some(endpoint.clone());
+        sts
+    };
+    match source {
+        Source::Keys(keys) => Arc::new(keys.clone()),
+        Source::Role { over, role, endpoint } => {
+            Arc::new(AssumeRoleProvider::over(build(over, sts), role.clone(), with(endpoint)))
+        }
+        Source::Oidc { provider_arn, token_file, role, endpoint } => {
+            Arc::new(OidcRoleProvider::of_profile(provider_arn, Path::new(token_file), role.clone(), with(endpoint)))
+        }
+        Source::EcsRamRole { .. } => Arc::new(super::later("EcsRamRole")),
+        Source::CredentialsUri { .. } => Arc::new(super::later("CredentialsURI")),
+    }
+}
