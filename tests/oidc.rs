@@ -1,0 +1,208 @@
+//! RRSA against the emulator: token rotation, expiry, and what each refusal says.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alibabacloud_credentials::{
+    AssumeRole, Context, DefaultCredentialChain, ErrorKind, OidcRoleProvider, OidcToken, OidcTokenVariable, Refresher,
+    TestClock, oidc_token_fn,
+};
+use alibabacloud_emulator::account::{self, TokenOptions};
+use alibabacloud_emulator::{Emulator, Fault};
+
+const ROLE: &str = "acs:ram::1234567890123456:role/imm-role";
+
+/// A directory that is gone when the test is.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("alibabacloud-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An emulator and a client's clock that stand still together.
+struct World {
+    emulator: Emulator,
+    clock: TestClock,
+    directory: Directory,
+}
+
+impl World {
+    async fn new(name: &str) -> Self {
+        let emulator = Emulator::builder().start().await.unwrap();
+        emulator.freeze_clock_at(emulator.now());
+        let clock = TestClock::new(emulator.now());
+        Self { emulator, clock, directory: Directory::new(name) }
+    }
+
+    fn token(&self, edit: impl FnOnce(TokenOptions) -> TokenOptions) -> String {
+        account::oidc_token(&edit(TokenOptions::default().issued_at(self.emulator.now()))).unwrap()
+    }
+
+    /// Writes the token as the kubelet does: a new directory, and a link that is swapped to it.
+    fn rotate(&self, round: usize, token: &str) -> PathBuf {
+        let root = &self.directory.0;
+        let version = root.join(format!("..{round}"));
+        std::fs::create_dir_all(&version).unwrap();
+        std::fs::write(version.join("token"), format!("{token}\n")).unwrap();
+        let (data, next) = (root.join("..data"), root.join("..data_tmp"));
+        std::os::unix::fs::symlink(&version, &next).unwrap();
+        std::fs::rename(&next, &data).unwrap();
+        data.join("token")
+    }
+
+    fn context(&self, file: &Path) -> Context {
+        Context::builder()
+            .clock(self.clock.clone())
+            .env([
+                ("ALIBABA_CLOUD_ROLE_ARN", ROLE),
+                ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", account::OIDC_PROVIDER_ARN),
+                ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", file.to_str().unwrap()),
+                ("ALIBABA_CLOUD_STS_ENDPOINT", &self.emulator.endpoint()),
+            ])
+            .build()
+    }
+
+    fn chain(&self, file: &Path) -> DefaultCredentialChain {
+        DefaultCredentialChain::builder().context(self.context(file)).build()
+    }
+
+    fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.emulator.advance_clock(by);
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_renewed_through_token_rotations_with_a_link_swap_each() {
+    let world = World::new("rotation").await;
+    let file = world.rotate(0, &world.token(|token| token));
+    let chain = world.chain(&file);
+    let mut generations = std::collections::BTreeSet::new();
+    for round in 1..=10 {
+        // A token lives 10 minutes here, a session an hour: each exchange needs the newest one.
+        world.rotate(round, &world.token(|token| token.ttl(Duration::from_secs(600))));
+        for _ in 0..3 {
+            let found = chain.credentials().await.unwrap();
+            assert_eq!(found.provider_name(), "default/oidc_role_arn");
+            generations.insert(found.generation());
+            world.advance(Duration::from_secs(600));
+        }
+    }
+    assert!(generations.len() >= 5, "{generations:?}");
+    let seen = world.emulator.summary();
+    assert_eq!(seen.rejected, 0, "{seen:?}");
+    for call in world.emulator.calls() {
+        assert!(!call.path_and_query.contains("eyJ"), "a token in a URL");
+        assert_eq!(call.access_key_id, None, "unsigned");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_token_says_so_and_sts_is_not_asked() {
+    let world = World::new("expired").await;
+    let file = world.rotate(0, &world.token(|token| token.ttl(Duration::from_secs(60))));
+    world.advance(Duration::from_secs(240));
+    let error = world.chain(&file).credentials().await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Failed, Some("OidcTokenExpired")));
+    assert!(error.message().contains("expired 180 s ago") && error.message().contains("..data/token"), "{error}");
+    assert!(world.emulator.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_prints_the_claims_beside_the_condition_to_write() {
+    let world = World::new("refused").await;
+    let cases = [
+        (world.token(|token| token.subject("system:serviceaccount:default:other")), "AuthenticationFail.NoPermission"),
+        (world.token(|token| token.audience("other-audience")), "AuthenticationFail.OIDCToken.AudienceNotMatch"),
+    ];
+    for (at, (token, code)) in cases.iter().enumerate() {
+        let error = world.chain(&world.rotate(at, token)).credentials().await.unwrap_err();
+        assert_eq!(error.code(), Some(*code));
+        let remedy = error.remedy().unwrap();
+        assert!(remedy.contains("oidc:sub system:serviceaccount:default:") && remedy.contains("oidc:aud"), "{remedy}");
+        assert!(!format!("{error:#} {error:?}").contains(token.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_for_an_instant_is_waited_for_and_one_that_stays_away_is_named() {
+    let world = World::new("gone").await;
+    let file = world.directory.0.join("token");
+    let chain = world.chain(&file);
+    let ask = tokio::spawn({
+        let chain = chain.clone();
+        async move { chain.credentials().await }
+    });
+    // The home thread sleeps by the clock between two tries; the file comes back in the meantime.
+    while world.clock.next_wake().is_none_or(|wake| wake > Duration::from_millis(75)) {
+        tokio::task::yield_now().await;
+    }
+    std::fs::write(&file, world.token(|token| token)).unwrap();
+    world.clock.advance(Duration::from_millis(75));
+    assert!(ask.await.unwrap().is_ok());
+
+    std::fs::remove_file(&file).unwrap();
+    let chain = world.chain(&file);
+    let ask = tokio::spawn(async move { chain.credentials().await });
+    while !ask.is_finished() {
+        if world.clock.next_wake().is_some_and(|wake| wake <= Duration::from_millis(75)) {
+            world.clock.advance(Duration::from_millis(75));
+        }
+        tokio::task::yield_now().await;
+    }
+    let error = ask.await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Some("OidcTokenMissing"));
+    assert!(error.message().contains(file.to_str().unwrap()), "{error}");
+}
+
+#[tokio::test]
+async fn other_token_sources_work_alike() {
+    let world = World::new("sources").await;
+    let (token, endpoint) = (world.token(|token| token), world.emulator.endpoint());
+    let provider = || {
+        OidcRoleProvider::new()
+            .provider_arn(account::OIDC_PROVIDER_ARN)
+            .role(AssumeRole::new(ROLE).session_name("ci-job"))
+            .sts_endpoint(&endpoint)
+    };
+    let closure = {
+        let token = token.clone();
+        oidc_token_fn("spiffe", move || {
+            let token = OidcToken::new(&token);
+            async move { Ok(token) }
+        })
+    };
+    let context = Context::builder().env([("CI_TOKEN", token.as_str())]).clock(world.clock.clone()).build();
+    for provider in [provider().token(closure), provider().token(OidcTokenVariable::new("CI_TOKEN"))] {
+        let shown = format!("{provider:?}");
+        assert!(!shown.contains(&token), "{shown}");
+        let refresher = Refresher::builder(provider.context(context.clone())).context(context.clone()).build();
+        assert_eq!(refresher.credentials().await.unwrap().provider_name(), "oidc_role_arn");
+    }
+    assert_eq!(world.emulator.summary().sessions_granted, 2);
+    let unset = provider().token(OidcTokenVariable::new("NO_SUCH_TOKEN")).context(context.clone());
+    let error = Refresher::builder(unset).context(context).build().credentials().await.unwrap_err();
+    assert!(error.message().contains("NO_SUCH_TOKEN is unset"), "{error}");
+}
+
+#[tokio::test]
+async fn an_outage_of_sts_is_a_failure_and_never_another_identity() {
+    let world = World::new("outage").await;
+    let file = world.rotate(0, &world.token(|token| token));
+    world.emulator.fail_next("sts/AssumeRoleWithOIDC", Fault::new(503, "ServiceUnavailable"));
+    let error = world.chain(&file).credentials().await.unwrap_err();
+    assert_eq!((error.code(), error.provider_name()), (Some("ServiceUnavailable"), Some("default/oidc_role_arn")));
+}
