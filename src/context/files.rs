@@ -7,11 +7,14 @@ use std::time::SystemTime;
 use super::{Context, Home};
 use crate::error::Error;
 
-/// What a file looked like when it was read: size and time of its last change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a file looked like when it was read. A change in place shows in size or time, a rename in the inode, and the swap
+/// of a link anywhere on the way to it (as a ConfigMap's) in where the path leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
+    inode: u64,
+    target: Option<PathBuf>,
 }
 
 impl Context {
@@ -27,10 +30,16 @@ impl Context {
         }
     }
 
-    /// Size and time of the file, `None` when there is none.
+    /// What the file looks like, `None` when there is none.
     pub(crate) fn stamp(&self, path: &Path) -> Option<Stamp> {
-        let metadata = std::fs::metadata(self.locate(path)).ok()?;
-        Some(Stamp { length: metadata.len(), modified: metadata.modified().ok() })
+        let path = self.locate(path);
+        let metadata = std::fs::metadata(&path).ok()?;
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        let target = std::fs::canonicalize(&path).ok();
+        Some(Stamp { length: metadata.len(), modified: metadata.modified().ok(), inode, target })
     }
 
     /// The whole file; `None` when there is none. Anything but a regular file of at most `limit` bytes is an error.

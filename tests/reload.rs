@@ -1,0 +1,171 @@
+//! Files that change while a service runs: a valid change takes effect, anything else keeps the last good key.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alibabacloud_credentials::{Context, DefaultCredentialChain, Health, TestClock};
+
+const CONFIG: &str = "home/me/.aliyun/config.json";
+
+struct World {
+    root: PathBuf,
+    clock: TestClock,
+    chain: DefaultCredentialChain,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.root);
+    }
+}
+
+fn config(id: &str) -> String {
+    format!(
+        r#"{{"current":"a","profiles":[{{"name":"a","mode":"AK","access_key_id":"{id}","access_key_secret":"fake-secret"}}]}}"#
+    )
+}
+
+fn ini(id: &str) -> String {
+    format!("[default]\ntype = access_key\naccess_key_id = {id}\naccess_key_secret = fake-secret\n")
+}
+
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+impl World {
+    fn new(name: &str, write: impl FnOnce(&Path)) -> Self {
+        let root = std::env::temp_dir().join(format!("alibabacloud-reload-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        std::fs::create_dir_all(root.join("home/me/.aliyun")).unwrap();
+        std::fs::create_dir_all(root.join("home/me/.alibabacloud")).unwrap();
+        write(&root);
+        let clock = TestClock::new(std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        let context = Context::builder()
+            .env([("HOME", "/home/me")])
+            .root(&root)
+            .clock(clock.clone())
+            .spawn(|task| drop(tokio::spawn(task)))
+            .build();
+        let chain = DefaultCredentialChain::builder().context(context).build();
+        Self { root, clock, chain }
+    }
+
+    /// The key in use after two more seconds of use.
+    async fn key(&self) -> String {
+        for _ in 0..2 {
+            self.clock.advance(Duration::from_secs(1));
+            self.chain.credentials().await.unwrap();
+            settle().await;
+        }
+        self.chain.credentials().await.unwrap().access_key_id().to_owned()
+    }
+
+    /// The same after any back-off.
+    async fn key_later(&self) -> String {
+        self.clock.advance(Duration::from_secs(600));
+        self.key().await
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+}
+
+/// As editors and the CLI do.
+fn replace(path: &Path, text: &str) {
+    let next = path.with_extension("tmp");
+    write(&next, text);
+    std::fs::rename(next, path).unwrap();
+}
+
+#[tokio::test]
+async fn a_rewrite_in_place_and_an_atomic_rename_take_effect() {
+    for (name, change) in [("in-place", write as fn(&Path, &str)), ("rename", replace)] {
+        let world = World::new(name, |root| write(&root.join(CONFIG), &config("key-1")));
+        assert_eq!(world.key().await, "key-1");
+        change(&world.root.join(CONFIG), &config("key-2-longer"));
+        assert_eq!(world.key().await, "key-2-longer", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_rename_of_the_same_size_and_time_is_seen_by_its_inode() {
+    let world = World::new("inode", |root| write(&root.join(CONFIG), &config("key-1")));
+    assert_eq!(world.key().await, "key-1");
+    let path = world.root.join(CONFIG);
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let next = path.with_extension("tmp");
+    write(&next, &config("key-2"));
+    std::fs::File::options().write(true).open(&next).unwrap().set_modified(modified).unwrap();
+    std::fs::rename(next, &path).unwrap();
+    assert_eq!(world.key().await, "key-2");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_config_maps_link_swap_takes_effect() {
+    use std::os::unix::fs::symlink;
+    // As the kubelet mounts it: the file leads over `..data` to a directory that is swapped as a whole.
+    let publish = |directory: &Path, round: u32, text: &str| {
+        let version = directory.join(format!("..{round}"));
+        std::fs::create_dir_all(&version).unwrap();
+        write(&version.join("config.json"), text);
+        symlink(&version, directory.join("..tmp")).unwrap();
+        std::fs::rename(directory.join("..tmp"), directory.join("..data")).unwrap();
+    };
+    let world = World::new("config-map", |root| {
+        let directory = root.join("home/me/.aliyun");
+        publish(&directory, 1, &config("key-1"));
+        symlink(directory.join("..data/config.json"), directory.join("config.json")).unwrap();
+    });
+    assert_eq!(world.key().await, "key-1");
+    publish(&world.root.join("home/me/.aliyun"), 2, &config("key-2"));
+    assert_eq!(world.key().await, "key-2");
+}
+
+#[tokio::test]
+async fn what_is_half_written_broken_or_gone_keeps_the_last_good_key_and_shows_in_health() {
+    let half = &config("key-2")[..40];
+    for (name, text) in [("half", Some(half)), ("empty", Some("")), ("not-json", Some("{]")), ("gone", None)] {
+        let world = World::new(name, |root| write(&root.join(CONFIG), &config("key-1")));
+        assert_eq!(world.key().await, "key-1");
+        let path = world.root.join(CONFIG);
+        match text {
+            Some(text) => write(&path, text),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        assert_eq!(world.key().await, "key-1", "{name}");
+        let Health::Degraded { error, .. } = world.chain.refresher().health() else { panic!("{name}") };
+        assert!(error.message().contains("config.json"), "{error}");
+        write(&path, &config("key-3"));
+        assert_eq!(world.key_later().await, "key-3", "{name}");
+        assert!(matches!(world.chain.refresher().health(), Health::Fresh { .. }));
+    }
+}
+
+#[tokio::test]
+async fn the_ini_file_is_watched_alike() {
+    let path = "home/me/.alibabacloud/credentials.ini";
+    let world = World::new("ini", |root| write(&root.join(path), &ini("key-1")));
+    assert_eq!(world.key().await, "key-1");
+    replace(&world.root.join(path), &ini("key-2"));
+    assert_eq!(world.key().await, "key-2");
+    write(&world.root.join(path), "[default");
+    assert_eq!(world.key().await, "key-2");
+    assert!(matches!(world.chain.refresher().health(), Health::Degraded { .. }));
+}
+
+#[tokio::test]
+async fn an_unchanged_file_keeps_its_generation() {
+    let world = World::new("unchanged", |root| write(&root.join(CONFIG), &config("key-1")));
+    assert_eq!(world.key().await, "key-1");
+    let generation = world.chain.refresher().generation();
+    replace(&world.root.join(CONFIG), &config("key-1"));
+    assert_eq!(world.key().await, "key-1");
+    assert_eq!(world.chain.refresher().generation(), generation, "the same key is the same credential");
+}
