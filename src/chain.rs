@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
-use crate::explain::Account;
+use crate::explain::{Account, Outcome};
 use crate::provider::{BoxFuture, ProvideCredentials};
 
 /// What a chain does when a provider that is configured fails.
@@ -43,6 +44,7 @@ pub struct Chain {
     /// The position of the provider that answered, or [`NONE`].
     kept: AtomicUsize,
     accounts: Mutex<Vec<Account>>,
+    context: Context,
 }
 
 const NONE: usize = usize::MAX;
@@ -63,7 +65,15 @@ impl Chain {
             on_failure: OnFailure::Stop,
             kept: AtomicUsize::new(NONE),
             accounts: Mutex::new(Vec::new()),
+            context: Context::default(),
         }
+    }
+
+    /// The outside world, for the time that each provider takes; the real one by default.
+    #[must_use]
+    pub fn context(mut self, context: Context) -> Self {
+        self.context = context;
+        self
     }
 
     /// Adds a provider behind the others.
@@ -85,9 +95,15 @@ impl Chain {
         self.providers.get(at).map(|provider| (at, provider))
     }
 
-    /// What each provider said when the chain last looked, all of them in order. Empty before that.
+    /// What each provider said when the chain last looked, all of them in order; those that were not asked are judged by
+    /// what can be seen now.
     pub(crate) fn accounts(&self) -> Vec<Account> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let noted = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let account = |(at, provider): (usize, &Arc<dyn ProvideCredentials>)| match noted.get(at) {
+            Some(account) if account.outcome != Outcome::NotReached => account.clone(),
+            _ => Account::not_reached(&provider.provider_name(), provider.signal()),
+        };
+        self.providers.iter().enumerate().map(account).collect()
     }
 
     fn note(&self, at: usize, account: Account) {
@@ -100,15 +116,19 @@ impl Chain {
         if let Some((at, provider)) = self.kept() {
             return self.ask_kept(at, provider).await;
         }
-        let unasked = self.providers.iter().map(|provider| Account::not_reached(&provider.provider_name())).collect();
+        let unasked = |provider: &Arc<dyn ProvideCredentials>| Account::not_reached(&provider.provider_name(), None);
+        let unasked = self.providers.iter().map(unasked).collect();
         *self.accounts.lock().unwrap_or_else(PoisonError::into_inner) = unasked;
         let mut errors: Vec<Error> = Vec::new();
         for (at, provider) in self.providers.iter().enumerate() {
             let name = provider.provider_name();
-            let error = match provider.provide_credentials().await {
+            let began = self.context.now().monotonic;
+            let answer = provider.provide_credentials().await;
+            let spent = self.context.now().monotonic.saturating_sub(began);
+            let error = match answer {
                 Ok(found) => {
                     self.kept.store(at, Ordering::Release);
-                    self.note(at, Account::used(&name, &found));
+                    self.note(at, Account::used(&name, &found, spent));
                     for passed_over in errors.iter().filter(|error| error.kind() != ErrorKind::NotConfigured) {
                         tracing::warn!(used = %name, failed = %passed_over, "another identity than the one configured first");
                     }
@@ -122,7 +142,7 @@ impl Chain {
                     }
                 }
             };
-            self.note(at, Account::of_error(&name, &error));
+            self.note(at, Account::of_error(&name, &error, spent));
             if error.kind() != ErrorKind::NotConfigured && self.on_failure == OnFailure::Stop {
                 return Err(error.with_causes(errors));
             }
@@ -133,9 +153,12 @@ impl Chain {
 
     async fn ask_kept(&self, at: usize, provider: &Arc<dyn ProvideCredentials>) -> Result<Credentials, Error> {
         let name = provider.provider_name();
-        match provider.provide_credentials().await {
+        let began = self.context.now().monotonic;
+        let answer = provider.provide_credentials().await;
+        let spent = self.context.now().monotonic.saturating_sub(began);
+        match answer {
             Ok(found) => {
-                self.note(at, Account::used(&name, &found));
+                self.note(at, Account::used(&name, &found, spent));
                 Ok(found.or_provider_name(&name).in_provider(&self.name))
             }
             Err(error) => {
@@ -147,7 +170,7 @@ impl Chain {
                 } else {
                     error
                 };
-                self.note(at, Account::of_error(&name, &error));
+                self.note(at, Account::of_error(&name, &error, spent));
                 Err(error)
             }
         }

@@ -33,6 +33,7 @@ struct Inner {
     expiration: Option<SystemTime>,
     issued_at: Option<SystemTime>,
     provider: Option<String>,
+    arn: Option<String>,
     generation: u64,
 }
 
@@ -46,6 +47,7 @@ impl Credentials {
             expiration: None,
             issued_at: None,
             provider: None,
+            arn: None,
             generation: 0,
         }))
     }
@@ -80,6 +82,15 @@ impl Credentials {
     pub fn with_provider_name(self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.edit(|inner| inner.provider = Some(name))
+    }
+
+    pub(crate) fn with_arn(self, arn: &str) -> Self {
+        self.edit(|inner| inner.arn = Some(arn.to_owned()))
+    }
+
+    /// Whose it is, where the issuer said so.
+    pub(crate) fn arn(&self) -> Option<&str> {
+        self.0.arn.as_deref()
     }
 
     pub(crate) fn with_generation(self, generation: u64) -> Self {

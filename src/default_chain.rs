@@ -10,6 +10,8 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::explain::Explanation;
+use crate::identity::Pin;
+use crate::notes::notes;
 use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::providers::{
     AssumeRoleProvider, CliProfileProvider, EnvironmentProvider, EnvironmentRole, IniProfileProvider, Later,
@@ -90,10 +92,22 @@ impl DefaultCredentialChain {
         &self.refresher
     }
 
-    /// What every provider answered. Looks once, through the cache, if nothing has been looked for yet.
+    /// What every provider answered. Looks once, through the cache, if nothing has been looked for yet; else it reports the
+    /// last look, without asking anybody anew.
     pub async fn explain(&self) -> Explanation {
-        let result = self.refresher.credentials().await;
-        Explanation::new(&result, self.chain.accounts())
+        let result = match self.refresher.known() {
+            Some(known) => known,
+            None => self.refresher.credentials().await,
+        };
+        let accounts = self.chain.accounts();
+        let notes = notes(&self.sts.context, &result, &accounts);
+        Explanation::new(&result, accounts, notes)
+    }
+
+    /// The region, as far as it is known: given in code, else `ALIBABA_CLOUD_REGION_ID` or `ALIBABA_CLOUD_STS_REGION`, else
+    /// what a source named on the way (the profile, the RRSA token's issuer, instance metadata).
+    pub fn region(&self) -> Option<String> {
+        self.sts.region()
     }
 
     /// Whose credential this is, as STS says it.
@@ -142,6 +156,8 @@ pub struct DefaultCredentialChainBuilder {
     endpoint: StsEndpoint,
     ecs_metadata: Option<bool>,
     role: Option<AssumeRole>,
+    expected_account: Option<String>,
+    expected_role: Option<String>,
     on_failure: OnFailure,
     advisory: Option<Duration>,
 }
@@ -210,6 +226,21 @@ impl DefaultCredentialChainBuilder {
         self
     }
 
+    /// Hands out no other account's credentials, not even at first: [`ErrorKind::IdentityMismatch`](crate::ErrorKind).
+    /// Known from the STS answer, else by one GetCallerIdentity for each new credential.
+    #[must_use]
+    pub fn expect_account(mut self, account_id: impl Into<String>) -> Self {
+        self.expected_account = Some(account_id.into());
+        self
+    }
+
+    /// Hands out no credentials but a session of this role: see [`expect_account`](Self::expect_account).
+    #[must_use]
+    pub fn expect_role(mut self, role_arn: impl Into<String>) -> Self {
+        self.expected_role = Some(role_arn.into());
+        self
+    }
+
     /// What to do when a configured provider fails. Default: stop.
     #[must_use]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
@@ -228,7 +259,7 @@ impl DefaultCredentialChainBuilder {
     pub fn build(self) -> DefaultCredentialChain {
         let context = self.context;
         let sts = Sts::new(context.clone(), self.endpoint);
-        let mut chain = Chain::new("").on_failure(self.on_failure);
+        let mut chain = Chain::new("").context(context.clone()).on_failure(self.on_failure);
         let restricted = self.profile.is_some();
         let cli_profile = CliProfileProvider::before_ini(sts.clone(), self.profile.clone());
         let ini_profile = IniProfileProvider::after_config(sts.clone(), self.profile);
@@ -252,7 +283,8 @@ impl DefaultCredentialChainBuilder {
             None => Arc::clone(&chain) as _,
             Some(role) => Arc::new(AssumeRoleProvider::over(Arc::clone(&chain) as _, role, sts.clone())),
         };
-        let provider = Outermost { found, endpoint: sts.endpoint.clone() };
+        let pin = Pin::new(self.expected_account, self.expected_role);
+        let provider = Outermost { found, chain: Arc::clone(&chain), sts: sts.clone(), pin };
         let mut refresher = Refresher::builder(provider).context(context);
         if let Some(window) = self.advisory {
             refresher = refresher.advisory_window(window);
@@ -264,15 +296,19 @@ impl DefaultCredentialChainBuilder {
 /// The outermost provider: checks the arguments, and puts `default` in front.
 struct Outermost {
     found: Arc<dyn ProvideCredentials>,
-    endpoint: StsEndpoint,
+    chain: Arc<Chain>,
+    sts: Sts,
+    pin: Pin,
 }
 
 impl Outermost {
     async fn ask(&self) -> Result<Credentials, Error> {
-        if let Some(region) = &self.endpoint.region {
+        if let Some(region) = &self.sts.endpoint.region {
             check_region(region)?;
         }
-        self.found.provide_credentials().await
+        let found = self.found.provide_credentials().await?;
+        self.pin.check(&found, &self.sts).await?;
+        Ok(found)
     }
 }
 
@@ -285,7 +321,13 @@ impl ProvideCredentials for Outermost {
         Box::pin(async move {
             match self.ask().await {
                 Ok(found) => Ok(found.in_provider("default")),
-                Err(error) => Err(error.in_provider("default")),
+                Err(error) => {
+                    let error = error.in_provider("default");
+                    let accounts = self.chain.accounts();
+                    let failed = Err(error.clone());
+                    let notes = notes(&self.sts.context, &failed, &accounts);
+                    Err(error.with_explanation(Explanation::new(&failed, accounts, notes)))
+                }
             }
         })
     }

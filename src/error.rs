@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::explain::Explanation;
 use crate::sign::percent_encode;
 
 /// What kind of failure an [`Error`] is.
@@ -31,6 +32,8 @@ pub enum ErrorKind {
     TimedOut,
     /// A provider panicked.
     Panicked,
+    /// The credential is another identity's than was expected.
+    IdentityMismatch,
 }
 
 impl ErrorKind {
@@ -46,6 +49,7 @@ impl ErrorKind {
             Self::Expired => "expired",
             Self::TimedOut => "timed out",
             Self::Panicked => "panicked",
+            Self::IdentityMismatch => "identity mismatch",
         }
     }
 }
@@ -86,6 +90,7 @@ struct Inner {
     retry_after: Option<Duration>,
     granted: Option<Duration>,
     permanent: bool,
+    explanation: Option<Arc<Explanation>>,
 }
 
 impl Error {
@@ -118,6 +123,7 @@ impl Error {
             retry_after: None,
             granted: None,
             permanent: false,
+            explanation: None,
         }))
     }
 
@@ -236,6 +242,15 @@ impl Error {
     /// With [`ErrorKind::TooShort`]: how long a credential could be had for.
     pub fn granted(&self) -> Option<Duration> {
         self.0.granted
+    }
+
+    /// What every provider said, where a [`DefaultCredentialChain`](crate::DefaultCredentialChain) failed.
+    pub fn explanation(&self) -> Option<&Explanation> {
+        self.0.explanation.as_deref()
+    }
+
+    pub(crate) fn with_explanation(self, explanation: Explanation) -> Self {
+        self.edit(|inner| inner.explanation = Some(Arc::new(explanation)))
     }
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {

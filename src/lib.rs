@@ -88,6 +88,8 @@ mod default_chain;
 mod endpoint;
 mod error;
 mod explain;
+mod identity;
+mod notes;
 mod oidc;
 #[cfg(feature = "openapi")]
 mod openapi;
@@ -107,13 +109,13 @@ pub use context::{Clock, Context, ContextBuilder, HttpError, HttpErrorKind, Http
 pub use credentials::Credentials;
 pub use default_chain::{DefaultCredentialChain, DefaultCredentialChainBuilder};
 pub use error::{Error, ErrorKind};
-pub use explain::{Account, Explanation, InUse, Outcome};
+pub use explain::{Account, Explanation, InColour, InUse, Outcome};
 pub use oidc::{
     GitHubActionsToken, OidcToken, OidcTokenFile, OidcTokenFn, OidcTokenVariable, ProvideOidcToken, oidc_token_fn,
 };
 #[cfg(feature = "openapi")]
 pub use openapi::{Answer, OpenApiClient, OpenApiClientBuilder};
-pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, provider_fn};
+pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, Signal, provider_fn};
 pub use providers::{
     AssumeRoleProvider, CliProfileProvider, EnvironmentProvider, IniProfileProvider, OidcRoleProvider,
 };

@@ -40,11 +40,39 @@ pub trait ProvideCredentials: Send + Sync + 'static {
     /// Asks the source.
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>>;
 
+    /// What can be told of the source without asking it: for explanations, where a provider before it answered. No network;
+    /// a variable or a file may be looked at.
+    fn signal(&self) -> Option<Signal> {
+        None
+    }
+
     /// Whether the source would still give `credentials`. Cheap, no network: it is asked at most once per second of
     /// use, off the caller's path, and `false` starts a background refresh.
     fn is_current(&self, credentials: &Credentials) -> bool {
         let _ = credentials;
         true
+    }
+}
+
+/// Whether a source looks configured, and by what sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Signal {
+    /// Whether the source would be asked in earnest.
+    pub configured: bool,
+    /// The sign: "VAULT_ADDR is set". Never a value.
+    pub text: String,
+}
+
+impl Signal {
+    /// A source that is there, and the sign of it.
+    pub fn configured(text: impl Into<String>) -> Self {
+        Self { configured: true, text: text.into() }
+    }
+
+    /// A source that is not there.
+    pub fn not_configured(text: impl Into<String>) -> Self {
+        Self { configured: false, text: text.into() }
     }
 }
 
@@ -55,6 +83,10 @@ impl<P: ProvideCredentials + ?Sized> ProvideCredentials for Arc<P> {
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         (**self).provide_credentials()
+    }
+
+    fn signal(&self) -> Option<Signal> {
+        (**self).signal()
     }
 
     fn is_current(&self, credentials: &Credentials) -> bool {

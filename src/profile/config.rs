@@ -65,6 +65,8 @@ struct Profile {
     #[serde(deserialize_with = "trimmed")]
     sts_region: Option<String>,
     #[serde(deserialize_with = "trimmed")]
+    region_id: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
     sts_endpoint: Option<String>,
     #[serde(deserialize_with = "or_default")]
     enable_vpc: bool,
@@ -135,6 +137,12 @@ impl Config {
 
     pub(crate) fn has(&self, name: &str) -> bool {
         self.profile(name).is_some()
+    }
+
+    /// The region that a profile names: for products, else for STS.
+    pub(crate) fn region(&self, name: &str) -> Option<&str> {
+        let profile = self.profile(name)?;
+        profile.region_id.as_deref().or(profile.sts_region.as_deref())
     }
 
     pub(crate) fn has_current(&self) -> bool {

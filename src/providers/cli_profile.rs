@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::profile::{list, shown};
-use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::provider::{BoxFuture, ProvideCredentials, Signal};
 use crate::sts::Sts;
 
 use super::profile_files::ProfileFiles;
@@ -92,6 +92,9 @@ impl CliProfileProvider {
                 false => Error::failed(lists).with_code("ProfileNotFound").permanent(),
             });
         }
+        if let Some(region) = config.region(&chosen.name) {
+            self.files.sts.learn_region(region);
+        }
         let source = config.source(&chosen, &path, &self.files.fill()?)?;
         self.files.ask(source, &format!("profile `{}` of {path}", shown(&chosen.name))).await
     }
@@ -117,6 +120,10 @@ impl ProvideCredentials for CliProfileProvider {
                 Err(error) => Err(error.in_provider("cli_profile")),
             }
         })
+    }
+
+    fn signal(&self) -> Option<Signal> {
+        self.files.config_signal()
     }
 
     fn is_current(&self, _credentials: &Credentials) -> bool {

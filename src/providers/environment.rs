@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::context::Context;
 use crate::credentials::Credentials;
-use crate::error::Error;
-use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::error::{Error, ErrorKind};
+use crate::provider::{BoxFuture, ProvideCredentials, Signal};
 use crate::sts::{AssumeRole, Sts};
 
 use super::AssumeRoleProvider;
@@ -127,6 +127,14 @@ impl ProvideCredentials for EnvironmentProvider {
         Box::pin(std::future::ready(self.read()))
     }
 
+    fn signal(&self) -> Option<Signal> {
+        Some(match self.read() {
+            Ok(_) => Signal::configured("an AccessKey pair is set"),
+            Err(error) if error.kind() == ErrorKind::NotConfigured => Signal::not_configured(error.message()),
+            Err(error) => Signal::configured(error.message()),
+        })
+    }
+
     fn is_current(&self, credentials: &Credentials) -> bool {
         // A broken environment keeps what was good.
         self.read().map_or(true, |now| now.same_keys(credentials))
@@ -186,6 +194,10 @@ impl ProvideCredentials for EnvironmentRole {
             };
             session.map_err(|error| error.in_provider("env"))
         })
+    }
+
+    fn signal(&self) -> Option<Signal> {
+        self.keys.signal()
     }
 
     fn is_current(&self, credentials: &Credentials) -> bool {

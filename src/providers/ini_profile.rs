@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::profile::{Ini, list, shown};
-use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::provider::{BoxFuture, ProvideCredentials, Signal};
 use crate::sts::Sts;
 
 use super::profile_files::{ProfileFiles, Read};
@@ -127,6 +127,10 @@ impl ProvideCredentials for IniProfileProvider {
                 Err(error) => Err(error.in_provider("profile")),
             }
         })
+    }
+
+    fn signal(&self) -> Option<Signal> {
+        self.files.ini_signal()
     }
 
     fn is_current(&self, _credentials: &Credentials) -> bool {

@@ -7,21 +7,21 @@ use std::borrow::Cow;
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::provider::{BoxFuture, ProvideCredentials, Signal};
 
-type Signal = fn(&Context) -> Result<Result<String, String>, Error>;
+type Look = fn(&Context) -> Result<Result<String, String>, Error>;
 
 /// A source by its name, and how to tell that it is configured.
 pub(crate) struct Later {
     pub(crate) context: Context,
     pub(crate) name: &'static str,
     /// `Ok`: what says that it is configured. `Err`: what says that it is not.
-    pub(crate) signal: Signal,
+    pub(crate) signal: Look,
 }
 
 impl Later {
     pub(crate) fn ecs_metadata(context: Context) -> Self {
-        let signal: Signal = |context| {
+        let signal: Look = |context| {
             Ok(match context.env("ALIBABA_CLOUD_ECS_METADATA")? {
                 Some(_) => Ok("ALIBABA_CLOUD_ECS_METADATA is set".to_owned()),
                 None => Err("ALIBABA_CLOUD_ECS_METADATA is unset, and this version does not look further".to_owned()),
@@ -31,7 +31,7 @@ impl Later {
     }
 
     pub(crate) fn credentials_uri(context: Context) -> Self {
-        let signal: Signal = |context| {
+        let signal: Look = |context| {
             Ok(match context.env("ALIBABA_CLOUD_CREDENTIALS_URI")? {
                 Some(_) => Ok("ALIBABA_CLOUD_CREDENTIALS_URI is set".to_owned()),
                 None => Err("ALIBABA_CLOUD_CREDENTIALS_URI is unset".to_owned()),
@@ -61,6 +61,13 @@ impl ProvideCredentials for Later {
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(std::future::ready(Err(self.answer())))
+    }
+
+    fn signal(&self) -> Option<Signal> {
+        Some(match (self.signal)(&self.context).ok()? {
+            Ok(text) => Signal::configured(text),
+            Err(text) => Signal::not_configured(text),
+        })
     }
 }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::credentials::Credentials;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::oidc::{Claims, OidcTokenFile, ProvideOidcToken};
-use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::provider::{BoxFuture, ProvideCredentials, Signal};
 use crate::sts::{AssumeRole, Sts};
 
 /// Exchanges an OIDC token for a role's session, by AssumeRoleWithOIDC. No AccessKey is needed.
@@ -185,6 +185,14 @@ impl ProvideCredentials for OidcRoleProvider {
                 Ok(session) => Ok(session.with_provider_name("oidc_role_arn")),
                 Err(error) => Err(error.in_provider("oidc_role_arn")),
             }
+        })
+    }
+
+    fn signal(&self) -> Option<Signal> {
+        Some(match self.exchange() {
+            Ok(exchange) => Signal::configured(format!("a token of {} is exchanged", exchange.token.describe())),
+            Err(error) if error.kind() == ErrorKind::NotConfigured => Signal::not_configured(error.message()),
+            Err(error) => Signal::configured(error.message()),
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::context::{Context, Stamp, shown_path};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::profile::{Config, Fill, Ini, Source};
-use crate::provider::ProvideCredentials;
+use crate::provider::{ProvideCredentials, Signal};
 use crate::sts::Sts;
 
 use super::{AssumeRoleProvider, OidcRoleProvider};
@@ -94,31 +94,72 @@ impl ProfileFiles {
         Ok(Read { path, variable, content })
     }
 
-    /// The `aliyun` CLI's file; `None` without a home directory.
-    pub(super) async fn config(&self) -> Result<Option<Read<Config>>, Error> {
+    /// Where config.json is, and the variable that says so; `None` without a home directory.
+    fn config_path(&self) -> Result<Option<(PathBuf, Option<&'static str>)>, Error> {
         const VARIABLE: &str = "ALIBABA_CLOUD_CONFIG_FILE";
-        let (path, variable) = match (self.context().env(VARIABLE)?, self.context().home_dir()?) {
-            (Some(path), _) => (PathBuf::from(path), Some(VARIABLE)),
-            (None, Some(home)) => (home.join(".aliyun").join("config.json"), None),
-            (None, None) => return Ok(None),
-        };
-        self.read(path, variable, Config::parse).await.map(Some)
+        if let Some(path) = self.context().env(VARIABLE)? {
+            return Ok(Some((PathBuf::from(path), Some(VARIABLE))));
+        }
+        Ok(self.context().home_dir()?.map(|home| (home.join(".aliyun").join("config.json"), None)))
     }
 
-    /// The SDKs' ini file, under either of its names; `None` without a home directory.
-    pub(super) async fn ini(&self) -> Result<Option<Read<Ini>>, Error> {
+    /// Where the ini file may be, and the variable that says so; nowhere without a home directory.
+    fn ini_paths(&self) -> Result<(Vec<PathBuf>, Option<&'static str>), Error> {
         const VARIABLE: &str = "ALIBABA_CLOUD_CREDENTIALS_FILE";
         if let Some(path) = self.context().env(VARIABLE)? {
-            return self.read(PathBuf::from(path), Some(VARIABLE), Ini::parse).await.map(Some);
+            return Ok((vec![PathBuf::from(path)], Some(VARIABLE)));
         }
-        let Some(home) = self.context().home_dir()? else { return Ok(None) };
-        let directory = home.join(".alibabacloud");
-        let found = self.read(directory.join("credentials"), None, Ini::parse).await?;
-        if found.content.is_some() {
-            return Ok(Some(found));
+        let directory = self.context().home_dir()?.map(|home| home.join(".alibabacloud"));
+        let paths = directory.map(|path| vec![path.join("credentials"), path.join("credentials.ini")]);
+        Ok((paths.unwrap_or_default(), None))
+    }
+
+    /// The `aliyun` CLI's file.
+    pub(super) async fn config(&self) -> Result<Option<Read<Config>>, Error> {
+        match self.config_path()? {
+            Some((path, variable)) => self.read(path, variable, Config::parse).await.map(Some),
+            None => Ok(None),
         }
-        let with_ending = self.read(directory.join("credentials.ini"), None, Ini::parse).await?;
-        Ok(Some(if with_ending.content.is_some() { with_ending } else { found }))
+    }
+
+    /// The SDKs' ini file, under the first of its names that is there.
+    pub(super) async fn ini(&self) -> Result<Option<Read<Ini>>, Error> {
+        let (paths, variable) = self.ini_paths()?;
+        let mut first = None;
+        for path in paths {
+            let read = self.read(path, variable, Ini::parse).await?;
+            if read.content.is_some() {
+                return Ok(Some(read));
+            }
+            first = first.or(Some(read));
+        }
+        Ok(first)
+    }
+
+    fn signal(&self, paths: &[PathBuf]) -> Option<Signal> {
+        let there = paths.iter().find(|path| self.context().stamp(path).is_some());
+        let shown = |path: &PathBuf| shown_path(path);
+        Some(match there {
+            Some(path) => Signal::configured(format!("{} is there", shown(path))),
+            None => Signal::not_configured(match paths.first() {
+                Some(path) => format!("there is no {}", shown(path)),
+                None => "there is no home directory".to_owned(),
+            }),
+        })
+    }
+
+    /// Whether config.json is there.
+    pub(super) fn config_signal(&self) -> Option<Signal> {
+        if self.context().switch("ALIBABA_CLOUD_CLI_PROFILE_DISABLED").ok()? {
+            return Some(Signal::not_configured("ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true"));
+        }
+        let (path, _) = self.config_path().ok()??;
+        self.signal(&[path])
+    }
+
+    /// Whether the ini file is there.
+    pub(super) fn ini_signal(&self) -> Option<Signal> {
+        self.signal(&self.ini_paths().ok()?.0)
     }
 
     /// The profile that was asked for: in code, else by variable.

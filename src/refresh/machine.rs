@@ -417,7 +417,7 @@ impl Machine {
     }
 
     /// After a wait that ended badly or too late: the old credential while it is valid.
-    pub(super) fn make_do(&mut self, now: Time) -> Option<Credentials> {
+    pub(super) fn current(&self, now: Time) -> Option<Credentials> {
         self.valid(now).map(|(held, _)| held.credentials.clone())
     }
 

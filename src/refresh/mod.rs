@@ -211,7 +211,7 @@ impl Refresher {
         match step {
             Step::Use(credentials) => Some(credentials),
             Step::Fail(_) => None,
-            Step::Wait(..) => self.0.cell.update(now, |machine| machine.make_do(now)),
+            Step::Wait(..) => self.0.cell.update(now, |machine| machine.current(now)),
         }
     }
 
@@ -259,6 +259,16 @@ impl Refresher {
         self.0.context.runner().spawn(Box::pin(flight::keep_fresh(shared, context, generations, stop)));
     }
 
+    /// What is known now: the credential if one is valid, else why not; `None` before the first look. Starts nothing.
+    pub(crate) fn known(&self) -> Option<Result<Credentials, Error>> {
+        let now = self.now();
+        self.0.cell.look(|machine| match (machine.current(now), machine.health(now)) {
+            (Some(credentials), _) => Some(Ok(credentials)),
+            (None, Health::Expired { error, .. }) => Some(Err(error)),
+            (None, _) => None,
+        })
+    }
+
     /// The outside world that it lives in.
     #[cfg(feature = "openapi")]
     pub(crate) fn context(&self) -> &Context {
@@ -293,16 +303,16 @@ impl Refresher {
                     (flight::Waited::Landed(Ok(credentials)), None) => return Ok(credentials),
                     (flight::Waited::Landed(Ok(_)), Some(_)) => again = true,
                     (flight::Waited::Landed(Err(error)), None) => {
-                        return self.0.cell.update(now, |machine| machine.make_do(now)).ok_or(error);
+                        return self.0.cell.update(now, |machine| machine.current(now)).ok_or(error);
                     }
                     (flight::Waited::Landed(Err(error)), Some(_)) => {
-                        if self.0.cell.update(now, |machine| machine.make_do(now)).is_none() {
+                        if self.0.cell.update(now, |machine| machine.current(now)).is_none() {
                             return Err(error);
                         }
                         again = true;
                     }
                     (flight::Waited::TooLong, _) => {
-                        if let Some(credentials) = self.0.cell.update(now, |machine| machine.make_do(now)) {
+                        if let Some(credentials) = self.0.cell.update(now, |machine| machine.current(now)) {
                             return Ok(credentials);
                         }
                     }

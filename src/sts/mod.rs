@@ -4,7 +4,7 @@ mod assume_role;
 mod endpoint;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -31,6 +31,8 @@ pub(crate) struct Sts {
     pub(crate) endpoint: StsEndpoint,
     /// The session name made up for those who gave none: one for all clones, so that audit logs show one caller.
     made_up_name: Arc<OnceLock<String>>,
+    /// The region that a profile, a token's issuer or the instance named.
+    learned_region: Arc<Mutex<Option<String>>>,
     /// Whether the global host was fallen back to: what worked is remembered.
     global: Arc<AtomicBool>,
 }
@@ -58,7 +60,22 @@ pub struct CallerIdentity {
 
 impl Sts {
     pub(crate) fn new(context: Context, endpoint: StsEndpoint) -> Self {
-        Self { context, endpoint, made_up_name: Arc::default(), global: Arc::default() }
+        Self { context, endpoint, made_up_name: Arc::default(), global: Arc::default(), learned_region: Arc::default() }
+    }
+
+    /// Keeps a region that a source named on the way.
+    pub(crate) fn learn_region(&self, region: &str) {
+        if check_region(region).is_ok() {
+            *self.learned_region.lock().unwrap_or_else(PoisonError::into_inner) = Some(region.to_owned());
+        }
+    }
+
+    /// The region, as far as it is known: in code, in the environment, else what a source named.
+    pub(crate) fn region(&self) -> Option<String> {
+        let named = ["ALIBABA_CLOUD_REGION_ID", "ALIBABA_CLOUD_STS_REGION"];
+        let named = || named.iter().find_map(|name| self.context.env(name).ok().flatten());
+        let learned = || self.learned_region.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.endpoint.region.clone().or_else(named).or_else(learned)
     }
 
     /// `given`, else `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else a name in the official SDKs' pattern.
@@ -108,6 +125,9 @@ impl Sts {
         issuer_region: Option<&str>,
     ) -> Result<Credentials, Error> {
         const ACTION: &str = "AssumeRoleWithOIDC";
+        if let Some(region) = issuer_region {
+            self.learn_region(region);
+        }
         role.check()?;
         let session_name = self.session_name(role.session_name.as_deref())?;
         let duration = role.duration_seconds().to_string();
@@ -209,6 +229,11 @@ fn session(answer: &Accepted, host: &str, action: &str) -> Result<Credentials, E
     let expiration = time::parse_iso(member("Expiration")?)
         .ok_or_else(|| missing(host, action, "an Expiration that is a time of RFC 3339"))?;
     let credentials = credentials.with_expiration(expiration);
+    let arn = answer.body.get("AssumedRoleUser").and_then(|user| user.get("Arn")?.as_str());
+    let credentials = match arn {
+        Some(arn) => credentials.with_arn(arn),
+        None => credentials,
+    };
     let Some(date) = rpc::date(&answer.headers) else { return Ok(credentials) };
     if expiration.duration_since(date).unwrap_or_default() == Duration::ZERO {
         let message = format!("{host} granted a session that had ended already by its own Date");

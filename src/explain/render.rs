@@ -1,0 +1,147 @@
+//! The explanation as a tree that a person reads at once.
+
+use std::fmt;
+
+use super::{Account, Explanation, Outcome};
+
+/// Terminals are at least this wide.
+const COLUMNS: usize = 80;
+
+/// See [`Explanation::in_colour`].
+#[derive(Clone, Copy, Debug)]
+pub struct InColour<'a>(pub(super) &'a Explanation);
+
+impl fmt::Display for InColour<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(self.0, f, true)
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(self, f, false)
+    }
+}
+
+fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, colour: bool) -> fmt::Result {
+    let paint = |text: &str, code: &str| {
+        if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    };
+    match &explanation.in_use {
+        Some(used) => {
+            let mut line = format!("AccessKey ID {}", used.access_key_id);
+            if let Some(end) = &used.expiration {
+                line.push_str(&format!(", until {end}"));
+            }
+            write!(f, "{}\n{line}", paint(&used.provider_name, "1;32"))?;
+        }
+        None => f.write_str(&paint("no credentials", "1;31"))?,
+    }
+    for (at, account) in explanation.accounts.iter().enumerate() {
+        let last = at + 1 == explanation.accounts.len();
+        let (state, code) = match account.outcome {
+            Outcome::Used => ("used", "32"),
+            Outcome::NotConfigured => ("not configured", "2"),
+            Outcome::Failed => ("FAILED", "31"),
+            Outcome::NotReached if account.hidden => ("not reached, hidden by the one in use", "33"),
+            Outcome::NotReached => ("not reached", "2"),
+        };
+        let branch = if last { "└─" } else { "├─" };
+        write!(f, "\n{branch} {:<16} {}", account.provider, paint(state, code))?;
+        if let Some(spent) = account.spent.filter(|spent| spent.as_millis() > 0) {
+            write!(f, " ({} ms)", spent.as_millis())?;
+        }
+        let margin = if last { "      " } else { "│     " };
+        for text in details(account) {
+            wrap(f, &text, margin)?;
+        }
+    }
+    for note in &explanation.notes {
+        write!(f, "\n{}", paint("note:", "1"))?;
+        wrap(f, note, "      ")?;
+    }
+    Ok(())
+}
+
+fn details(account: &Account) -> Vec<String> {
+    let detail = account.detail.as_ref().map(|detail| match &account.code {
+        Some(code) => format!("{detail} ({code})"),
+        None => detail.clone(),
+    });
+    detail.into_iter().chain(account.remedy.as_ref().map(|remedy| format!("→ {remedy}"))).collect()
+}
+
+/// Writes `text` on lines of their own behind `margin`, broken between words; a word that is too long stays whole.
+fn wrap(f: &mut fmt::Formatter<'_>, text: &str, margin: &str) -> fmt::Result {
+    let room = COLUMNS - margin.chars().count();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
+            write!(f, "\n{margin}{line}")?;
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    write!(f, "\n{margin}{line}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::explain::Account;
+    use crate::provider::Signal;
+    use crate::{Credentials, Error};
+
+    fn explanation() -> Explanation {
+        let found = Credentials::new("LTAI5tExampleKeyId01", "s").with_provider_name("default/env");
+        let hidden = Signal::configured("/home/me/.aliyun/config.json is there");
+        let failed =
+            Error::failed("a very long account of what went wrong, with more words than any terminal has columns")
+                .with_code("HalfSet")
+                .with_remedy("mend it");
+        let accounts = vec![
+            Account::used("env", &found, Duration::from_millis(12)),
+            Account::of_error("oidc_role_arn", &failed, Duration::ZERO),
+            Account::not_reached("cli_profile", Some(hidden)),
+        ];
+        Explanation::new(&Ok(found), accounts, vec!["a static key: assume a role".to_owned()])
+    }
+
+    #[test]
+    fn the_tree_fits_a_terminal() {
+        let expected = "\
+default/env
+AccessKey ID LTAI…Id01
+├─ env              used (12 ms)
+│     AccessKey ID LTAI…Id01
+├─ oidc_role_arn    FAILED
+│     a very long account of what went wrong, with more words than any terminal
+│     has columns (HalfSet)
+│     → mend it
+└─ cli_profile      not reached, hidden by the one in use
+      /home/me/.aliyun/config.json is there
+note:
+      a static key: assume a role";
+        assert_eq!(explanation().to_string(), expected);
+        assert!(expected.lines().all(|line| line.chars().count() <= COLUMNS));
+    }
+
+    #[test]
+    fn colours_change_nothing_else() {
+        let mut bare = String::new();
+        let coloured = explanation().in_colour().to_string();
+        let mut rest = coloured.as_str();
+        while let Some((text, after)) = rest.split_once("\u{1b}[") {
+            bare.push_str(text);
+            rest = after.split_once('m').unwrap().1;
+        }
+        bare.push_str(rest);
+        assert_eq!(bare, explanation().to_string());
+        assert_ne!(bare, coloured);
+    }
+}

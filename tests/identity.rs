@@ -1,0 +1,167 @@
+//! The pin, the region, the STS host that is fallen back to, and the explanation.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::{Arc, Mutex};
+
+use alibabacloud_credentials::{
+    AssumeRole, BoxFuture, Context, DefaultCredentialChain, DefaultCredentialChainBuilder, ErrorKind, HttpError,
+    HttpErrorKind, HttpSend, Outcome, SendOptions,
+};
+use alibabacloud_emulator::{Emulator, account};
+use bytes::Bytes;
+
+const ROLE: &str = "acs:ram::1234567890123456:role/imm-role";
+
+fn builder(emulator: &Emulator) -> DefaultCredentialChainBuilder {
+    let context = Context::builder()
+        .env([
+            ("ALIBABA_CLOUD_ACCESS_KEY_ID", account::RAM_USER.id.to_owned()),
+            ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", account::RAM_USER.secret.to_owned()),
+            ("ALIBABA_CLOUD_STS_ENDPOINT", emulator.endpoint()),
+        ])
+        .build();
+    DefaultCredentialChain::builder().context(context)
+}
+
+fn asked(emulator: &Emulator, action: &str) -> usize {
+    emulator.calls().iter().filter(|call| call.action == action).count()
+}
+
+#[tokio::test]
+async fn a_session_of_the_expected_role_passes_by_what_sts_said() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let chain =
+        builder(&emulator).assume_role(AssumeRole::new(ROLE)).expect_account("1234567890123456").expect_role(ROLE);
+    assert!(chain.build().credentials().await.is_ok());
+    assert_eq!(asked(&emulator, "GetCallerIdentity"), 0);
+}
+
+#[tokio::test]
+async fn a_key_is_asked_about_once() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let chain = builder(&emulator).expect_account("1234567890123456").build();
+    for _ in 0..5 {
+        let key = chain.credentials().await.unwrap();
+        chain.refresher().invalidate(&key);
+    }
+    assert_eq!(asked(&emulator, "GetCallerIdentity"), 1);
+}
+
+#[tokio::test]
+async fn another_identity_is_never_handed_out_not_even_at_first() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let other = "acs:ram::1234567890123456:role/other-role";
+    let wrong = [
+        builder(&emulator).expect_account("9999999999999999"),
+        builder(&emulator).expect_role(ROLE),
+        builder(&emulator).assume_role(AssumeRole::new(ROLE)).expect_role(other),
+        builder(&emulator).assume_role(AssumeRole::new(ROLE)).expect_account("9999999999999999"),
+        builder(&emulator).assume_role(AssumeRole::new(ROLE)).expect_role("no ARN at all"),
+    ];
+    for builder in wrong {
+        let chain = builder.build();
+        let error = chain.credentials().await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::IdentityMismatch, Some("IdentityMismatch")));
+        assert!(error.message().contains("acs:ram::1234567890123456:"), "{error}");
+        assert!(chain.refresher().cached().is_none());
+    }
+}
+
+/// Answers by host: a host that is not listed cannot be connected to.
+#[derive(Clone, Default)]
+struct Hosts {
+    reachable: Arc<Mutex<Vec<&'static str>>>,
+    tried: Arc<Mutex<Vec<String>>>,
+    failure: Option<HttpErrorKind>,
+}
+
+const SESSION: &str = r#"{"RequestId":"R","AssumedRoleUser":{"Arn":"acs:ram::100:role/media/s"},"Credentials":{
+    "AccessKeyId":"STS.x","AccessKeySecret":"fake-secret","SecurityToken":"fake-token","Expiration":"2099-01-01T00:00:00Z"}}"#;
+
+impl HttpSend for Hosts {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _options: SendOptions,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let reachable = self.reachable.lock().unwrap().contains(&host.as_str());
+        self.tried.lock().unwrap().push(host);
+        let failure = self.failure.unwrap_or(HttpErrorKind::Connect);
+        Box::pin(async move {
+            if reachable {
+                Ok(http::Response::new(Bytes::from_static(SESSION.as_bytes())))
+            } else {
+                Err(HttpError::new(failure, "unreachable"))
+            }
+        })
+    }
+}
+
+fn over(hosts: &Hosts, more: &[(&str, &str)]) -> DefaultCredentialChainBuilder {
+    let mut env = vec![("ALIBABA_CLOUD_ACCESS_KEY_ID", "an-id"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "fake-secret")];
+    env.extend(more);
+    let context = Context::builder().env(env).http(hosts.clone()).build();
+    DefaultCredentialChain::builder().context(context).assume_role(AssumeRole::new("acs:ram::100:role/media"))
+}
+
+#[tokio::test]
+async fn a_region_whose_sts_cannot_be_connected_to_falls_back_to_the_global_host_and_that_is_remembered() {
+    let hosts = Hosts { reachable: Arc::new(Mutex::new(vec!["sts.aliyuncs.com"])), ..Hosts::default() };
+    let chain = over(&hosts, &[("ALIBABA_CLOUD_STS_REGION", "cn-hangzhou")]).build();
+    let first = chain.credentials().await.unwrap();
+    chain.refresher().invalidate(&first);
+    chain.credentials().await.unwrap();
+    assert_eq!(*hosts.tried.lock().unwrap(), ["sts.cn-hangzhou.aliyuncs.com", "sts.aliyuncs.com", "sts.aliyuncs.com"]);
+    assert_eq!(chain.region().as_deref(), Some("cn-hangzhou"));
+}
+
+#[tokio::test]
+async fn vpc_explicit_endpoints_and_broken_connections_never_fall_back() {
+    let refused = Hosts::default();
+    let broken = Hosts { failure: Some(HttpErrorKind::Timeout), ..Hosts::default() };
+    let region = ("ALIBABA_CLOUD_STS_REGION", "cn-hangzhou");
+    let cases = [
+        (
+            over(&refused, &[region, ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "true")]),
+            &refused,
+            "sts-vpc.cn-hangzhou.aliyuncs.com",
+        ),
+        (over(&refused, &[region]).sts_endpoint("sts.example.internal"), &refused, "sts.example.internal"),
+        (over(&broken, &[region]), &broken, "sts.cn-hangzhou.aliyuncs.com"),
+    ];
+    for (builder, hosts, host) in cases {
+        assert_eq!(builder.build().credentials().await.unwrap_err().kind(), ErrorKind::Unreachable);
+        assert_eq!(std::mem::take(&mut *hosts.tried.lock().unwrap()), [host]);
+    }
+}
+
+#[tokio::test]
+async fn an_explanation_asks_once_and_then_reports_what_is_known() {
+    let hosts = Hosts { reachable: Arc::new(Mutex::new(vec!["sts.aliyuncs.com"])), ..Hosts::default() };
+    let chain = over(&hosts, &[("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:1/")]).build();
+    for _ in 0..3 {
+        let explanation = chain.explain().await;
+        assert_eq!(explanation.in_use.as_ref().unwrap().provider_name, "default/ram_role_arn/env");
+        assert_eq!(explanation.accounts[0].outcome, Outcome::Used);
+        let uri = explanation.accounts.last().unwrap();
+        assert!(uri.outcome == Outcome::NotReached && uri.hidden, "{uri:?}");
+        assert!(explanation.to_string().contains("hidden by the one in use"));
+        let json = serde_json::to_string(&explanation).unwrap();
+        assert!(json.contains(r#""outcome":"used""#) && !json.contains("fake-"), "{json}");
+    }
+    assert_eq!(hosts.tried.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_explanation_is_in_the_chains_error() {
+    let context = Context::builder().env([("ALIBABA_CLOUD_ACCESS_KEY", "typo")]).build();
+    let chain = DefaultCredentialChain::builder().context(context).build();
+    let error = chain.credentials().await.unwrap_err();
+    let explanation = error.explanation().unwrap();
+    assert!(explanation.in_use.is_none());
+    assert!(explanation.notes[0].contains("ALIBABA_CLOUD_ACCESS_KEY_ID is meant?"), "{explanation}");
+    assert!(explanation.accounts.iter().all(|account| account.outcome == Outcome::NotConfigured));
+    assert_eq!(chain.explain().await.error, explanation.error);
+}
