@@ -13,7 +13,7 @@ use crate::explain::Explanation;
 use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::providers::{AssumeRoleProvider, CliProfileProvider, EnvironmentProvider, EnvironmentRole, Later};
 use crate::refresh::Refresher;
-use crate::sts::{AssumeRole, CallerIdentity, Sts, StsEndpoint, check_region};
+use crate::sts::{AssumeRole, CallerIdentity, Sts, StsEndpoint, StsSignature, check_region};
 
 /// Finds credentials where the official SDKs do, and keeps them fresh. Cloning is one reference count.
 ///
@@ -137,6 +137,7 @@ pub struct DefaultCredentialChainBuilder {
     profile: Option<String>,
     env_prefixes: Vec<String>,
     endpoint: StsEndpoint,
+    sts_signature: StsSignature,
     ecs_metadata: Option<bool>,
     role: Option<AssumeRole>,
     on_failure: OnFailure,
@@ -176,6 +177,14 @@ impl DefaultCredentialChainBuilder {
     #[must_use]
     pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// The signature of all signed calls to STS: those of roles given here, in the environment or in a profile, and
+    /// [`caller_identity`](DefaultCredentialChain::caller_identity). Default: [`StsSignature::V3`].
+    #[must_use]
+    pub fn sts_signature(mut self, signature: StsSignature) -> Self {
+        self.sts_signature = signature;
         self
     }
 
@@ -224,7 +233,8 @@ impl DefaultCredentialChainBuilder {
     /// The chain. No I/O.
     pub fn build(self) -> DefaultCredentialChain {
         let context = self.context;
-        let sts = Sts::new(context.clone(), self.endpoint);
+        let mut sts = Sts::new(context.clone(), self.endpoint);
+        sts.signature = self.sts_signature;
         let mut chain = Chain::new("").on_failure(self.on_failure);
         let mut cli_profile = CliProfileProvider::with_sts(sts.clone());
         if let Some(name) = self.profile {

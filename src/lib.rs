@@ -112,4 +112,4 @@ pub use openapi::{Answer, OpenApiClient, OpenApiClientBuilder};
 pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, provider_fn};
 pub use providers::{AssumeRoleProvider, CliProfileProvider, EnvironmentProvider};
 pub use refresh::{Health, Refresher, RefresherBuilder};
-pub use sts::{AssumeRole, CallerIdentity};
+pub use sts::{AssumeRole, CallerIdentity, StsSignature};

@@ -2,6 +2,7 @@
 
 mod assume_role;
 mod endpoint;
+mod signature;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use self::assume_role::check_session_name;
 
 pub use self::assume_role::AssumeRole;
 pub(crate) use self::endpoint::{ProfileEndpoint, StsEndpoint, check_region};
+pub use self::signature::StsSignature;
 use crate::context::{Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
@@ -26,6 +28,7 @@ const VERSION: &str = "2015-04-01";
 pub(crate) struct Sts {
     pub(crate) context: Context,
     pub(crate) endpoint: StsEndpoint,
+    pub(crate) signature: StsSignature,
     /// The session name made up for those who gave none: one for all clones, so that audit logs show one caller.
     made_up_name: Arc<OnceLock<String>>,
 }
@@ -53,7 +56,7 @@ pub struct CallerIdentity {
 
 impl Sts {
     pub(crate) fn new(context: Context, endpoint: StsEndpoint) -> Self {
-        Self { context, endpoint, made_up_name: Arc::default() }
+        Self { context, endpoint, ..Self::default() }
     }
 
     /// `given`, else `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else a name in the official SDKs' pattern.
@@ -100,10 +103,14 @@ impl Sts {
         credentials: &Credentials,
     ) -> Result<(Accepted, String), Error> {
         let endpoint = self.endpoint.resolve(&self.context)?;
-        let call = Call { endpoint: &endpoint, version: VERSION, action, query };
+        let call = Call { endpoint: &endpoint, version: VERSION, action, query, form: &[] };
+        let signed = match self.signature {
+            StsSignature::V3 => rpc::signed,
+            StsSignature::V1 => rpc::signed_v1,
+        };
         let mut again = true;
         loop {
-            let request = rpc::signed(&self.context, call, credentials)?;
+            let request = signed(&self.context, call, credentials)?;
             let response = self.context.send(request, SendOptions::default()).await;
             let response = response.map_err(|error| rpc::unreachable(call, &error))?;
             match rpc::read(call, response, credentials) {
