@@ -68,11 +68,13 @@ const ASSUME_ROLE: [(&str, &str); 11] = [
 
 #[test]
 fn assume_role_is_signed_with_spaces_tokens_and_any_script() {
-    let policy = r#"{"Version": "1", "Statement": [{"Effect": "Allow", "Action": ["oss:*"], "Resource": ["*"]}]}"#;
-    let cases: [(&str, &[(&str, &str)], &str); 4] = [
+    const POLICY: &str =
+        r#"{"Version": "1", "Statement": [{"Effect": "Allow", "Action": ["oss:*"], "Resource": ["*"]}]}"#;
+    type Changes = &'static [(&'static str, &'static str)];
+    let cases: [(&str, Changes, &str); 4] = [
         ("POST", &[], "DsV/kMY5R6hvSFyoR6ezYfL4/JE="),
         ("GET", &[], "YpXCXJmyiNDH2nCodAP92e9qYjw="),
-        ("POST", &[("SecurityToken", "CAIS+a/b=="), ("Policy", policy)], "OpdHTvkUGNh8ka/x/hOlll8jKrM="),
+        ("POST", &[("SecurityToken", "CAIS+a/b=="), ("Policy", POLICY)], "OpdHTvkUGNh8ka/x/hOlll8jKrM="),
         ("POST", &[("RoleSessionName", "a b~c*d"), ("ExternalId", "中文!'()")], "xzYQiIjBWWmSf8p4//PkkrPI9rI="),
     ];
     for (method, changes, signature) in cases {
@@ -120,7 +122,7 @@ fn to_base64(bytes: &[u8]) -> String {
     let sixes =
         bits.chunks(6).map(|six| six.iter().fold(0, |all, bit| all << 1 | usize::from(*bit)) << (6 - six.len()));
     let mut out: String = sixes.map(|at| alphabet[at]).collect();
-    while out.len() % 4 != 0 {
+    while !out.len().is_multiple_of(4) {
         out.push('=');
     }
     out

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
 use std::time::Duration;
 
 use alibabacloud_credentials::{
@@ -92,6 +93,25 @@ async fn roles_of_the_environment_and_who_is_calling_are_asked_for_by_v1_too() {
     let chain = DefaultCredentialChain::builder().context(context.build()).sts_signature(StsSignature::V1).build();
     assert_eq!(chain.caller_identity().await.unwrap().identity_type, "AssumedRoleUser");
     assert_eq!(sts_urls_are_bare(&emulator), 2);
+}
+
+#[tokio::test]
+async fn roles_of_a_profile_are_asked_for_by_v1_too() {
+    let emulator = emulator().await;
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sts_v1-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("home/.aliyun")).unwrap();
+    let profile = serde_json::json!({
+        "name": "default", "mode": "RamRoleArn", "access_key_id": RAM_USER.0, "access_key_secret": RAM_USER.1,
+        "ram_role_arn": IMM_ROLE, "ram_session_name": "session", "sts_endpoint": emulator.endpoint(),
+    });
+    let config = serde_json::json!({"current": "default", "profiles": [profile]}).to_string();
+    std::fs::write(root.join("home/.aliyun/config.json"), config).unwrap();
+    let context = Context::builder().env([("HOME", "/home")]).root(&root).build();
+    let chain = DefaultCredentialChain::builder().context(context).sts_signature(StsSignature::V1).build();
+    let session = chain.credentials().await;
+    std::fs::remove_dir_all(&root).unwrap();
+    assert_eq!(session.unwrap().provider_name(), "default/cli_profile/ram_role_arn/static_ak");
+    assert_eq!(sts_urls_are_bare(&emulator), 1);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::sign::rpc_v1;
 use crate::time;
 
 /// `Action`, `Version` and `Format` in the URL, where logs may show them; all the rest in the form, key id, token and
-/// signature included. The signature covers both, so a gateway cannot tell the difference.
+/// signature included. Gateways read both as one, and the signature covers both.
 pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credentials) -> Result<Request<Bytes>, Error> {
     let timestamp = time::to_iso(context.signing_time());
     let nonce = context.nonce();
