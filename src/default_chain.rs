@@ -18,7 +18,7 @@ use crate::providers::{
     OidcRoleProvider,
 };
 use crate::refresh::Refresher;
-use crate::sts::{AssumeRole, CallerIdentity, Sts, StsEndpoint, check_region};
+use crate::sts::{AssumeRole, CallerIdentity, Sts, StsEndpoint, StsSignature, check_region};
 
 /// Finds credentials where the official SDKs do, and keeps them fresh. Cloning is one reference count.
 ///
@@ -154,6 +154,7 @@ pub struct DefaultCredentialChainBuilder {
     profile: Option<String>,
     env_prefixes: Vec<String>,
     endpoint: StsEndpoint,
+    sts_signature: StsSignature,
     ecs_metadata: Option<bool>,
     role: Option<AssumeRole>,
     expected_account: Option<String>,
@@ -195,6 +196,14 @@ impl DefaultCredentialChainBuilder {
     #[must_use]
     pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// The signature of all signed calls to STS: those of roles given here, in the environment or in a profile, and
+    /// [`caller_identity`](DefaultCredentialChain::caller_identity). Default: [`StsSignature::V3`].
+    #[must_use]
+    pub fn sts_signature(mut self, signature: StsSignature) -> Self {
+        self.sts_signature = signature;
         self
     }
 
@@ -258,7 +267,8 @@ impl DefaultCredentialChainBuilder {
     /// The chain. No I/O.
     pub fn build(self) -> DefaultCredentialChain {
         let context = self.context;
-        let sts = Sts::new(context.clone(), self.endpoint);
+        let mut sts = Sts::new(context.clone(), self.endpoint);
+        sts.signature = self.sts_signature;
         let mut chain = Chain::new("").context(context.clone()).on_failure(self.on_failure);
         let restricted = self.profile.is_some();
         let cli_profile = CliProfileProvider::before_ini(sts.clone(), self.profile.clone());

@@ -120,4 +120,4 @@ pub use providers::{
     AssumeRoleProvider, CliProfileProvider, EnvironmentProvider, IniProfileProvider, OidcRoleProvider,
 };
 pub use refresh::{Health, Refresher, RefresherBuilder};
-pub use sts::{AssumeRole, CallerIdentity};
+pub use sts::{AssumeRole, CallerIdentity, StsSignature};

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::refresh::Refresher;
 use crate::rpc;
-use crate::sts::{AssumeRole, Sts};
+use crate::sts::{AssumeRole, Sts, StsSignature};
 
 /// Assumes a role with another provider's credentials: roles chain to any depth.
 ///
@@ -87,6 +87,22 @@ impl AssumeRoleProvider {
     #[must_use]
     pub fn vpc_endpoint(mut self, vpc: bool) -> Self {
         self.sts.endpoint.vpc = vpc;
+        self
+    }
+
+    /// The signature of the calls to STS. Default: [`StsSignature::V3`].
+    ///
+    /// ```
+    /// use alibabacloud_credentials::{AssumeRole, AssumeRoleProvider, EnvironmentProvider, StsSignature};
+    ///
+    /// let role = AssumeRole::new("acs:ram::1234567890123456:role/media");
+    /// let provider = AssumeRoleProvider::new(EnvironmentProvider::new(), role)
+    ///     .sts_endpoint("sts.cloud.example.internal")
+    ///     .sts_signature(StsSignature::V1);
+    /// ```
+    #[must_use]
+    pub fn sts_signature(mut self, signature: StsSignature) -> Self {
+        self.sts.signature = signature;
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod assume_role;
 mod endpoint;
+mod signature;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,6 +15,7 @@ use self::assume_role::check_session_name;
 pub use self::assume_role::AssumeRole;
 use self::endpoint::Hosts;
 pub(crate) use self::endpoint::{ProfileEndpoint, StsEndpoint, check_region};
+pub use self::signature::StsSignature;
 use crate::context::{Context, HttpErrorKind, SendOptions};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
@@ -29,6 +31,7 @@ const VERSION: &str = "2015-04-01";
 pub(crate) struct Sts {
     pub(crate) context: Context,
     pub(crate) endpoint: StsEndpoint,
+    pub(crate) signature: StsSignature,
     /// The session name made up for those who gave none: one for all clones, so that audit logs show one caller.
     made_up_name: Arc<OnceLock<String>>,
     /// The region that a profile, a token's issuer or the instance named.
@@ -60,7 +63,7 @@ pub struct CallerIdentity {
 
 impl Sts {
     pub(crate) fn new(context: Context, endpoint: StsEndpoint) -> Self {
-        Self { context, endpoint, made_up_name: Arc::default(), global: Arc::default(), learned_region: Arc::default() }
+        Self { context, endpoint, ..Self::default() }
     }
 
     /// Keeps a region that a source named on the way.
@@ -168,10 +171,11 @@ impl Sts {
         }
         let mut again = true;
         loop {
-            let call = Call { endpoint: &first, version: VERSION, action, query };
-            let request = match proof {
-                Proof::Key(credentials) => rpc::signed(&self.context, call, credentials)?,
-                Proof::Token { form, .. } => rpc::unsigned(&self.context, call, form)?,
+            let call = Call { endpoint: &first, version: VERSION, action, query, form: proof.form() };
+            let request = match (proof, self.signature) {
+                (Proof::Key(credentials), StsSignature::V3) => rpc::signed(&self.context, call, credentials)?,
+                (Proof::Key(credentials), StsSignature::V1) => rpc::signed_v1(&self.context, call, credentials)?,
+                (Proof::Token { .. }, _) => rpc::unsigned(&self.context, call)?,
             };
             let response = match self.context.send(request, SendOptions::default()).await {
                 Ok(response) => response,
@@ -208,7 +212,14 @@ enum Proof<'a> {
     Token { form: &'a [(&'a str, &'a str)], token: &'a OidcToken },
 }
 
-impl Proof<'_> {
+impl<'a> Proof<'a> {
+    fn form(&self) -> &'a [(&'a str, &'a str)] {
+        match self {
+            Self::Key(_) => &[],
+            Self::Token { form, .. } => form,
+        }
+    }
+
     fn secrets(&self) -> Vec<&str> {
         match self {
             Self::Key(credentials) => credentials.secrets(),

@@ -1,21 +1,30 @@
 //! One signed RPC request, and what its answer says: what the STS calls and `OpenApiClient` share.
 
-use std::borrow::Cow;
+mod unsigned;
+mod v1;
+mod v3;
+
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::Value;
 
-use crate::context::{Context, HttpError, HttpErrorKind};
-use crate::credentials::Credentials;
+use crate::context::{HttpError, HttpErrorKind};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, tame};
-use crate::sign::{acs3, percent_encode};
+use crate::sign::percent_encode;
 use crate::time;
+
+pub(crate) use self::unsigned::unsigned;
+pub(crate) use self::v1::signed as signed_v1;
+pub(crate) use self::v3::signed;
 
 /// What this crate says of itself: the pattern of the official SDKs.
 const USER_AGENT: &str = concat!("AlibabaCloud (Rust) Credentials/", env!("CARGO_PKG_VERSION"), " TeaDSL/1");
+
+/// What the body of a call is, when there is one.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A call: everything but who makes it and when.
 #[derive(Clone, Copy)]
@@ -23,91 +32,49 @@ pub(crate) struct Call<'a> {
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) version: &'a str,
     pub(crate) action: &'a str,
+    /// Parameters that go into the URL: never a secret, a token or a signature.
     pub(crate) query: &'a [(&'a str, &'a str)],
+    /// Parameters that go into the body.
+    pub(crate) form: &'a [(&'a str, &'a str)],
 }
 
-/// The request, signed by ACS3 as the official SDKs do: parameters in the query, the token in a header.
-pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credentials) -> Result<Request<Bytes>, Error> {
-    let date = time::to_iso(context.signing_time());
-    let nonce = context.nonce();
-    let payload = acs3::EMPTY_PAYLOAD;
-    let host = call.endpoint.host();
-    let provider = visible(credentials.provider_name());
-    let mut headers: [(&'static str, &str); 9] = [
-        ("host", host),
-        ("x-acs-action", call.action),
-        ("x-acs-version", call.version),
-        ("x-acs-date", &date),
-        ("x-acs-signature-nonce", &nonce),
-        ("x-acs-content-sha256", payload),
-        ("x-acs-credentials-provider", &provider),
-        ("", ""),
-        ("", ""),
-    ];
-    let mut used = 7;
-    if let Some(token) = credentials.security_token() {
-        headers[7] = ("x-acs-accesskey-id", credentials.access_key_id());
-        headers[8] = ("x-acs-security-token", token);
-        used = 9;
+/// The request without its signature: `query` in the URL, `body` as a form.
+fn post(call: Call<'_>, query: &[(&str, &str)], body: String) -> Result<Request<Bytes>, Error> {
+    let mut uri = format!("{}://{}/", call.endpoint.scheme(), call.endpoint.host());
+    if !query.is_empty() {
+        uri.push('?');
+        push_pairs(query, &mut uri);
     }
-    let headers = &headers[..used];
-    let to_sign = acs3::Request { method: "POST", path: "/", query: call.query, headers, payload_sha256: payload };
-    let authorization = to_sign.authorization(credentials.access_key_id(), credentials.access_key_secret());
-
-    let mut uri = format!("{}://{host}/?", call.endpoint.scheme());
-    push_pairs(call.query, &mut uri);
-    if call.query.is_empty() {
-        uri.pop();
-    }
-    let mut request = Request::new(Bytes::new());
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri.parse().map_err(|_| {
-        Error::invalid_input(format!("the parameters of {} are too long for a URL", call.action)).with_code("TooLong")
-    })?;
-    let fields = request.headers_mut();
-    for &(name, value) in headers {
-        let mut value = header_value(name, value)?;
-        value.set_sensitive(name == "x-acs-security-token");
-        fields.insert(name, value);
-    }
-    let mut authorization = header_value("authorization", &authorization)?;
-    authorization.set_sensitive(true);
-    fields.insert(header::AUTHORIZATION, authorization);
-    // Some gateways answer 411 to a POST that does not say how long it is.
-    fields.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-    fields.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    Ok(request)
-}
-
-/// A request that needs no key: an exchange of tokens. What is secret travels in the form.
-pub(crate) fn unsigned(context: &Context, call: Call<'_>, form: &[(&str, &str)]) -> Result<Request<Bytes>, Error> {
-    let (date, nonce) = (time::to_iso(context.signing_time()), context.nonce());
-    let query = [
-        ("Action", call.action),
-        ("Version", call.version),
-        ("Format", "JSON"),
-        ("Timestamp", &date),
-        ("SignatureNonce", &nonce),
-    ];
-    let mut uri = format!("{}://{}/?", call.endpoint.scheme(), call.endpoint.host());
-    push_pairs(&query, &mut uri);
-    let mut body = String::new();
-    push_pairs(form, &mut body);
+    let length = uri.len();
+    let uri = uri.try_into().map_err(|_| too_long(call.action, length))?;
     let mut request = Request::new(Bytes::from(body));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri
-        .parse()
-        .map_err(|_| Error::invalid_input("the endpoint cannot be part of a URL").with_code("InvalidEndpoint"))?;
+    *request.uri_mut() = uri;
+    let length = request.body().len();
     let fields = request.headers_mut();
-    fields.insert(header::HOST, header_value("host", call.endpoint.host())?);
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    if length > 0 {
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
+    }
+    // Some gateways answer 411 to a POST that does not say how long it is.
+    fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     fields.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     Ok(request)
 }
 
-/// `name=value` pairs, encoded and joined by `&`.
+/// The limit is that of the crate `http`.
+fn too_long(action: &str, length: usize) -> Error {
+    let message =
+        format!("the parameters of {action} make a URL of {length} bytes, and the longest that can be sent has 65534");
+    Error::invalid_input(message).with_code("TooLong").with_remedy("ask for less at once: shorter lists, shorter texts")
+}
+
+fn encoded(pairs: &[(&str, &str)]) -> String {
+    let mut out = String::new();
+    push_pairs(pairs, &mut out);
+    out
+}
+
 fn push_pairs(pairs: &[(&str, &str)], out: &mut String) {
     for (at, (name, value)) in pairs.iter().enumerate() {
         if at > 0 {
@@ -117,25 +84,6 @@ fn push_pairs(pairs: &[(&str, &str)], out: &mut String) {
         out.push('=');
         percent_encode(value, out);
     }
-}
-
-/// A provider's name as a header can carry it: users name their own as they like.
-fn visible(name: &str) -> Cow<'_, str> {
-    if name.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Cow::Borrowed(name);
-    }
-    Cow::Owned(name.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect())
-}
-
-fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error> {
-    HeaderValue::from_str(value).map_err(|_| {
-        let what = match name {
-            "x-acs-security-token" => "the security token",
-            "authorization" | "x-acs-accesskey-id" => "the AccessKey ID",
-            _ => name,
-        };
-        Error::invalid_input(format!("{what} holds characters that no header can carry")).with_code("InvalidHeader")
-    })
 }
 
 /// A server's answer to a call that it accepted.
@@ -341,7 +289,7 @@ mod tests {
 
     fn read_text(status: u16, body: &str) -> Error {
         let endpoint = Endpoint::https("sts.aliyuncs.com".to_owned());
-        let call = Call { endpoint: &endpoint, version: "2015-04-01", action: "AssumeRole", query: &[] };
+        let call = Call { endpoint: &endpoint, version: "2015-04-01", action: "AssumeRole", query: &[], form: &[] };
         let response = Response::builder().status(status).body(Bytes::from(body.to_owned())).unwrap();
         read(call, response, &["the-secret", "the-token"]).err().unwrap()
     }

@@ -1,19 +1,24 @@
 //! A signed RPC call to any product, IMM first.
 
+mod answer;
+mod operations;
+mod parameters;
+mod placement;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
-use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
-use serde_json::Value;
+use http::StatusCode;
+use serde::Serialize;
 
+pub use self::answer::Answer;
 use crate::context::{CallerSender, Context, HttpErrorKind, SendOptions};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::refresh::Refresher;
-use crate::rpc::{self, Accepted, Call};
+use crate::rpc::{self, Call};
 use crate::sts::check_region;
 
 /// The API version of Intelligent Media Management.
@@ -31,6 +36,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// throttling, `ServiceUnavailable`. Once each: a nonce that was used, and a date that had expired (with the clock that the
 /// server's own answer corrects). When the server says that the security token is dead (`InvalidSecurityToken.*`), the
 /// credential is invalidated and the call made once more, if there is another credential.
+///
+/// Parameters go to the URL's query. A client of version 2020-09-30 knows IMM's 105 operations: it puts the parameters of
+/// 14 into a form in the body, splits those of 6, and [`call_json`](Self::call_json) knows which ones are whole numbers
+/// and which ones are plain values. An operation or a parameter that it doesn't know is called all the same.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), alibabacloud_credentials::Error> {
@@ -50,6 +59,13 @@ struct Inner {
     credentials: Refresher,
     options: SendOptions,
     sender: OnceLock<CallerSender>,
+}
+
+impl Inner {
+    /// By the version alone: the endpoint may be a VPC's, a proxy's or an emulator's.
+    fn is_imm(&self) -> bool {
+        self.version == IMM_VERSION
+    }
 }
 
 impl fmt::Debug for OpenApiClient {
@@ -148,15 +164,16 @@ impl OpenApiClient {
     /// # Errors
     ///
     /// Those of the credentials; [`ErrorKind::Refused`] with the server's code, status and request id;
-    /// [`ErrorKind::Unreachable`] or [`ErrorKind::InvalidResponse`] when there is no answer to read.
+    /// [`ErrorKind::Unreachable`] or [`ErrorKind::InvalidResponse`] when there is no answer to read. Parameters that
+    /// make a URL of more than 65,534 bytes are [`ErrorKind::InvalidInput`] with the code `TooLong`; no request is made.
     pub async fn call<'a>(
         &self,
         action: &str,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Answer, Error> {
-        let query: Vec<(&str, &str)> = parameters.into_iter().collect();
+        let (query, form) = placement::place(self.0.is_imm(), action, parameters);
         // Boxed, so that a caller's future stays small.
-        Box::pin(self.attempts(action, &query)).await
+        Box::pin(self.attempts(action, &query, &form)).await
     }
 
     /// Calls `action` with the fields of a structure or map: text as it is, numbers and booleans in JSON's spelling, lists
@@ -174,31 +191,19 @@ impl OpenApiClient {
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call), and [`ErrorKind::InvalidInput`] for anything but a structure or map.
+    /// As [`call`](Self::call), and [`ErrorKind::InvalidInput`], with no request made, for anything but a structure or
+    /// map. So too, for IMM's operations, for a count that is not a whole number of 64 bits (a float may have lost some
+    /// of it already), and for a list or object in place of a plain value; the code is `InvalidParameter.<name>`.
     pub async fn call_json<P: Serialize + ?Sized>(&self, action: &str, parameters: &P) -> Result<Answer, Error> {
-        let invalid = |message| Error::invalid_input(message).with_code("InvalidParameters");
-        // The error of a serializer may quote values, so it is not repeated.
-        let value =
-            serde_json::to_value(parameters).map_err(|_| invalid("the parameters cannot be written as JSON"))?;
-        let Value::Object(fields) = value else {
-            return Err(invalid("the parameters have to be a structure or a map"));
-        };
-        let texts: Vec<(String, String)> = fields
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| match value {
-                Value::String(text) => (name, text),
-                other => (name, other.to_string()),
-            })
-            .collect();
+        let texts = parameters::texts(self.0.is_imm(), action, parameters)?;
         self.call(action, texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))).await
     }
 
-    async fn attempts(&self, action: &str, query: &[(&str, &str)]) -> Result<Answer, Error> {
+    async fn attempts(&self, action: &str, query: &[(&str, &str)], form: &[(&str, &str)]) -> Result<Answer, Error> {
         let inner = &*self.0;
         let context = inner.credentials.context();
         let endpoint = inner.endpoint.as_ref().map_err(Clone::clone)?;
-        let call = Call { endpoint, version: &inner.version, action, query };
+        let call = Call { endpoint, version: &inner.version, action, query, form };
         let mut once = Once::default();
         let mut attempt = 1;
         loop {
@@ -278,65 +283,6 @@ impl OpenApiClient {
         let drawn = self.0.credentials.context().random() as f64 / u64::MAX as f64;
         let pause = most / 2 + (most / 2).mul_f64(drawn);
         Next::RepeatAfter(pause.max(error.retry_after().unwrap_or_default().min(LONGEST_PAUSE)))
-    }
-}
-
-/// A server's answer to a call that it accepted.
-///
-/// Serialised, it has the shape in which the IMM guide prints it: `headers`, `statusCode`, `body`.
-pub struct Answer(Accepted);
-
-impl Answer {
-    /// The headers, in the order in which they came.
-    pub fn headers(&self) -> &HeaderMap {
-        &self.0.headers
-    }
-
-    /// The HTTP status: 2xx.
-    pub fn status_code(&self) -> u16 {
-        self.0.status.as_u16()
-    }
-
-    /// The body, a JSON object. Counts are whole numbers of 64 bits.
-    pub fn body(&self) -> &Value {
-        &self.0.body
-    }
-
-    /// The `RequestId`: what the cloud's support asks for.
-    pub fn request_id(&self) -> Option<&str> {
-        self.0.body.get("RequestId")?.as_str()
-    }
-}
-
-impl fmt::Debug for Answer {
-    /// Without the body: it may hold what is not to be logged.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
-            .field("status_code", &self.status_code())
-            .field("request_id", &self.request_id())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Serialize for Answer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Headers<'a>(&'a HeaderMap);
-        impl Serialize for Headers<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut map = serializer.serialize_map(Some(self.0.keys_len()))?;
-                for name in self.0.keys() {
-                    let values: Vec<_> =
-                        self.0.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-                    map.serialize_entry(name.as_str(), &values.join(", "))?;
-                }
-                map.end()
-            }
-        }
-        let mut map = serializer.serialize_struct("Answer", 3)?;
-        map.serialize_field("headers", &Headers(&self.0.headers))?;
-        map.serialize_field("statusCode", &self.status_code())?;
-        map.serialize_field("body", &self.0.body)?;
-        map.end()
     }
 }
 

@@ -1,0 +1,68 @@
+//! What a call that was accepted brought back.
+
+use std::fmt;
+
+use http::HeaderMap;
+use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
+use serde_json::Value;
+
+use crate::rpc::Accepted;
+
+/// A server's answer to a call that it accepted.
+///
+/// Serialised, it has the shape in which the IMM guide prints it: `headers`, `statusCode`, `body`.
+pub struct Answer(pub(super) Accepted);
+
+impl Answer {
+    /// The headers, in the order in which they came.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// The HTTP status: 2xx.
+    pub fn status_code(&self) -> u16 {
+        self.0.status.as_u16()
+    }
+
+    /// The body, a JSON object. Counts are whole numbers of 64 bits.
+    pub fn body(&self) -> &Value {
+        &self.0.body
+    }
+
+    /// The `RequestId`: what the cloud's support asks for.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.body.get("RequestId")?.as_str()
+    }
+}
+
+impl fmt::Debug for Answer {
+    /// Without the body: it may hold what is not to be logged.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status_code", &self.status_code())
+            .field("request_id", &self.request_id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Headers<'a>(&'a HeaderMap);
+        impl Serialize for Headers<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut map = serializer.serialize_map(Some(self.0.keys_len()))?;
+                for name in self.0.keys() {
+                    let values: Vec<_> =
+                        self.0.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+                    map.serialize_entry(name.as_str(), &values.join(", "))?;
+                }
+                map.end()
+            }
+        }
+        let mut map = serializer.serialize_struct("Answer", 3)?;
+        map.serialize_field("headers", &Headers(&self.0.headers))?;
+        map.serialize_field("statusCode", &self.status_code())?;
+        map.serialize_field("body", &self.0.body)?;
+        map.end()
+    }
+}
