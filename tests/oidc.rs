@@ -92,8 +92,8 @@ async fn sessions_are_renewed_through_token_rotations_with_a_link_swap_each() {
     let chain = world.chain(&file);
     let mut generations = std::collections::BTreeSet::new();
     for round in 1..=10 {
-        // A token lives 10 minutes here, a session an hour: each exchange needs the newest one.
-        world.rotate(round, &world.token(|token| token.ttl(Duration::from_secs(600))));
+        // A token lives 40 minutes and is swapped every 30, a session an hour: each exchange needs the newest token.
+        world.rotate(round, &world.token(|token| token.ttl(Duration::from_secs(2400))));
         for _ in 0..3 {
             let found = chain.credentials().await.unwrap();
             assert_eq!(found.provider_name(), "default/oidc_role_arn");
