@@ -1,5 +1,7 @@
 //! What a warm read and a signature cost: nanoseconds and allocations. `cargo bench`.
 
+#![allow(clippy::expect_used)]
+
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::pin;

@@ -5,6 +5,9 @@
 //! cn-hangzhou]` the same runs against the cloud, with whatever credentials the default chain finds here; the project
 //! that it creates gets a random name and is deleted at the end.
 
+// A program has the real clock and the real environment.
+#![allow(clippy::disallowed_methods)]
+
 use std::future::Future;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -12,6 +15,7 @@ use std::time::Duration;
 
 use alibabacloud_credentials::{AssumeRole, Context, DefaultCredentialChain, Error, OpenApiClient};
 use alibabacloud_emulator::{Emulator, account};
+use lexopt::ValueExt as _;
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
@@ -63,8 +67,6 @@ fn arguments() -> Result<Option<String>, Failure> {
     }
     Ok(real.then(|| region.unwrap_or_else(|| "cn-hangzhou".to_owned())))
 }
-
-use lexopt::ValueExt as _;
 
 /// Plays the tutorial against an emulator, through several sessions. `pause` lets time pass between two calls.
 pub(crate) async fn against_the_emulator<P: Future<Output = ()>>(

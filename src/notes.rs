@@ -48,13 +48,9 @@ pub(crate) fn notes(context: &Context, result: &Result<Credentials, Error>, acco
                 .to_owned(),
         );
     }
-    if let Ok(found) = result {
-        if found.security_token().is_none() {
-            notes.push(
-                "this is a long-lived key: .assume_role(…) or ALIBABA_CLOUD_ROLE_ARN exchanges it for sessions that expire"
-                    .to_owned(),
-            );
-        }
+    if result.as_ref().is_ok_and(|found| found.security_token().is_none()) {
+        let exchange = ".assume_role(…) or ALIBABA_CLOUD_ROLE_ARN exchanges it for sessions that expire";
+        notes.push(format!("this is a long-lived key: {exchange}"));
     }
     notes
 }
