@@ -95,6 +95,7 @@ mod provider;
 mod providers;
 mod refresh;
 mod rpc;
+mod session;
 pub mod sign;
 mod sts;
 mod time;
@@ -110,6 +111,8 @@ pub use explain::{Account, Explanation, InUse, Outcome};
 #[cfg(feature = "openapi")]
 pub use openapi::{Answer, OpenApiClient, OpenApiClientBuilder};
 pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, provider_fn};
-pub use providers::{AssumeRoleProvider, CliProfileProvider, EnvironmentProvider};
+pub use providers::{
+    AssumeRoleProvider, CliProfileProvider, CredentialsUriProvider, EcsMetadataProvider, EnvironmentProvider,
+};
 pub use refresh::{Health, Refresher, RefresherBuilder};
 pub use sts::{AssumeRole, CallerIdentity};

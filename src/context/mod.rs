@@ -5,6 +5,7 @@ mod clock_error;
 mod files;
 mod home;
 mod http;
+mod names;
 #[cfg(feature = "_client")]
 mod reqwest_sender;
 #[cfg(feature = "test-util")]
@@ -14,8 +15,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
@@ -54,6 +55,9 @@ struct Inner {
     random: Random,
     home: Home,
     clock_error: clock_error::ClockError,
+    names: names::Names,
+    /// When a look for instance metadata last found none, by the boot clock.
+    no_metadata: Mutex<Option<Duration>>,
 }
 
 enum Http {
@@ -93,6 +97,8 @@ pub struct ContextBuilder {
     clock: Option<Arc<dyn Clock>>,
     seed: Option<u64>,
     home: Option<Home>,
+    #[cfg(test)]
+    names: names::Names,
 }
 
 impl fmt::Debug for ContextBuilder {
@@ -145,6 +151,13 @@ impl ContextBuilder {
         self
     }
 
+    /// Names and their addresses, in place of the system's.
+    #[cfg(test)]
+    pub(crate) fn names(mut self, names: impl Fn(&str) -> Vec<std::net::IpAddr> + Send + Sync + 'static) -> Self {
+        self.names = names::Names::Scripted(Arc::new(names));
+        self
+    }
+
     /// The context. No I/O happens here.
     pub fn build(self) -> Context {
         let home = self.home.unwrap_or(Home::Thread);
@@ -165,6 +178,11 @@ impl ContextBuilder {
             random,
             home,
             clock_error: clock_error::ClockError::default(),
+            #[cfg(not(test))]
+            names: names::Names::System,
+            #[cfg(test)]
+            names: self.names,
+            no_metadata: Mutex::default(),
         }))
     }
 }
@@ -214,6 +232,17 @@ impl Context {
 
     pub(crate) fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         self.0.clock.sleep(duration)
+    }
+
+    /// How long ago a look for instance metadata found none. Clones share it, whoever looked.
+    pub(crate) fn since_no_metadata(&self) -> Option<Duration> {
+        let looked = *self.0.no_metadata.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.map(|at| self.boot().saturating_sub(at))
+    }
+
+    /// Remembers that instance metadata was looked for and is not there.
+    pub(crate) fn found_no_metadata(&self) {
+        *self.0.no_metadata.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.boot());
     }
 
     /// Runs refreshes.

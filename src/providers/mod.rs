@@ -2,11 +2,17 @@
 
 mod assume_role;
 mod cli_profile;
+mod credentials_uri;
+mod ecs_metadata;
 mod environment;
 mod later;
+#[cfg(test)]
+mod script;
 
 pub use self::assume_role::AssumeRoleProvider;
 pub use self::cli_profile::CliProfileProvider;
+pub use self::credentials_uri::CredentialsUriProvider;
+pub use self::ecs_metadata::EcsMetadataProvider;
 pub use self::environment::EnvironmentProvider;
 pub(crate) use self::environment::EnvironmentRole;
 pub(crate) use self::later::Later;

@@ -4,7 +4,6 @@ mod assume_role;
 mod endpoint;
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -16,7 +15,7 @@ use crate::context::{Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::rpc::{self, Accepted, Call};
-use crate::time;
+use crate::session::{self, Origin};
 
 const VERSION: &str = "2015-04-01";
 
@@ -122,22 +121,8 @@ impl Sts {
 
 /// The `Credentials` member of an answer.
 fn session(answer: &Accepted, host: &str) -> Result<Credentials, Error> {
-    let members = answer.body.get("Credentials");
-    let member = |name: &str| {
-        let value = members.and_then(|members| members.get(name)?.as_str()).filter(|value| !value.trim().is_empty());
-        value.ok_or_else(|| missing(host, "AssumeRole", &format!("Credentials.{name}")))
-    };
-    let credentials = Credentials::new(member("AccessKeyId")?, member("AccessKeySecret")?)
-        .with_security_token(member("SecurityToken")?);
-    let expiration = time::parse_iso(member("Expiration")?)
-        .ok_or_else(|| missing(host, "AssumeRole", "an Expiration that is a time of RFC 3339"))?;
-    let credentials = credentials.with_expiration(expiration);
-    let Some(date) = rpc::date(&answer.headers) else { return Ok(credentials) };
-    if expiration.duration_since(date).unwrap_or_default() == Duration::ZERO {
-        let message = format!("{host} granted a session that had ended already by its own Date");
-        return Err(Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential"));
-    }
-    Ok(credentials.with_issued_at(date))
+    let origin = Origin { host, asked: "AssumeRole", within: "Credentials." };
+    session::read(answer.body.get("Credentials"), &answer.headers, origin)
 }
 
 fn missing(host: &str, action: &str, what: &str) -> Error {
