@@ -1,5 +1,6 @@
 //! The outside world as a value: environment, files, HTTP, clocks, randomness, and where refreshes run.
 
+mod absence;
 mod clock;
 mod clock_error;
 mod files;
@@ -15,8 +16,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
@@ -56,8 +57,7 @@ struct Inner {
     home: Home,
     clock_error: clock_error::ClockError,
     names: names::Names,
-    /// When a look for instance metadata last found none, by the boot clock.
-    no_metadata: Mutex<Option<Duration>>,
+    absence: absence::Absence,
 }
 
 enum Http {
@@ -97,7 +97,6 @@ pub struct ContextBuilder {
     clock: Option<Arc<dyn Clock>>,
     seed: Option<u64>,
     home: Option<Home>,
-    #[cfg(test)]
     names: names::Names,
 }
 
@@ -178,11 +177,8 @@ impl ContextBuilder {
             random,
             home,
             clock_error: clock_error::ClockError::default(),
-            #[cfg(not(test))]
-            names: names::Names::System,
-            #[cfg(test)]
             names: self.names,
-            no_metadata: Mutex::default(),
+            absence: absence::Absence::default(),
         }))
     }
 }
@@ -232,17 +228,6 @@ impl Context {
 
     pub(crate) fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         self.0.clock.sleep(duration)
-    }
-
-    /// How long ago a look for instance metadata found none. Clones share it, whoever looked.
-    pub(crate) fn since_no_metadata(&self) -> Option<Duration> {
-        let looked = *self.0.no_metadata.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.map(|at| self.boot().saturating_sub(at))
-    }
-
-    /// Remembers that instance metadata was looked for and is not there.
-    pub(crate) fn found_no_metadata(&self) {
-        *self.0.no_metadata.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.boot());
     }
 
     /// Runs refreshes.
