@@ -153,7 +153,7 @@ impl ContextBuilder {
     /// Names and their addresses, in place of the system's.
     #[cfg(test)]
     pub(crate) fn names(mut self, names: impl Fn(&str) -> Vec<std::net::IpAddr> + Send + Sync + 'static) -> Self {
-        self.names = names::Names::Scripted(Arc::new(names));
+        self.names = names::Names::Scripted(Box::new(names));
         self
     }
 

@@ -8,13 +8,16 @@ use tokio::sync::oneshot;
 
 use super::{Context, first};
 
+#[cfg(test)]
+type Script = Box<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
+
 /// Who knows the addresses.
 #[derive(Default)]
 pub(super) enum Names {
     #[default]
     System,
     #[cfg(test)]
-    Scripted(std::sync::Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>),
+    Scripted(Script),
 }
 
 impl fmt::Debug for Names {

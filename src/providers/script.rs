@@ -10,12 +10,13 @@ use crate::provider::BoxFuture;
 
 pub(crate) type Answered = Result<Response<Bytes>, HttpError>;
 type Rule = dyn Fn(&Request<Bytes>) -> Answered + Send + Sync;
+pub(crate) type Seen = Vec<(Request<Bytes>, SendOptions)>;
 
 /// Clones share the log.
 #[derive(Clone)]
 pub(crate) struct Script {
     rule: Arc<Rule>,
-    seen: Arc<Mutex<Vec<(Request<Bytes>, SendOptions)>>>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 impl Script {
@@ -23,7 +24,7 @@ impl Script {
         Self { rule: Arc::new(rule), seen: Arc::default() }
     }
 
-    pub(crate) fn seen(&self) -> Vec<(Request<Bytes>, SendOptions)> {
+    pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().unwrap().clone()
     }
 }

@@ -25,12 +25,11 @@ impl HttpSend for Redirect {
 }
 
 async fn exchange(to: SocketAddr, request: &Request<Bytes>) -> io::Result<Response<Bytes>> {
-    let mut head = format!(
-        "{} {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n",
-        request.method(),
-        request.uri().path_and_query().unwrap(),
-        to
-    );
+    let (method, uri) = (request.method(), request.uri());
+    let mut head = format!("{method} {} HTTP/1.1\r\nconnection: close\r\n", uri.path_and_query().unwrap());
+    if !request.headers().contains_key("host") {
+        head.push_str(&format!("host: {}\r\n", uri.authority().unwrap()));
+    }
     for (name, value) in request.headers() {
         head.push_str(&format!("{name}: {}\r\n", value.to_str().map_err(io::Error::other)?));
     }
