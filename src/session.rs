@@ -171,6 +171,14 @@ mod tests {
     }
 
     #[test]
+    fn a_document_cut_anywhere_is_an_error_that_shows_nothing_of_it() {
+        for end in 0..WHOLE.len() {
+            let error = read_text(200, &WHOLE[..end], Code::Optional).unwrap_err();
+            assert!(!format!("{error:#} {error:?}").contains("fake"), "{error}");
+        }
+    }
+
+    #[test]
     fn only_status_200_is_success() {
         for (status, kind, permanent) in [
             (201, ErrorKind::InvalidResponse, false),
