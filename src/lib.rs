@@ -98,6 +98,7 @@ mod provider;
 mod providers;
 mod refresh;
 mod rpc;
+mod session;
 pub mod sign;
 mod sts;
 mod time;
@@ -117,7 +118,8 @@ pub use oidc::{
 pub use openapi::{Answer, OpenApiClient, OpenApiClientBuilder};
 pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, Signal, provider_fn};
 pub use providers::{
-    AssumeRoleProvider, CliProfileProvider, EnvironmentProvider, IniProfileProvider, OidcRoleProvider,
+    AssumeRoleProvider, CliProfileProvider, CredentialsUriProvider, EcsMetadataProvider, EnvironmentProvider,
+    IniProfileProvider, OidcRoleProvider,
 };
 pub use refresh::{Health, Refresher, RefresherBuilder};
 pub use sts::{AssumeRole, CallerIdentity, StsSignature};

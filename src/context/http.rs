@@ -62,7 +62,9 @@ pub struct HttpError {
 pub enum HttpErrorKind {
     /// The connection could not be made: nothing was sent.
     Connect,
-    /// It took too long.
+    /// The connection was not made in time: nothing was sent.
+    ConnectTimeout,
+    /// It took too long, with the connection made.
     Timeout,
     /// TLS failed: a certificate, a name, a protocol version, no trusted roots.
     Tls,

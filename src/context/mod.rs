@@ -1,10 +1,12 @@
 //! The outside world as a value: environment, files, HTTP, clocks, randomness, and where refreshes run.
 
+mod absence;
 mod clock;
 mod clock_error;
 mod files;
 mod home;
 mod http;
+mod names;
 #[cfg(feature = "_client")]
 mod reqwest_sender;
 #[cfg(feature = "test-util")]
@@ -54,6 +56,8 @@ struct Inner {
     random: Random,
     home: Home,
     clock_error: clock_error::ClockError,
+    names: names::Names,
+    absence: absence::Absence,
 }
 
 enum Http {
@@ -93,6 +97,7 @@ pub struct ContextBuilder {
     clock: Option<Arc<dyn Clock>>,
     seed: Option<u64>,
     home: Option<Home>,
+    names: names::Names,
 }
 
 impl fmt::Debug for ContextBuilder {
@@ -145,6 +150,13 @@ impl ContextBuilder {
         self
     }
 
+    /// Names and their addresses, in place of the system's.
+    #[cfg(test)]
+    pub(crate) fn names(mut self, names: impl Fn(&str) -> Vec<std::net::IpAddr> + Send + Sync + 'static) -> Self {
+        self.names = names::Names::Scripted(Box::new(names));
+        self
+    }
+
     /// The context. No I/O happens here.
     pub fn build(self) -> Context {
         let home = self.home.unwrap_or(Home::Thread);
@@ -165,6 +177,8 @@ impl ContextBuilder {
             random,
             home,
             clock_error: clock_error::ClockError::default(),
+            names: self.names,
+            absence: absence::Absence::default(),
         }))
     }
 }

@@ -180,9 +180,11 @@ fn classify(error: reqwest::Error) -> HttpError {
     }
     tls |= innermost.to_string().contains("certificate");
     if error.is_timeout() {
-        let what =
-            if error.is_connect() { "the connection was not made in time" } else { "no complete answer in time" };
-        return HttpError::new(HttpErrorKind::Timeout, what);
+        return if error.is_connect() {
+            HttpError::new(HttpErrorKind::ConnectTimeout, "the connection was not made in time")
+        } else {
+            HttpError::new(HttpErrorKind::Timeout, "no complete answer in time")
+        };
     }
     let kind = match (tls, error.is_connect()) {
         (true, _) => HttpErrorKind::Tls,

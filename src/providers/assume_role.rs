@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use super::EcsMetadataProvider;
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
@@ -28,6 +29,7 @@ pub struct AssumeRoleProvider {
     source: Refresher,
     role: AssumeRole,
     sts: Sts,
+    instance_region: OnceLock<String>,
 }
 
 impl fmt::Debug for AssumeRoleProvider {
@@ -45,20 +47,20 @@ impl AssumeRoleProvider {
         let provider: Arc<dyn ProvideCredentials> = Arc::new(source);
         let sts = Sts::default();
         let source = Refresher::new(Arc::clone(&provider));
-        Self { provider, source, role, sts }
+        Self { provider, source, role, sts, instance_region: OnceLock::new() }
     }
 
     /// With a key at hand and the STS settings already made.
     pub(crate) fn with_sts(source: Credentials, role: AssumeRole, sts: Sts) -> Self {
         let provider: Arc<dyn ProvideCredentials> = Arc::new(source.clone());
         let source = Refresher::holding(source, sts.context.clone());
-        Self { provider, source, role, sts }
+        Self { provider, source, role, sts, instance_region: OnceLock::new() }
     }
 
     /// Over a provider that is shared, with the STS settings already made.
     pub(crate) fn over(provider: Arc<dyn ProvideCredentials>, role: AssumeRole, sts: Sts) -> Self {
         let source = Refresher::builder(Arc::clone(&provider)).context(sts.context.clone()).build();
-        Self { provider, source, role, sts }
+        Self { provider, source, role, sts, instance_region: OnceLock::new() }
     }
 
     /// The outside world; the real one by default.
@@ -106,18 +108,42 @@ impl AssumeRoleProvider {
         self
     }
 
+    /// The instance's region, where the key is the instance's own and nothing else says which STS host to use.
+    async fn instance_region(&self, source: &Credentials) -> Option<String> {
+        let from_instance = source.provider_name().rsplit('/').next() == Some("ecs_ram_role");
+        if !from_instance || !self.sts.wants_region() {
+            return None;
+        }
+        if let Some(region) = self.instance_region.get() {
+            return Some(region.clone());
+        }
+        let metadata = EcsMetadataProvider::new().required().context(self.sts.context.clone());
+        match metadata.region_id().await {
+            Ok(region) => {
+                self.sts.learn_region(&region);
+                Some(self.instance_region.get_or_init(|| region).clone())
+            }
+            Err(error) => {
+                // The global host works everywhere.
+                tracing::debug!(%error, "the instance's region is not known");
+                None
+            }
+        }
+    }
+
     async fn assume(&self) -> Result<Credentials, Error> {
         // Before the source is asked: a bad argument costs no request.
         self.role.check()?;
         let source = self.source.current_credentials().await?;
-        let answer = self.sts.assume_role(&source, &self.role).await;
+        let region = self.instance_region(&source).await;
+        let answer = self.sts.assume_role(&source, &self.role, region.as_deref()).await;
         let answer = match answer {
             Err(error) if error.code().is_some_and(is_dead_key) && self.source.invalidate(&source) => {
                 let fresh = self.source.credentials().await?;
                 if fresh.generation() == source.generation() {
                     return Err(error);
                 }
-                self.sts.assume_role(&fresh, &self.role).await
+                self.sts.assume_role(&fresh, &self.role, region.as_deref()).await
             }
             answer => answer,
         };

@@ -2,16 +2,20 @@
 
 mod assume_role;
 mod cli_profile;
+mod credentials_uri;
+mod ecs_metadata;
 mod environment;
 mod ini_profile;
-mod later;
 mod oidc_role;
 mod profile_files;
+#[cfg(test)]
+mod script;
 
 pub use self::assume_role::AssumeRoleProvider;
 pub use self::cli_profile::CliProfileProvider;
+pub use self::credentials_uri::CredentialsUriProvider;
+pub use self::ecs_metadata::EcsMetadataProvider;
 pub use self::environment::EnvironmentProvider;
 pub(crate) use self::environment::EnvironmentRole;
 pub use self::ini_profile::IniProfileProvider;
-pub(crate) use self::later::{Later, later};
 pub use self::oidc_role::OidcRoleProvider;

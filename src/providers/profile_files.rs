@@ -11,7 +11,7 @@ use crate::profile::{Config, Fill, Ini, Source};
 use crate::provider::{ProvideCredentials, Signal};
 use crate::sts::Sts;
 
-use super::{AssumeRoleProvider, OidcRoleProvider};
+use super::{AssumeRoleProvider, CredentialsUriProvider, EcsMetadataProvider, OidcRoleProvider};
 
 /// The largest file that is read: real ones have a few KiB.
 const LIMIT: u64 = 1024 * 1024;
@@ -210,7 +210,10 @@ fn build(source: &Source, sts: &Sts) -> Arc<dyn ProvideCredentials> {
         Source::Oidc { provider_arn, token_file, role, endpoint } => {
             Arc::new(OidcRoleProvider::of_profile(provider_arn, Path::new(token_file), role.clone(), with(endpoint)))
         }
-        Source::EcsRamRole { .. } => Arc::new(super::later("EcsRamRole")),
-        Source::CredentialsUri { .. } => Arc::new(super::later("CredentialsURI")),
+        Source::EcsRamRole { role_name } => {
+            let metadata = EcsMetadataProvider::new().required().context(sts.context.clone());
+            Arc::new(role_name.iter().fold(metadata, |metadata, name| metadata.role_name(name)))
+        }
+        Source::CredentialsUri { url } => Arc::new(CredentialsUriProvider::new().uri(url).context(sts.context.clone())),
     }
 }

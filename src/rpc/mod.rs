@@ -21,7 +21,7 @@ pub(crate) use self::v1::signed as signed_v1;
 pub(crate) use self::v3::signed;
 
 /// What this crate says of itself: the pattern of the official SDKs.
-const USER_AGENT: &str = concat!("AlibabaCloud (Rust) Credentials/", env!("CARGO_PKG_VERSION"), " TeaDSL/1");
+pub(crate) const USER_AGENT: &str = concat!("AlibabaCloud (Rust) Credentials/", env!("CARGO_PKG_VERSION"), " TeaDSL/1");
 
 /// What the body of a call is, when there is one.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -165,11 +165,18 @@ fn not_json(call: Call<'_>, status: StatusCode, headers: &HeaderMap, bytes: &[u8
     }
 }
 
-/// The error of a request that got no answer.
+/// The error of a call that got no answer.
 pub(crate) fn unreachable(call: Call<'_>, error: &HttpError) -> Error {
+    no_answer(call.endpoint.host(), call.action, error)
+}
+
+/// The error of a request that got no answer: who was asked for what.
+pub(crate) fn no_answer(host: &str, asked: &str, error: &HttpError) -> Error {
     let remedy = match error.kind() {
         HttpErrorKind::Connect => "check the endpoint's name, the network and the proxy variables",
-        HttpErrorKind::Timeout => "check that the network lets this host through, in a VPC by its VPC endpoint",
+        HttpErrorKind::ConnectTimeout | HttpErrorKind::Timeout => {
+            "check that the network lets this host through, in a VPC by its VPC endpoint"
+        }
         HttpErrorKind::Tls => {
             "check the endpoint's name, the system's root certificates (or SSL_CERT_FILE) and its clock"
         }
@@ -179,16 +186,16 @@ pub(crate) fn unreachable(call: Call<'_>, error: &HttpError) -> Error {
     let (kind, code) = match error.kind() {
         HttpErrorKind::TooLarge => (ErrorKind::InvalidResponse, "InvalidResponse"),
         HttpErrorKind::Connect => (ErrorKind::Unreachable, "ConnectFailed"),
-        HttpErrorKind::Timeout => (ErrorKind::Unreachable, "Timeout"),
+        HttpErrorKind::ConnectTimeout | HttpErrorKind::Timeout => (ErrorKind::Unreachable, "Timeout"),
         HttpErrorKind::Tls => (ErrorKind::Unreachable, "TlsFailed"),
         HttpErrorKind::Other => (ErrorKind::Unreachable, "ConnectionBroken"),
     };
-    let message = format!("{} gave no answer to {}: {error}", call.endpoint, call.action);
+    let message = format!("{host} gave no answer to {asked}: {error}");
     Error::new(kind, message).with_code(code).with_remedy(remedy).with_source(error.clone())
 }
 
 /// `x-acs-retry-after` in milliseconds, or `Retry-After` in seconds.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     let wait = number("x-acs-retry-after").map(Duration::from_millis);
     wait.or_else(|| number("retry-after").map(Duration::from_secs)).filter(|wait| !wait.is_zero())

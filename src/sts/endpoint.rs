@@ -47,7 +47,7 @@ impl StsEndpoint {
             (None, Some(region)) => Some(region),
             (None, None) => profile.region.or(inferred.map(str::to_owned)),
         };
-        let global = || Endpoint::https("sts.aliyuncs.com".to_owned());
+        let global = || Endpoint::https(GLOBAL.to_owned());
         let Some(region) = region else { return Ok(Hosts { first: global(), then: None }) };
         check_region(&region)?;
         let vpc = self.vpc || profile.vpc || context.switch("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED")?;
@@ -55,6 +55,15 @@ impl StsEndpoint {
         let first = Endpoint::https(format!("{prefix}.{region}.aliyuncs.com"));
         // Who asked for the VPC does not want to leave it.
         Ok(Hosts { first, then: (!vpc).then(global) })
+    }
+}
+
+/// Hosted in China, and reachable from everywhere.
+const GLOBAL: &str = "sts.aliyuncs.com";
+
+impl Hosts {
+    pub(crate) fn is_global(&self) -> bool {
+        self.first.host() == GLOBAL
     }
 }
 

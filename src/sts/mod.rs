@@ -6,7 +6,6 @@ mod signature;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -21,7 +20,7 @@ use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::oidc::OidcToken;
 use crate::rpc::{self, Accepted, Call};
-use crate::time;
+use crate::session::{self, Origin};
 
 const VERSION: &str = "2015-04-01";
 
@@ -66,6 +65,11 @@ impl Sts {
         Self { context, endpoint, ..Self::default() }
     }
 
+    /// Whether nothing said so far which region's host to use.
+    pub(crate) fn wants_region(&self) -> bool {
+        self.endpoint.resolve(&self.context, None).is_ok_and(|hosts| hosts.is_global())
+    }
+
     /// Keeps a region that a source named on the way.
     pub(crate) fn learn_region(&self, region: &str) {
         if check_region(region).is_ok() {
@@ -96,7 +100,12 @@ impl Sts {
     }
 
     /// Exchanges `source` for a session of the role.
-    pub(crate) async fn assume_role(&self, source: &Credentials, role: &AssumeRole) -> Result<Credentials, Error> {
+    pub(crate) async fn assume_role(
+        &self,
+        source: &Credentials,
+        role: &AssumeRole,
+        instance_region: Option<&str>,
+    ) -> Result<Credentials, Error> {
         role.check()?;
         let session_name = self.session_name(role.session_name.as_deref())?;
         let duration = role.duration_seconds().to_string();
@@ -108,13 +117,13 @@ impl Sts {
         let optional =
             [("Policy", &role.policy), ("ExternalId", &role.external_id), ("SourceIdentity", &role.source_identity)];
         query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
-        let (answer, host) = self.call("AssumeRole", &query, source).await?;
+        let (answer, host) = self.exchange("AssumeRole", &query, instance_region, Proof::Key(source)).await?;
         session(&answer, &host, "AssumeRole")
     }
 
     /// Whose key this is. Needs no permission.
     pub(crate) async fn caller_identity(&self, credentials: &Credentials) -> Result<CallerIdentity, Error> {
-        let (answer, host) = self.call("GetCallerIdentity", &[], credentials).await?;
+        let (answer, host) = self.exchange("GetCallerIdentity", &[], None, Proof::Key(credentials)).await?;
         serde_json::from_value(answer.body).map_err(|_| missing(&host, "GetCallerIdentity", "an identity"))
     }
 
@@ -147,24 +156,15 @@ impl Sts {
         session(&answer, &host, ACTION)
     }
 
-    async fn call(
-        &self,
-        action: &str,
-        query: &[(&str, &str)],
-        credentials: &Credentials,
-    ) -> Result<(Accepted, String), Error> {
-        self.exchange(action, query, None, Proof::Key(credentials)).await
-    }
-
     /// One call, to the host of choice; where that was made up from a region and cannot be connected to, to the global one.
     async fn exchange(
         &self,
         action: &str,
         query: &[(&str, &str)],
-        issuer_region: Option<&str>,
+        inferred_region: Option<&str>,
         proof: Proof<'_>,
     ) -> Result<(Accepted, String), Error> {
-        let Hosts { mut first, mut then } = self.endpoint.resolve(&self.context, issuer_region)?;
+        let Hosts { mut first, mut then } = self.endpoint.resolve(&self.context, inferred_region)?;
         if self.global.load(Ordering::Relaxed) {
             // The other one was connected to last.
             first = then.take().unwrap_or(first);
@@ -229,28 +229,14 @@ impl<'a> Proof<'a> {
 }
 
 /// The `Credentials` member of an answer.
-fn session(answer: &Accepted, host: &str, action: &str) -> Result<Credentials, Error> {
-    let members = answer.body.get("Credentials");
-    let member = |name: &str| {
-        let value = members.and_then(|members| members.get(name)?.as_str()).filter(|value| !value.trim().is_empty());
-        value.ok_or_else(|| missing(host, action, &format!("Credentials.{name}")))
-    };
-    let credentials = Credentials::new(member("AccessKeyId")?, member("AccessKeySecret")?)
-        .with_security_token(member("SecurityToken")?);
-    let expiration = time::parse_iso(member("Expiration")?)
-        .ok_or_else(|| missing(host, action, "an Expiration that is a time of RFC 3339"))?;
-    let credentials = credentials.with_expiration(expiration);
+fn session(answer: &Accepted, host: &str, action: &'static str) -> Result<Credentials, Error> {
+    let origin = Origin { host, asked: action, within: "Credentials." };
+    let session = session::read(answer.body.get("Credentials"), &answer.headers, origin)?;
     let arn = answer.body.get("AssumedRoleUser").and_then(|user| user.get("Arn")?.as_str());
-    let credentials = match arn {
-        Some(arn) => credentials.with_arn(arn),
-        None => credentials,
-    };
-    let Some(date) = rpc::date(&answer.headers) else { return Ok(credentials) };
-    if expiration.duration_since(date).unwrap_or_default() == Duration::ZERO {
-        let message = format!("{host} granted a session that had ended already by its own Date");
-        return Err(Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential"));
-    }
-    Ok(credentials.with_issued_at(date))
+    Ok(match arn {
+        Some(arn) => session.with_arn(arn),
+        None => session,
+    })
 }
 
 fn missing(host: &str, action: &str, what: &str) -> Error {

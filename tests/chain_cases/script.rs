@@ -111,6 +111,7 @@ impl HttpSend for Script {
 fn broken(error: &str) -> HttpError {
     let kind = match error {
         "connect" => HttpErrorKind::Connect,
+        "connect_timeout" => HttpErrorKind::ConnectTimeout,
         "timeout" => HttpErrorKind::Timeout,
         "tls" => HttpErrorKind::Tls,
         "too_large" => HttpErrorKind::TooLarge,

@@ -1,0 +1,214 @@
+//! A session as JSON: `{AccessKeyId, AccessKeySecret, SecurityToken, Expiration}`, whoever hands it out. The one reader.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header};
+use serde_json::Value;
+
+use crate::credentials::Credentials;
+use crate::error::{Error, ErrorKind};
+use crate::{rpc, time};
+
+/// Who answered what, as errors name it.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) host: &'a str,
+    /// `AssumeRole`, or `GET /latest/…`.
+    pub(crate) asked: &'a str,
+    /// The object that holds the members, with its dot: `Credentials.`, or nothing.
+    pub(crate) within: &'a str,
+}
+
+impl Origin<'_> {
+    fn without(&self, what: &str) -> Error {
+        Error::new(ErrorKind::InvalidResponse, format!("{} answered {} without {what}", self.host, self.asked))
+            .with_code("InvalidResponse")
+    }
+
+    /// An answer whose status is not the one that was hoped for. Nothing of its body is kept.
+    pub(crate) fn refused(&self, status: StatusCode, headers: &HeaderMap) -> Error {
+        let (kind, what) = match status.as_u16() {
+            300..400 => (ErrorKind::InvalidResponse, "by a redirect, which is not followed"),
+            400.. => (ErrorKind::Refused, "by a refusal"),
+            _ => (ErrorKind::InvalidResponse, "by something else than a document"),
+        };
+        let error = Error::new(kind, format!("{} answered {} {what}", self.host, self.asked))
+            .with_code("UnexpectedStatus")
+            .with_http_status(status.as_u16());
+        let error = match rpc::retry_after(headers) {
+            Some(wait) => error.with_retry_after(wait),
+            None => error,
+        };
+        // A dead token, a timeout and a throttle pass; what else the client is told is its own fault stays.
+        if status.is_client_error() && ![401, 408, 429].contains(&status.as_u16()) { error.permanent() } else { error }
+    }
+}
+
+/// Whether a document has to say `"Code": "Success"`, or only must not say anything else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    Required,
+    Optional,
+}
+
+/// A session that is the whole document of an answer with status 200. What is wrong with it is named, never shown.
+pub(crate) fn document(response: Response<Bytes>, origin: Origin<'_>, code: Code) -> Result<Credentials, Error> {
+    let (parts, bytes) = response.into_parts();
+    if parts.status != StatusCode::OK {
+        return Err(origin.refused(parts.status, &parts.headers));
+    }
+    let body = serde_json::from_slice::<Value>(&bytes).map_err(|error| {
+        let what = match error.classify() {
+            serde_json::error::Category::Eof => "JSON that breaks off",
+            _ => "something that is not JSON",
+        };
+        let place = format!("at line {} column {}", error.line(), error.column());
+        let message = format!("{} answered {} with {what} {place}", origin.host, origin.asked);
+        Error::new(ErrorKind::InvalidResponse, message).with_code("InvalidResponse")
+    })?;
+    if !body.is_object() {
+        return Err(origin.without("a JSON object"));
+    }
+    match body.get("Code").filter(|code| !code.is_null()) {
+        Some(Value::String(code)) if code == "Success" => {}
+        None if code == Code::Optional => {}
+        None => return Err(origin.without("Code")),
+        Some(other) => {
+            // A code is words and dots. Anything else may be what is not to be shown.
+            let word = |code: &&str| code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphabetic() || b == b'.');
+            let named = other.as_str().filter(word).map(|code| format!(" ({code})")).unwrap_or_default();
+            let message = format!("{} answered {} with another Code than Success{named}", origin.host, origin.asked);
+            return Err(Error::new(ErrorKind::Refused, message).with_code("NotSuccess"));
+        }
+    }
+    read(Some(&body), &parts.headers, origin)
+}
+
+/// The four members, none of them blank, and when they were issued.
+pub(crate) fn read(members: Option<&Value>, headers: &HeaderMap, origin: Origin<'_>) -> Result<Credentials, Error> {
+    let member = |name: &str| {
+        let value = members.and_then(|members| members.get(name)?.as_str()).filter(|value| !value.trim().is_empty());
+        value.ok_or_else(|| origin.without(&format!("{}{name}", origin.within)))
+    };
+    let credentials = Credentials::new(member("AccessKeyId")?, member("AccessKeySecret")?)
+        .with_security_token(member("SecurityToken")?);
+    let expiration = time::parse_iso(member("Expiration")?)
+        .ok_or_else(|| origin.without("an Expiration that is a time of RFC 3339"))?;
+    let credentials = credentials.with_expiration(expiration);
+    // A cache's answer carries the date of another time.
+    let date = if headers.contains_key(header::AGE) { None } else { rpc::date(headers) };
+    let Some(date) = date else { return Ok(credentials) };
+    if expiration.duration_since(date).unwrap_or_default() == Duration::ZERO {
+        let message = format!("{} granted a session that had ended already by its own Date", origin.host);
+        return Err(Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential"));
+    }
+    Ok(credentials.with_issued_at(date))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"{"AccessKeyId":"STS.fake","AccessKeySecret":"fake-secret","SecurityToken":"fake-token",
+        "Expiration":"2026-01-02T03:04:05Z","Code":"Success"}"#;
+
+    fn read_text(status: u16, body: &str, code: Code) -> Result<Credentials, Error> {
+        let response = Response::builder().status(status).body(Bytes::from(body.to_owned())).unwrap();
+        document(response, Origin { host: "a-host", asked: "GET /", within: "" }, code)
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_what_is_there_is_not_shown() {
+        assert!(read_text(200, WHOLE, Code::Required).is_ok());
+        for name in ["AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration", "Code"] {
+            let renamed = WHOLE.replace(&format!("\"{name}\""), "\"Other\"");
+            let blank = format!("{}\": \" \", \"Other", name);
+            let blank = WHOLE.replace(name, &blank);
+            for body in [renamed, blank] {
+                let error = read_text(200, &body, Code::Required).unwrap_err();
+                assert!(error.message().contains(name), "{error}");
+                assert!(!format!("{error:#} {error:?}").contains("fake"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn code_may_be_left_out_where_it_is_optional_and_is_never_anything_else() {
+        let without = WHOLE.replace("\"Code\"", "\"Other\"");
+        assert!(read_text(200, &without, Code::Optional).is_ok());
+        for (code, shown) in [
+            ("\"Failed\"", true),
+            ("\"success\"", true),
+            ("\"fake-s3cr3t\"", false),
+            ("200", false),
+            ("{}", false),
+            ("\"\"", true),
+        ] {
+            let body = WHOLE.replace("\"Success\"", code);
+            for rule in [Code::Required, Code::Optional] {
+                let error = read_text(200, &body, rule).unwrap_err();
+                assert_eq!((error.kind(), error.code()), (ErrorKind::Refused, Some("NotSuccess")));
+                assert_eq!(error.message().contains(code.trim_matches('"')), shown, "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn broken_json_is_told_by_its_place_alone() {
+        for (body, what) in [
+            (&WHOLE[..60], "breaks off at line 1"),
+            ("", "breaks off"),
+            ("fake-token", "is not JSON at line 1"),
+            ("[]", "without a JSON object"),
+            ("{\"AccessKeyId\":\"a\",}", "is not JSON at line 1 column 20"),
+        ] {
+            let error = read_text(200, body, Code::Optional).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+            assert!(error.message().contains(what), "{error}");
+            assert!(!format!("{error} {error:?}").contains("fake"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_document_cut_anywhere_is_an_error_that_shows_nothing_of_it() {
+        for end in 0..WHOLE.len() {
+            let error = read_text(200, &WHOLE[..end], Code::Optional).unwrap_err();
+            assert!(!format!("{error:#} {error:?}").contains("fake"), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_status_200_is_success() {
+        for (status, kind, permanent) in [
+            (201, ErrorKind::InvalidResponse, false),
+            (204, ErrorKind::InvalidResponse, false),
+            (302, ErrorKind::InvalidResponse, false),
+            (401, ErrorKind::Refused, false),
+            (403, ErrorKind::Refused, true),
+            (429, ErrorKind::Refused, false),
+            (503, ErrorKind::Refused, false),
+        ] {
+            let error = read_text(status, WHOLE, Code::Optional).unwrap_err();
+            assert_eq!((error.kind(), error.is_permanent()), (kind, permanent), "{error}");
+            assert_eq!(error.http_status(), Some(status));
+        }
+    }
+
+    #[test]
+    fn a_session_is_dated_by_its_answer_unless_a_cache_gave_it() {
+        let answer = |headers: &[(&str, &str)]| {
+            let mut response = Response::builder();
+            for (name, value) in headers {
+                response = response.header(*name, *value);
+            }
+            let response = response.body(Bytes::from(WHOLE)).unwrap();
+            document(response, Origin { host: "a-host", asked: "GET /", within: "" }, Code::Required)
+        };
+        let date = ("date", "Fri, 02 Jan 2026 03:00:00 GMT");
+        assert_eq!(answer(&[date]).unwrap().issued_at(), time::parse_http(date.1));
+        assert_eq!(answer(&[date, ("age", "1800")]).unwrap().issued_at(), None);
+        let late = ("date", "Fri, 02 Jan 2026 03:04:05 GMT");
+        assert_eq!(answer(&[late]).unwrap_err().kind(), ErrorKind::Expired);
+    }
+}
