@@ -281,11 +281,12 @@ impl Machine {
         self.housekeep(now);
         if let Some((_, remaining)) = self.valid(now) {
             let left = remaining.unwrap_or(Duration::MAX);
-            if left >= wanted && !self.invalidated {
+            if left >= wanted {
                 let (step, chores) = self.asked(now);
-                // In the mandatory window the wanted time is short; the caller need not wait for more.
+                // In the mandatory window the wanted time is short; the caller need not wait for more. But a refused
+                // credential is replaced first, whatever it lasts.
                 return match step {
-                    Step::Wait(..) => {
+                    Step::Wait(..) if !self.invalidated => {
                         (self.valid(now).map_or(step, |(held, _)| Step::Use(held.credentials.clone())), chores)
                     }
                     _ => (step, chores),
@@ -419,6 +420,13 @@ impl Machine {
     /// After a wait that ended badly or too late: the old credential while it is valid.
     pub(super) fn make_do(&mut self, now: Time) -> Option<Credentials> {
         self.valid(now).map(|(held, _)| held.credentials.clone())
+    }
+
+    /// The same, for someone who wants it to last: less than that is an error.
+    pub(super) fn make_do_for(&mut self, wanted: Duration, now: Time) -> Option<Outcome> {
+        let (held, remaining) = self.valid(now)?;
+        let left = remaining.unwrap_or(Duration::MAX);
+        Some(if left < wanted { Err(too_short(wanted, left)) } else { Ok(held.credentials.clone()) })
     }
 
     /// A server refused `used`.
