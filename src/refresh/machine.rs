@@ -356,7 +356,13 @@ impl Machine {
         if self.flight.as_ref().is_none_or(|flight| flight.id != id) {
             // Given up as lost, and back after all, as when the machine slept meanwhile. What it brings is good; its
             // failure is nobody's any more.
-            return result.ok().map(|credentials| self.accept(credentials, generation, now, draws[0]));
+            let before = self.generation();
+            let outcome = result.ok().map(|credentials| self.accept(credentials, generation, now, draws[0]));
+            if self.generation() != before {
+                self.failure = None;
+                self.invalidated = false;
+            }
+            return outcome;
         }
         self.flight = None;
         let outcome = result.and_then(|credentials| self.accept(credentials, generation, now, draws[0]));
