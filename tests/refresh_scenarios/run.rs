@@ -214,7 +214,6 @@ async fn until_contacted(world: &World, seen: &mut Seen, until: &UntilContacted)
     loop {
         let after = (world.clock.now().monotonic - began).as_secs_f64();
         let answer = one(world, seen, until.how, FOR_EVER).await?;
-        world.settle().await;
         let contacts = world.source.contacts() - before;
         let gets = until.finally.as_ref().filter(|_| contacts > 0).unwrap_or(&until.gets);
         compare::gets(gets, &answer.reply).map_err(|problem| format!("after {after} s {problem}"))?;

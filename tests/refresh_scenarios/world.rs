@@ -63,12 +63,12 @@ impl World {
     pub(crate) async fn advance(&self, duration: Duration) {
         let end = self.clock.now().monotonic + duration;
         loop {
-            self.settle().await;
             let left = end - self.clock.now().monotonic;
             if left.is_zero() {
                 return;
             }
             self.clock.advance(self.clock.next_wake().map_or(left, |wake| wake.min(left)));
+            self.settle().await;
         }
     }
 
@@ -89,7 +89,7 @@ impl World {
     /// wake-up leads to more than a dozen others, one after the other.)
     pub(crate) async fn settle(&self) {
         let callers: usize = self.waiting.values().map(Callers::count).sum();
-        for _ in 0..24 + callers / 8 {
+        for _ in 0..16 + callers / 8 {
             tokio::task::yield_now().await;
         }
     }
