@@ -221,8 +221,9 @@ impl Machine {
         (remaining.is_none_or(|left| left > GRANULARITY)).then_some((held, remaining))
     }
 
+    /// The failure whose back-off runs. None does while a refresh is under way: one that jumped it is waited for by all.
     fn backing_off(&self, now: Time) -> Option<&Failure> {
-        self.failure.as_ref().filter(|failure| now.boot < failure.retry_at)
+        self.failure.as_ref().filter(|failure| now.boot < failure.retry_at && self.flight.is_none())
     }
 
     fn flying(&self) -> Option<&Flight> {
