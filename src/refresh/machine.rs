@@ -221,8 +221,9 @@ impl Machine {
         (remaining.is_none_or(|left| left > GRANULARITY)).then_some((held, remaining))
     }
 
+    /// The failure whose back-off runs. None does while a refresh is under way: one that jumped it is waited for by all.
     fn backing_off(&self, now: Time) -> Option<&Failure> {
-        self.failure.as_ref().filter(|failure| now.boot < failure.retry_at)
+        self.failure.as_ref().filter(|failure| now.boot < failure.retry_at && self.flight.is_none())
     }
 
     fn flying(&self) -> Option<&Flight> {
@@ -281,11 +282,12 @@ impl Machine {
         self.housekeep(now);
         if let Some((_, remaining)) = self.valid(now) {
             let left = remaining.unwrap_or(Duration::MAX);
-            if left >= wanted && !self.invalidated {
+            if left >= wanted {
                 let (step, chores) = self.asked(now);
-                // In the mandatory window the wanted time is short; the caller need not wait for more.
+                // In the mandatory window the wanted time is short; the caller need not wait for more. But a refused
+                // credential is replaced first, whatever it lasts.
                 return match step {
-                    Step::Wait(..) => {
+                    Step::Wait(..) if !self.invalidated => {
                         (self.valid(now).map_or(step, |(held, _)| Step::Use(held.credentials.clone())), chores)
                     }
                     _ => (step, chores),
@@ -355,7 +357,13 @@ impl Machine {
         if self.flight.as_ref().is_none_or(|flight| flight.id != id) {
             // Given up as lost, and back after all, as when the machine slept meanwhile. What it brings is good; its
             // failure is nobody's any more.
-            return result.ok().map(|credentials| self.accept(credentials, generation, now, draws[0]));
+            let before = self.generation();
+            let outcome = result.ok().map(|credentials| self.accept(credentials, generation, now, draws[0]));
+            if self.generation() != before {
+                self.failure = None;
+                self.invalidated = false;
+            }
+            return outcome;
         }
         self.flight = None;
         let outcome = result.and_then(|credentials| self.accept(credentials, generation, now, draws[0]));
@@ -419,6 +427,13 @@ impl Machine {
     /// After a wait that ended badly or too late: the old credential while it is valid.
     pub(super) fn current(&self, now: Time) -> Option<Credentials> {
         self.valid(now).map(|(held, _)| held.credentials.clone())
+    }
+
+    /// The same, for someone who wants it to last: less than that is an error.
+    pub(super) fn make_do_for(&mut self, wanted: Duration, now: Time) -> Option<Outcome> {
+        let (held, remaining) = self.valid(now)?;
+        let left = remaining.unwrap_or(Duration::MAX);
+        Some(if left < wanted { Err(too_short(wanted, left)) } else { Ok(held.credentials.clone()) })
     }
 
     /// A server refused `used`.

@@ -319,11 +319,12 @@ impl Refresher {
                     (flight::Waited::Dropped, _) => {}
                 }
             }
-            Err(Error::new(
-                ErrorKind::Failed,
-                "refreshes are dropped before they end: the place where they run is gone",
-            )
-            .with_code("RefreshDropped"))
+            let now = self.now();
+            let held = self.0.cell.update(now, |machine| machine.make_do_for(lifetime.unwrap_or_default(), now));
+            held.unwrap_or_else(|| {
+                let message = "refreshes are dropped before they end: the place where they run is gone";
+                Err(Error::new(ErrorKind::Failed, message).with_code("RefreshDropped"))
+            })
         })
     }
 
