@@ -42,11 +42,8 @@ pub(crate) fn notes(context: &Context, result: &Result<Credentials, Error>, acco
         }));
     }
     if used.is_some_and(|used| used.provider == "ecs_ram_role") && set("KUBERNETES_SERVICE_HOST") {
-        notes.push(
-            "this is the node's role, which every pod on the node can have: for a role of its own, annotate the service \
-             account for RRSA"
-                .to_owned(),
-        );
+        let own = "with RRSA (an annotated service account) a pod has its own";
+        notes.push(format!("this is the role of the Kubernetes node, which all of its pods share; {own}"));
     }
     if result.as_ref().is_ok_and(|found| found.security_token().is_none()) {
         let exchange = ".assume_role(…) or ALIBABA_CLOUD_ROLE_ARN exchanges it for sessions that expire";
@@ -58,6 +55,15 @@ pub(crate) fn notes(context: &Context, result: &Result<Credentials, Error>, acco
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_kubernetes_the_nodes_role_is_called_that() {
+        let context = Context::builder().env([("KUBERNETES_SERVICE_HOST", "10.0.0.1")]).build();
+        let found =
+            Credentials::new("id", "secret").with_security_token("t").with_provider_name("default/ecs_ram_role");
+        let used = [Account::used("ecs_ram_role", &found, std::time::Duration::ZERO)];
+        assert!(notes(&context, &Ok(found), &used)[0].contains("role of the Kubernetes node"));
+    }
 
     #[test]
     fn a_typing_error_is_pointed_out_and_a_value_that_does_nothing_is_said() {

@@ -121,16 +121,6 @@ impl EcsMetadataProvider {
         self
     }
 
-    /// What to add to an account of this source, once it has answered.
-    pub(crate) fn note(&self) -> Option<String> {
-        let is_set = |name: &str| self.service.context.env(name).ok().flatten().is_some();
-        let rrsa = ["ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE"].into_iter().any(is_set);
-        (is_set("KUBERNETES_SERVICE_HOST") && !rrsa).then(|| {
-            "this is the role of the Kubernetes node, which all of its pods share; with RRSA a pod has its own"
-                .to_owned()
-        })
-    }
-
     /// The instance's region, as `cn-hangzhou`. Answers and costs what the credentials do.
     pub(crate) async fn region_id(&self) -> Result<String, Error> {
         let region = async {
@@ -272,15 +262,7 @@ impl ProvideCredentials for EcsMetadataProvider {
     }
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async move {
-            let answer = self.ask().await.map_err(|error| error.in_provider("ecs_ram_role"));
-            if answer.is_ok()
-                && let Some(note) = self.note()
-            {
-                tracing::debug!(provider = "ecs_ram_role", "{note}");
-            }
-            answer
-        })
+        Box::pin(async move { self.ask().await.map_err(|error| error.in_provider("ecs_ram_role")) })
     }
 
     fn signal(&self) -> Option<Signal> {

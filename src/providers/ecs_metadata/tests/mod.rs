@@ -351,12 +351,3 @@ async fn a_token_that_no_header_can_carry_is_refused() {
         assert_eq!(world.asked(0), "PUT");
     }
 }
-
-#[test]
-fn a_pod_without_rrsa_is_told_whose_role_it_has() {
-    let note = |env: &[(&str, &str)]| World::new().provider(env).note();
-    let pod = ("KUBERNETES_SERVICE_HOST", "10.0.0.1");
-    assert!(note(&[pod]).unwrap().contains("node"));
-    assert_eq!(note(&[pod, ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/token")]), None);
-    assert_eq!(note(&[]), None);
-}
