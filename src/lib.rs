@@ -20,9 +20,11 @@
 //! # Where it looks
 //!
 //! Environment → RRSA → `~/.aliyun/config.json` → `~/.alibabacloud/credentials` → instance metadata → credentials URI,
-//! the order of the official SDKs. This version reads the environment and config.json, and assumes roles with what it
-//! finds; the other sources are named and refused when they are configured, never passed over.
-//! [`DefaultCredentialChain`] has the table, [`DefaultCredentialChain::explain`] says what happened here.
+//! the order of the official SDKs; then, if a role was asked for, AssumeRole with whatever was found.
+//! [`DefaultCredentialChain`] has the table, [`DefaultCredentialChain::explain`] says what happened here. Each source is a
+//! provider that can be used by itself or in a [`Chain`] of your own: [`EnvironmentProvider`], [`OidcRoleProvider`],
+//! [`CliProfileProvider`], [`IniProfileProvider`], [`EcsMetadataProvider`], [`CredentialsUriProvider`],
+//! [`AssumeRoleProvider`].
 //!
 //! # What it promises
 //!
