@@ -111,6 +111,8 @@ impl Config {
             return Err(malformed("is empty".to_owned()).with_remedy(remedy));
         }
         let Object(config) = serde_json::from_str(text).map_err(|error| {
+            // What is no JSON at all is called that, whatever was hoped for at its place.
+            let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err().unwrap_or(error);
             let what = match error.classify() {
                 serde_json::error::Category::Eof => "ends too early",
                 serde_json::error::Category::Data => "holds a value of the wrong type",
@@ -254,7 +256,7 @@ impl Profile {
         }
         let takes_token = needs_token || self.mode() == "RamRoleArn";
         if !takes_token && token.is_some() && id.is_some_and(|id| id.starts_with("STS.")) {
-            let error = half_set("holds a session (STS.…) under mode AK".to_owned());
+            let error = half_set("holds a session (STS.…) under mode AK, not StsToken".to_owned());
             return Err(error.with_remedy("write mode StsToken"));
         }
         let names = ["access_key_id", "access_key_secret", "sts_token"];

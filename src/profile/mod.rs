@@ -65,7 +65,7 @@ pub(crate) struct Chosen {
 /// A source that is there in part.
 fn half_set(message: String) -> Error {
     let error = Error::failed(message).with_code("HalfSet").permanent();
-    error.with_remedy("complete the profile, or delete it")
+    error.with_remedy("complete the profile (for config.json by `aliyun configure`), or delete it")
 }
 
 /// The three parts of a temporary pair, of which a profile may have none, all or some. `names` are the file's keys.

@@ -184,9 +184,15 @@ pub(crate) struct Wanted {
     #[serde(default = "https")]
     pub(crate) scheme: String,
     pub(crate) host: String,
+    #[serde(default = "slash")]
+    pub(crate) path: String,
+    #[serde(default)]
     pub(crate) action: String,
-    /// The AccessKey ID that signs.
-    pub(crate) signed_by: String,
+    /// The AccessKey ID that signs; left out: nobody does.
+    pub(crate) signed_by: Option<String>,
+    /// Members of a form in the body.
+    #[serde(default)]
+    pub(crate) form: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) query: BTreeMap<String, String>,
     #[serde(default)]
@@ -201,6 +207,10 @@ pub(crate) struct Wanted {
 
 fn post() -> String {
     "POST".to_owned()
+}
+
+fn slash() -> String {
+    "/".to_owned()
 }
 
 fn https() -> String {

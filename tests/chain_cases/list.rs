@@ -17,8 +17,16 @@ cases! {
     a_broken_edit_keeps_the_old_key_in_use
     a_byte_order_mark_is_passed_over
     a_caller_without_the_policy_is_told_which_to_attach
+    a_chained_profile_without_source_lacks_it
+    a_chained_role_that_is_refused_keeps_every_key_in
     a_connection_that_breaks_is_unreachable
-    a_credentials_uri_fails_by_name
+    a_credentials_uri_in_the_clear_beyond_this_host_is_not_asked
+    a_credentials_uri_is_asked
+    a_credentials_uri_profile_is_asked
+    a_credentials_uri_profile_that_is_refused_says_so
+    a_credentials_uri_profile_without_its_url_lacks_it
+    a_credentials_uri_that_says_another_code_has_failed_without_an_echo
+    a_credentials_uri_without_its_token_is_no_session
     a_current_profile_that_is_not_there_lists_what_there_is
     a_directory_in_place_of_the_file_is_an_error
     a_disabled_key_is_refused_once
@@ -51,6 +59,7 @@ cases! {
     a_malformed_role_in_a_profile_makes_no_request
     a_mode_that_has_no_key_pair_is_named_with_its_profile
     a_permanent_refusal_is_remembered_and_asked_about_again_later
+    a_pods_token_is_exchanged_in_its_issuers_region
     a_policy_that_is_no_policy_makes_no_request
     a_prefix_that_nobody_asked_for_is_not_read
     a_profile_in_code_comes_before_the_variable_and_the_environment
@@ -58,7 +67,7 @@ cases! {
     a_profile_name_with_a_line_break_does_not_break_the_errors_line
     a_profile_of_the_variable_without_any_file_is_an_error
     a_profile_that_nobody_named_and_that_is_empty_is_not_configured
-    a_profile_that_only_the_ini_file_can_have_leads_to_the_ini_file
+    a_profile_that_only_the_ini_file_has_is_found_there
     a_profile_without_mode_is_recognised_by_its_members
     a_profiles_duration_of_899_seconds_makes_no_request
     a_profiles_session_name_of_one_letter_makes_no_request
@@ -67,10 +76,13 @@ cases! {
     a_refusal_without_message_is_told_by_its_code
     a_refused_key_of_a_profile_is_asked_for_again_but_not_sent_twice
     a_refused_role_profile_keeps_its_key_in
+    a_refused_token_prints_the_condition_and_never_becomes_the_nodes_role
     a_region_in_code_that_is_no_label_is_told_before_anything
     a_region_that_is_no_label_makes_no_request
     a_role_arn_of_a_user_makes_no_request
     a_role_arn_without_account_makes_no_request
+    a_role_over_the_instances_own_uses_the_instances_region
+    a_role_over_the_instances_own_without_arn_lacks_it
     a_role_profile_comes_before_the_variables
     a_role_profile_is_assumed_with_all_its_members
     a_role_profile_names_its_own_sts_host
@@ -102,10 +114,12 @@ cases! {
     a_text_of_control_characters_becomes_one_line
     a_throttled_call_waits_as_long_as_it_was_told
     a_token_alone_stops_the_chain
+    a_token_file_that_is_no_token_is_not_sent
     a_token_in_a_content_type_is_struck_out
     a_token_of_another_family_is_not_taken
     a_token_that_a_server_repeats_is_struck_out
     a_token_that_a_server_repeats_percent_encoded_is_struck_out
+    a_token_that_has_expired_is_not_sent
     a_token_that_has_expired_is_refused_once
     a_trailing_comma_is_an_error_that_shows_none_of_the_file
     a_truncated_file_is_an_error_that_shows_none_of_it
@@ -140,9 +154,20 @@ cases! {
     an_external_id_with_a_space_in_the_environment_makes_no_request
     an_id_of_one_family_and_a_secret_of_another_are_no_pair
     an_id_without_its_secret_stops_the_chain
-    an_ini_file_fails_by_name
-    an_ini_file_named_by_the_variable_fails_by_name
-    an_ini_file_with_its_ending_fails_by_name
+    an_ini_file_is_read_and_its_secret_taken_as_it_stands
+    an_ini_file_named_by_the_variable_has_to_be_there
+    an_ini_file_with_an_open_section_is_named_by_its_line
+    an_ini_file_with_its_ending_is_read_too
+    an_ini_role_is_assumed
+    an_ini_role_that_is_refused_keeps_its_key_in
+    an_ini_section_that_is_disabled_is_not_configured
+    an_ini_section_without_its_secret_lacks_it
+    an_instance_role_profile_is_asked_for_in_earnest
+    an_instance_role_profile_off_the_cloud_has_failed
+    an_instance_role_profile_with_a_name_that_none_has_is_not_asked
+    an_oidc_profile_is_used_with_all_its_members
+    an_oidc_profile_that_is_refused_says_so
+    an_oidc_profile_without_its_token_file_lacks_it
     an_sts_that_cannot_be_connected_to_is_unreachable
     an_sts_that_never_answers_is_given_up_after_10_seconds
     an_sts_that_takes_too_long_is_unreachable
@@ -164,18 +189,21 @@ cases! {
     metadata_comes_before_the_credentials_uri
     metadata_disabled_alone_configures_nothing
     metadata_that_code_excludes_has_no_account
-    metadata_that_is_asked_for_fails_by_name
+    metadata_that_is_asked_for_by_its_role_is_used
     metadata_that_is_disabled_is_not_asked
+    metadata_that_nobody_asked_for_and_that_is_not_there_is_passed_over
+    metadata_that_refuses_a_token_is_never_asked_without_one
+    metadata_without_code_is_no_session_and_no_panic
     modes_are_case_sensitive
     nothing_is_configured_and_every_provider_says_what_it_looked_at
     oidc_comes_before_config_json
-    oidc_that_is_configured_fails_by_name
-    oidc_with_one_variable_of_three_fails_by_name
+    oidc_with_one_variable_of_three_lacks_the_others
     plain_http_elsewhere_has_to_be_allowed
     plain_http_in_a_variable_makes_no_request
     plain_http_is_for_loopback
     plain_http_that_was_not_allowed_says_how_to_allow_it
     profile_names_are_case_sensitive
+    profiles_in_a_circle_are_shown
     role_arn_alone_configures_nothing
     role_arn_belongs_to_oidc_when_a_token_file_is_named
     role_arn_belongs_to_oidc_when_an_oidc_provider_is_named
@@ -187,6 +215,7 @@ cases! {
     role_arn_turns_a_key_of_the_environment_into_a_session
     role_arn_works_with_the_imm_variables_too
     roles_chain_over_a_role_profile
+    roles_chain_over_profiles_to_any_depth
     roles_chain_over_the_role_of_the_environment
     session_name_and_external_id_come_from_the_environment
     sts_endpoint_is_the_host_of_sts

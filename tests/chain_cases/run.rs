@@ -191,7 +191,14 @@ fn compare_accounts(wanted: &[Vec<String>], has: &[Account]) -> Vec<String> {
         if has.provider != *provider || !is.is_ok_and(|is| is == *outcome) {
             wrong.push(format!("account {at} is {has:?} and not {wanted:?}"));
         }
-        contains(&mut wrong, &format!("{provider}'s account"), has.detail.as_deref().unwrap_or("(none)"), parts);
+        let code = has.code.iter().map(|code| format!(" ({code})"));
+        let account: String = has.detail.iter().cloned().chain(code).collect();
+        contains(
+            &mut wrong,
+            &format!("{provider}'s account"),
+            if account.is_empty() { "(none)" } else { &account },
+            parts,
+        );
     }
     wrong
 }
