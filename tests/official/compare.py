@@ -11,7 +11,8 @@ An environment has a `name` and
 - `identity`: whom all have to find, as the end of the ARN (`*` stands for anything), or `nobody`;
 - `ours`, with `differences`, rows of docs/differences.md: what ours answers where it differs; `error CODE` for an error;
 - `python` or `node`, with `because`: what one official client answers where the two disagree;
-- `needs`: what our chain may still lack. While it says NotYetSupported, the environment is pending and not judged;
+- `needs`: what our chain may still lack. While it says NotYetSupported, or what stands in `today`, the environment is
+  pending: ours is not judged, the official clients are;
 - `metadata`: `normal`, `hardened` or `off` (the default).
 
 In values, {home}, {role}, {provider}, {token} (a file with an OIDC token), {token_text}, {sts_id}, {sts_secret} and
@@ -37,7 +38,7 @@ COMMANDS = {
     "node": ["node", str(HERE / "drive.js"), "identity"],
 }
 PASSED_ON = ("PATH", "NODE_PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-MEMBERS = {"name", "with", "env", "files", "config", "ini", "metadata", "needs"}
+MEMBERS = {"name", "with", "env", "files", "config", "ini", "metadata", "needs", "today"}
 MEMBERS |= {"identity", "ours", "differences", "python", "node", "because"}
 
 
@@ -143,7 +144,7 @@ def faults(environment, said, known):
 def is_pending(environment, ours):
     """Not looked for yet: the source is refused by its name, or, for metadata that nobody asked for, left alone."""
     lacking = ours.get("code") == "NotYetSupported" or "this version does not look further" in ours.get("message", "")
-    return "needs" in environment and lacking
+    return "needs" in environment and (lacking or shown(ours) == environment.get("today"))
 
 
 def judge(answers):

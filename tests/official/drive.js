@@ -77,8 +77,15 @@ const witnesses = {
     }
   },
 
-  // WHO and PROVIDER say whom the default chain has to find, and by which provider.
+  // WHO and PROVIDER say whom the default chain has to find, and by which provider. SESSION asks for a session first, and
+  // puts its keys into the environment.
   async default_chain() {
+    if (env.SESSION) {
+      const keys = await session();
+      env.ALIBABA_CLOUD_ACCESS_KEY_ID = keys.accessKeyId;
+      env.ALIBABA_CLOUD_ACCESS_KEY_SECRET = keys.accessKeySecret;
+      env.ALIBABA_CLOUD_SECURITY_TOKEN = keys.securityToken;
+    }
     const found = new Credential();
     assert.strictEqual((await found.getCredential()).providerName, env.PROVIDER);
     assert.strictEqual(await whoami({ credential: found }), env.WHO);

@@ -79,7 +79,14 @@ def project():
 
 @witness
 def default_chain():
-    """WHO and PROVIDER say whom the default chain has to find, and by which provider."""
+    """WHO and PROVIDER say whom the default chain has to find, and by which provider.
+
+    SESSION asks for a session first; its keys go into the environment of this program, started anew.
+    """
+    if os.environ.pop("SESSION", None):
+        names = ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN")
+        os.environ.update(zip((f"ALIBABA_CLOUD_{name}" for name in names), session().values()))
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     credential = Credential()
     same(credential.get_credential().provider_name, os.environ["PROVIDER"])
     same(whoami(credential), os.environ["WHO"])
