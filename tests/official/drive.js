@@ -8,7 +8,7 @@ const { subscribe } = require('node:diagnostics_channel');
 const { default: Credential, Config: CredentialConfig } = require('@alicloud/credentials');
 const { default: OpenApi, $OpenApiUtil } = require('@alicloud/openapi-core');
 const { default: Sts, AssumeRoleRequest, AssumeRoleWithOIDCRequest } = require('@alicloud/sts20150401');
-const { RuntimeOptions } = require('@darabonba/typescript');
+const { RetryOptions, RuntimeOptions } = require('@darabonba/typescript');
 
 const { env } = process;
 const ACCOUNT = 'acs:ram::1234567890123456';
@@ -144,6 +144,23 @@ const witnesses = {
       const fields = { ProjectName: `p-core-${method}`, Description: AWKWARD };
       const made = await project.request('CreateProject', fields, { method });
       assert.strictEqual(made.Project.Description, AWKWARD);
+    }
+  },
+
+  // One failure of each kind, as it is told and as it is lived through: a fresh nonce, and its headers signed.
+  async retries() {
+    const ProjectName = 'p-retries-node';
+    const retryCondition = [{ maxAttempts: 2, exception: [], errorCode: ['ServiceUnavailable', 'Throttling.User'] }];
+    const patient = { ...KEYS, retryOptions: new RetryOptions({ retryable: true, retryCondition }) };
+    await imm(KEYS, 'CreateProject', { ProjectName });
+    for (const [status, code, headers] of [[503, 'ServiceUnavailable', {}], [429, 'Throttling.User', { 'x-acs-retry-after': '150' }]]) {
+      const body = JSON.stringify([{ route: 'imm/GetProject', status, headers }]);
+      const add = () => fetch('http://127.0.0.1/_emulator/faults', { method: 'POST', body });
+      await add();
+      const told = await refused(imm(KEYS, 'GetProject', { ProjectName }), code, status);
+      assert.strictEqual(told.retryAfter, 'x-acs-retry-after' in headers ? 150 : undefined);
+      await add();
+      assert.strictEqual((await imm(patient, 'GetProject', { ProjectName })).Project.ProjectName, ProjectName);
     }
   },
 

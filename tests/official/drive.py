@@ -200,6 +200,26 @@ def refusals():
     refused(lambda: root.assume_role_with_options(asked, RUNTIME), "NoPermission", 403, "root accounts")
 
 
+@witness
+def retries():
+    """One failure of each kind, as it is told and as it is lived through: a fresh nonce, and its headers signed."""
+    from urllib.request import Request, urlopen
+
+    from darabonba.policy.retry import RetryOptions
+
+    condition = {"maxAttempts": 2, "errorCode": ["ServiceUnavailable", "Throttling.User"]}
+    patient = imm_client(**KEYS, retry_options=RetryOptions({"retryable": True, "retryCondition": [condition]}))
+    create(imm_client(), "p-retries")
+    for status, code, headers in ((503, "ServiceUnavailable", {}), (429, "Throttling.User", {"x-acs-retry-after": "150"})):
+        faults = json.dumps([{"route": "imm/GetProject", "status": status, "headers": headers}]).encode()
+        add = Request("http://127.0.0.1/_emulator/faults", faults, method="POST")
+        urlopen(add)
+        told = refused(lambda: get(imm_client(), "p-retries"), code, status)
+        same(getattr(told, "retry_after", None), 150 if headers else None)
+        urlopen(add)
+        same(get(patient, "p-retries").project_name, "p-retries")
+
+
 def identity():
     try:
         credential = Credential()
