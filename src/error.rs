@@ -327,6 +327,11 @@ impl StdError for Error {
     }
 }
 
+/// A name that a file or a token holds, as an error may repeat it: one line, not too long.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).take(200).collect()
+}
+
 /// What is kept of a text that a server wrote: nothing after an echoed string to sign (it holds tokens), none of the
 /// `secrets` that were sent, no control characters, at most 300 characters.
 pub(crate) fn tame(text: &str, secrets: &[&str]) -> String {

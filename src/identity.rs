@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::credentials::Credentials;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, shown};
 use crate::sts::Sts;
 
 /// What was expected, and which credential was found to be it.
@@ -63,8 +63,7 @@ impl Pin {
             return Ok(());
         }
         let expected: Vec<&str> = [self.account.as_deref(), self.role.as_deref()].into_iter().flatten().collect();
-        let message =
-            format!("the credential is {}'s, and {} was expected", crate::profile::shown(&arn), expected.join(", "));
+        let message = format!("the credential is {}'s, and {} was expected", shown(&arn), expected.join(", "));
         Err(Error::new(ErrorKind::IdentityMismatch, message)
             .with_code("IdentityMismatch")
             .with_remedy("look at which source answered: another one comes first, or holds another identity's key")

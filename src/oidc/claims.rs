@@ -7,8 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use super::OidcToken;
-use crate::error::Error;
-use crate::profile::shown;
+use crate::error::{Error, shown};
 
 /// STS takes no longer one.
 const LONGEST: usize = 20_000;
@@ -71,7 +70,7 @@ impl Claims {
             Audience::Many(many) => many.iter().map(|one| shown(one)).collect::<Vec<_>>().join(", "),
             Audience::None => String::new(),
         };
-        format!("oidc:iss {}, oidc:aud {audience}, oidc:sub {}", long(&self.iss), long(&self.sub))
+        format!("oidc:iss {}, oidc:aud {audience}, oidc:sub {}", shown(&self.iss), shown(&self.sub))
     }
 
     /// The region that ACK writes into a cluster's issuer:
@@ -82,10 +81,6 @@ impl Claims {
         let valid = !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         (valid && rest.starts_with(region)).then_some(region)
     }
-}
-
-fn long(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).take(200).collect()
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{Chosen, Fill, Source, half_set, keys, malformed, shown, text};
+use super::{Chosen, Fill, Source, half_set, keys, malformed, text};
 use crate::credentials::Credentials;
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
 
 /// Roles may chain, but a file that chains more of them than this was not written on purpose.

@@ -4,8 +4,8 @@
 //! values are trimmed and otherwise taken as they are; `#` and `;` begin a comment at the start of a line or after white
 //! space; nothing is interpolated; of two values of one key the last one counts.
 
-use super::{Chosen, Fill, Source, half_set, keys, malformed, shown, text};
-use crate::error::Error;
+use super::{Chosen, Fill, Source, half_set, keys, malformed, text};
+use crate::error::{Error, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
 
 /// A whole file: its sections, in order.

@@ -92,11 +92,6 @@ fn keys(
     }
 }
 
-/// A text of a file as an error may repeat it: one line, not too long.
-pub(crate) fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).take(64).collect()
-}
-
 /// Reads a file's bytes as text.
 fn text(bytes: &[u8]) -> Result<&str, Error> {
     let text = match bytes {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::context::Context;
 use crate::credentials::Credentials;
-use crate::error::Error;
-use crate::profile::{Ini, list, shown};
+use crate::error::{Error, shown};
+use crate::profile::{Ini, list};
 use crate::provider::{BoxFuture, ProvideCredentials, Signal};
 use crate::sts::Sts;
 
