@@ -155,6 +155,25 @@ async fn an_explanation_asks_once_and_then_reports_what_is_known() {
 }
 
 #[tokio::test]
+async fn an_explanation_names_the_profile_that_a_key_of_the_environment_hides() {
+    let root = std::env::temp_dir().join(format!("alibabacloud-hidden-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("home/me/.aliyun")).unwrap();
+    let config = "{\n \"current\": \"prod\",\n \"profiles\": [\n  {\"name\": \"dev\"},\n  {\"name\": \"prod\", \"mode\": \"AK\"}\n]}";
+    std::fs::write(root.join("home/me/.aliyun/config.json"), config).unwrap();
+    let env = [
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", "an-id"),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "fake-secret"),
+        ("HOME", "/home/me"),
+    ];
+    let context = Context::builder().env(env).root(&root).build();
+    let explanation = DefaultCredentialChain::builder().context(context).build().explain().await;
+    std::fs::remove_dir_all(&root).unwrap();
+    let hidden = &explanation.accounts[2];
+    assert!(hidden.hidden, "{explanation}");
+    assert_eq!(hidden.detail.as_deref(), Some("profile `prod` of /home/me/.aliyun/config.json, line 5"));
+}
+
+#[tokio::test]
 async fn an_explanation_is_in_the_chains_error() {
     let context = Context::builder().env([("ALIBABA_CLOUD_ACCESS_KEY", "typo")]).build();
     let chain = DefaultCredentialChain::builder().context(context).build();

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alibabacloud_credentials::{
-    AssumeRole, Context, DefaultCredentialChain, ErrorKind, OidcRoleProvider, OidcToken, OidcTokenVariable, Refresher,
-    TestClock, oidc_token_fn,
+    AssumeRole, BoxFuture, Context, DefaultCredentialChain, ErrorKind, GitHubActionsToken, HttpError, HttpSend,
+    OidcRoleProvider, OidcToken, OidcTokenVariable, Refresher, SendOptions, TestClock, oidc_token_fn,
 };
+use bytes::Bytes;
+
 use alibabacloud_emulator::account::{self, TokenOptions};
 use alibabacloud_emulator::{Emulator, Fault};
 
@@ -196,6 +198,71 @@ async fn other_token_sources_work_alike() {
     let unset = provider().token(OidcTokenVariable::new("NO_SUCH_TOKEN")).context(context.clone());
     let error = Refresher::builder(unset).context(context).build().credentials().await.unwrap_err();
     assert!(error.message().contains("NO_SUCH_TOKEN is unset"), "{error}");
+}
+
+/// GitHub's token endpoint, and STS behind it, by script.
+struct GitHub(std::sync::Mutex<Vec<String>>, String);
+
+impl HttpSend for GitHub {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _options: SendOptions,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+        let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        self.0.lock().unwrap().push(format!("{} {bearer}", request.uri()));
+        let body = match request.uri().host() {
+            Some("actions.example") => format!(r#"{{"value":"{}"}}"#, self.1),
+            _ => r#"{"Credentials":{"AccessKeyId":"STS.x","AccessKeySecret":"fake-secret","SecurityToken":"fake-token",
+                     "Expiration":"2099-01-01T00:00:00Z"}}"#
+                .to_owned(),
+        };
+        Box::pin(async move { Ok(http::Response::new(Bytes::from(body))) })
+    }
+}
+
+#[tokio::test]
+async fn a_workflow_of_github_fetches_a_token_anew_for_every_exchange() {
+    let world = World::new("github").await;
+    let sender = std::sync::Arc::new(GitHub(std::sync::Mutex::default(), world.token(|token| token)));
+    struct Shared(std::sync::Arc<GitHub>);
+    impl HttpSend for Shared {
+        fn send(
+            &self,
+            request: http::Request<Bytes>,
+            options: SendOptions,
+        ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+            self.0.send(request, options)
+        }
+    }
+    let refresher = |env: &[(&str, &str)]| {
+        let context =
+            Context::builder().env(env.iter().copied()).clock(world.clock.clone()).http(Shared(sender.clone())).build();
+        let provider = OidcRoleProvider::new()
+            .provider_arn(account::OIDC_PROVIDER_ARN)
+            .role(AssumeRole::new(ROLE))
+            .token(GitHubActionsToken::default())
+            .context(context.clone());
+        Refresher::builder(provider).context(context).build()
+    };
+    let url = ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://actions.example/token?v=1");
+    let bearer = ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "fake-bearer");
+    let refresher_with_both = refresher(&[url, bearer]);
+    let first = refresher_with_both.credentials().await.unwrap();
+    refresher_with_both.invalidate(&first);
+    assert!(refresher_with_both.credentials().await.is_ok());
+    let asked = sender.0.lock().unwrap().clone();
+    let wanted = "https://actions.example/token?v=1&audience=sts.aliyuncs.com Bearer fake-bearer";
+    assert_eq!(asked.iter().filter(|line| *line == wanted).count(), 2, "{asked:?}");
+
+    for (env, text) in [
+        (vec![url], "ACTIONS_ID_TOKEN_REQUEST_TOKEN is unset"),
+        (vec![("ACTIONS_ID_TOKEN_REQUEST_URL", "http://actions.example/"), bearer], "is not HTTPS"),
+    ] {
+        let error = refresher(&env).credentials().await.unwrap_err();
+        assert!(error.code() == Some("OidcTokenMissing") && error.message().contains(text), "{error}");
+        assert!(!format!("{error:#} {error:?}").contains("fake-bearer"));
+    }
 }
 
 #[tokio::test]

@@ -42,6 +42,11 @@ impl Context {
         Some(Stamp { length: metadata.len(), modified: metadata.modified().ok(), inode, target })
     }
 
+    /// [`read_file`](Self::read_file) on this very thread, for explanations.
+    pub(crate) fn read_now(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        read(&self.locate(path), &shown(path), limit)
+    }
+
     /// The whole file; `None` when there is none. Anything but a regular file of at most `limit` bytes is an error.
     ///
     /// On the home thread the read goes to a thread of its own, so that a file system that hangs stops nobody else's

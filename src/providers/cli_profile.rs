@@ -123,7 +123,7 @@ impl ProvideCredentials for CliProfileProvider {
     }
 
     fn signal(&self) -> Option<Signal> {
-        self.files.config_signal()
+        self.files.config_signal(self.profile.as_ref())
     }
 
     fn is_current(&self, _credentials: &Credentials) -> bool {

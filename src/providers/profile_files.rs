@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::context::{Context, Stamp, shown_path};
 use crate::credentials::Credentials;
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::profile::{Config, Fill, Ini, Source};
 use crate::provider::{ProvideCredentials, Signal};
 use crate::sts::Sts;
@@ -138,23 +138,29 @@ impl ProfileFiles {
 
     fn signal(&self, paths: &[PathBuf]) -> Option<Signal> {
         let there = paths.iter().find(|path| self.context().stamp(path).is_some());
-        let shown = |path: &PathBuf| shown_path(path);
         Some(match there {
-            Some(path) => Signal::configured(format!("{} is there", shown(path))),
+            Some(path) => Signal::configured(format!("{} is there", shown_path(path))),
             None => Signal::not_configured(match paths.first() {
-                Some(path) => format!("there is no {}", shown(path)),
+                Some(path) => format!("there is no {}", shown_path(path)),
                 None => "there is no home directory".to_owned(),
             }),
         })
     }
 
-    /// Whether config.json is there.
-    pub(super) fn config_signal(&self) -> Option<Signal> {
+    /// Whether config.json is there, and which of its profiles would be used.
+    pub(super) fn config_signal(&self, in_code: Option<&String>) -> Option<Signal> {
         if self.context().switch("ALIBABA_CLOUD_CLI_PROFILE_DISABLED").ok()? {
             return Some(Signal::not_configured("ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true"));
         }
         let (path, _) = self.config_path().ok()??;
-        self.signal(&[path])
+        let signal = self.signal(std::slice::from_ref(&path))?;
+        let named = || {
+            let bytes = self.context().read_now(&path, LIMIT).ok()??;
+            let config = Config::parse(&bytes).ok()?;
+            let chosen = config.choose(self.asked_for(in_code).ok()?.as_deref());
+            config.has(&chosen.name).then(|| place(&bytes, &chosen.name, &path))
+        };
+        Some(named().map_or(signal, Signal::configured))
     }
 
     /// Whether the ini file is there.
@@ -194,6 +200,18 @@ impl ProfileFiles {
         let answer = answer.map(|found| found.or_provider_name(&provider.provider_name()));
         answer.map_err(|error| error.map_message(|message| format!("{place}: {message}")))
     }
+}
+
+/// A profile by name, file and line.
+fn place(bytes: &[u8], name: &str, path: &Path) -> String {
+    let quoted = serde_json::Value::from(name).to_string();
+    let names_it = |line: &&[u8]| {
+        let line = String::from_utf8_lossy(line);
+        line.contains("\"name\"") && line.contains(&quoted)
+    };
+    let line = bytes.split(|byte| *byte == b'\n').position(|line| names_it(&line));
+    let line = line.map(|at| format!(", line {}", at + 1)).unwrap_or_default();
+    format!("profile `{}` of {}{line}", shown(name), shown_path(path))
 }
 
 fn build(source: &Source, sts: &Sts) -> Arc<dyn ProvideCredentials> {

@@ -14,14 +14,17 @@ const GRID: &[(&str, &[&str])] = &[
     ("cli_profile/ChainableRamRoleArn", &["good", "half_set", "malformed", "refused"]),
     // A name is all that this mode has, and it may be left out.
     ("cli_profile/EcsRamRole", &["good", "malformed", "refused"]),
-    ("cli_profile/RamRoleArnWithRoleName", &["good", "half_set"]),
-    ("cli_profile/OIDC", &["good", "half_set", "refused"]),
-    ("cli_profile/CredentialsURI", &["good", "half_set", "refused"]),
+    ("cli_profile/RamRoleArnWithRoleName", &["good", "half_set", "malformed", "refused"]),
+    ("cli_profile/OIDC", &["good", "half_set", "malformed", "refused"]),
+    ("cli_profile/CredentialsURI", &["good", "half_set", "malformed", "refused"]),
     ("profile", &["good", "half_set", "malformed", "refused", "configured", "absent"]),
     ("ecs_ram_role", &["good", "malformed", "refused", "configured", "absent"]),
     ("credentials_uri", &["good", "malformed", "refused", "configured", "absent"]),
     // Bugs of the official SDKs, by their numbers in the audit that this project began with.
-    ("bug", &["8", "27", "31", "34", "41", "53", "54", "55"]),
+    (
+        "bug",
+        &["1", "6", "8", "21", "24", "27", "31", "32", "34", "35", "39", "41", "46", "50a", "53", "54", "55", "56"],
+    ),
     (
         "order",
         &[
@@ -38,7 +41,10 @@ const GRID: &[(&str, &[&str])] = &[
             "ALIBABA_CLOUD_PROFILE",
             "ALIBABA_CLOUD_CONFIG_FILE",
             "ALIBABA_CLOUD_CLI_PROFILE_DISABLED",
+            "ALIBABA_CLOUD_CREDENTIALS_FILE",
+            "ALIBABA_CLOUD_ECS_METADATA",
             "ALIBABA_CLOUD_ECS_METADATA_DISABLED",
+            "ALIBABA_CLOUD_IMDSV1_DISABLED",
             "ALIBABA_CLOUD_ROLE_ARN",
             "ALIBABA_CLOUD_ROLE_SESSION_NAME",
             "ALIBABA_CLOUD_EXTERNAL_ID",

@@ -23,6 +23,7 @@ cases! {
     a_credentials_uri_in_the_clear_beyond_this_host_is_not_asked
     a_credentials_uri_is_asked
     a_credentials_uri_profile_is_asked
+    a_credentials_uri_profile_that_is_no_url_sends_nothing
     a_credentials_uri_profile_that_is_refused_says_so
     a_credentials_uri_profile_without_its_url_lacks_it
     a_credentials_uri_that_says_another_code_has_failed_without_an_echo
@@ -81,6 +82,8 @@ cases! {
     a_region_that_is_no_label_makes_no_request
     a_role_arn_of_a_user_makes_no_request
     a_role_arn_without_account_makes_no_request
+    a_role_over_the_instances_own_that_is_malformed_makes_no_request
+    a_role_over_the_instances_own_that_is_refused_keeps_the_instances_key_in
     a_role_over_the_instances_own_uses_the_instances_region
     a_role_over_the_instances_own_without_arn_lacks_it
     a_role_profile_comes_before_the_variables
@@ -93,6 +96,8 @@ cases! {
     a_rotated_key_of_a_profile_makes_the_next_session
     a_secret_that_is_a_number_is_an_error_that_does_not_show_it
     a_secret_without_its_id_stops_the_chain
+    a_service_that_knows_no_tokens_is_asked_without_one
+    a_service_that_knows_no_tokens_is_not_asked_when_that_is_disabled
     a_session_from_a_clock_an_hour_ahead_lasts_what_its_date_says
     a_session_from_a_clock_an_hour_behind_is_not_taken_for_expired
     a_session_in_a_profile_is_used_until_it_ends
@@ -167,6 +172,7 @@ cases! {
     an_instance_role_profile_with_a_name_that_none_has_is_not_asked
     an_oidc_profile_is_used_with_all_its_members
     an_oidc_profile_that_is_refused_says_so
+    an_oidc_profile_whose_file_is_no_token_sends_nothing
     an_oidc_profile_without_its_token_file_lacks_it
     an_sts_that_cannot_be_connected_to_is_unreachable
     an_sts_that_never_answers_is_given_up_after_10_seconds
@@ -185,6 +191,7 @@ cases! {
     config_file_names_another_file
     config_file_that_names_no_file_is_an_error
     config_json_comes_before_the_ini_file
+    credentials_file_names_another_ini_file
     each_mode_of_a_later_version_is_named_with_its_profile
     metadata_comes_before_the_credentials_uri
     metadata_disabled_alone_configures_nothing
