@@ -28,7 +28,7 @@ impl Ini {
             if line.is_empty() {
                 continue;
             }
-            let wrong = |what: &str| malformed(format!("{what} (line {})", at + 1));
+            let wrong = |what: &str| malformed(format!("{what} (line {})", at + 1)).with_remedy("mend that line");
             if let Some(rest) = line.strip_prefix('[') {
                 let name = rest.strip_suffix(']').ok_or_else(|| wrong("has a section without its closing bracket"))?;
                 sections.push(Section { name: name.trim().to_owned(), values: Vec::new() });
