@@ -103,7 +103,12 @@ impl Chain {
             Some(account) if account.outcome != Outcome::NotReached => account.clone(),
             _ => Account::not_reached(&provider.provider_name(), provider.signal()),
         };
-        self.providers.iter().enumerate().map(account).collect()
+        let mut accounts: Vec<Account> = self.providers.iter().enumerate().map(account).collect();
+        // Nothing is hidden by the one in use where none is.
+        if !accounts.iter().any(|account| account.outcome == Outcome::Used) {
+            accounts.iter_mut().for_each(|account| account.hidden = false);
+        }
+        accounts
     }
 
     fn note(&self, at: usize, account: Account) {

@@ -19,6 +19,8 @@
 mod case;
 #[path = "chain_cases/coverage.rs"]
 mod coverage;
+#[path = "chain_cases/declared.rs"]
+mod declared;
 #[path = "chain_cases/leaks.rs"]
 mod leaks;
 #[path = "chain_cases/list.rs"]
@@ -29,6 +31,8 @@ mod planted;
 mod run;
 #[path = "chain_cases/script.rs"]
 mod script;
+#[path = "chain_cases/wanted.rs"]
+mod wanted;
 #[path = "chain_cases/world.rs"]
 mod world;
 

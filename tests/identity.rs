@@ -170,7 +170,7 @@ async fn an_explanation_names_the_profile_that_a_key_of_the_environment_hides() 
     std::fs::remove_dir_all(&root).unwrap();
     let hidden = &explanation.accounts[2];
     assert!(hidden.hidden, "{explanation}");
-    assert_eq!(hidden.detail.as_deref(), Some("profile `prod` of /home/me/.aliyun/config.json, line 5"));
+    assert_eq!(hidden.detail.as_deref(), Some("/home/me/.aliyun/config.json is there: profile `prod`, line 5"));
 }
 
 #[tokio::test]

@@ -43,10 +43,7 @@ fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, colour: bool) ->
             Outcome::Used => ("used", "32"),
             Outcome::NotConfigured => ("not configured", "2"),
             Outcome::Failed => ("FAILED", "31"),
-            Outcome::NotReached if account.hidden && explanation.in_use.is_some() => {
-                ("not reached, hidden by the one in use", "33")
-            }
-            Outcome::NotReached if account.hidden => ("not reached, though configured", "33"),
+            Outcome::NotReached if account.hidden => ("not reached, hidden by the one in use", "33"),
             Outcome::NotReached => ("not reached", "2"),
         };
         let branch = if last { "└─" } else { "├─" };

@@ -152,7 +152,7 @@ impl ProfileFiles {
         if self.context().switch("ALIBABA_CLOUD_CLI_PROFILE_DISABLED").ok()? {
             return Some(Signal::not_configured("ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true"));
         }
-        let (path, _) = self.config_path().ok()??;
+        let Some((path, _)) = self.config_path().ok()? else { return self.signal(&[]) };
         let signal = self.signal(std::slice::from_ref(&path))?;
         let named = || {
             let bytes = self.context().read_now(&path, LIMIT).ok()??;
@@ -211,7 +211,7 @@ fn place(bytes: &[u8], name: &str, path: &Path) -> String {
     };
     let line = bytes.split(|byte| *byte == b'\n').position(|line| names_it(&line));
     let line = line.map(|at| format!(", line {}", at + 1)).unwrap_or_default();
-    format!("profile `{}` of {}{line}", shown(name), shown_path(path))
+    format!("{} is there: profile `{}`{line}", shown_path(path), shown(name))
 }
 
 fn build(source: &Source, sts: &Sts) -> Arc<dyn ProvideCredentials> {

@@ -48,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) vpc_endpoint: Option<bool>,
     pub(crate) ecs_metadata: Option<bool>,
     pub(crate) assume_role: Option<Role>,
+    pub(crate) expect_account: Option<String>,
+    pub(crate) expect_role: Option<String>,
     #[serde(default)]
     pub(crate) on_failure: Failure,
 }
@@ -106,11 +108,14 @@ pub(crate) struct Step {
     #[serde(default)]
     pub(crate) requests: usize,
     pub(crate) expect: Expected,
-    /// For each provider: its name, its outcome, and what its account has to contain.
+    /// For each provider: its name, its outcome (`hidden` is `not_reached` and configured, behind the one in use), and what
+    /// its account has to contain: detail, code and remedy.
     pub(crate) accounts: Vec<Vec<String>>,
-    /// What the explanation has to contain beside the accounts.
+    /// What the explanation has to contain beside the accounts, whatever its line breaks.
     #[serde(default)]
     pub(crate) explanation_contains: Vec<String>,
+    /// A part of each note of the explanation, in their order, where the case is about notes.
+    pub(crate) notes: Option<Vec<String>>,
     /// What the log has to contain by now.
     #[serde(default)]
     pub(crate) logs_contain: Vec<String>,
@@ -122,6 +127,7 @@ pub(crate) struct Step {
 pub(crate) enum File {
     Removed,
     Json(Value),
+    Text(String),
     /// So many blanks.
     Size(usize),
     Directory,
@@ -186,13 +192,19 @@ pub(crate) struct Wanted {
     pub(crate) host: String,
     #[serde(default = "slash")]
     pub(crate) path: String,
-    #[serde(default)]
-    pub(crate) action: String,
+    /// The call, where the host is an STS.
+    pub(crate) action: Option<String>,
     /// The AccessKey ID that signs; left out: nobody does.
     pub(crate) signed_by: Option<String>,
-    /// Members of a form in the body.
+    /// Members of the body.
     #[serde(default)]
     pub(crate) form: BTreeMap<String, String>,
+    /// The quarter of a second that metadata gets when nobody asked for it.
+    #[serde(default)]
+    pub(crate) probe: bool,
+    /// Whether the URL is the user's own, and holds what is not to be shown.
+    #[serde(default)]
+    pub(crate) secret_url: bool,
     #[serde(default)]
     pub(crate) query: BTreeMap<String, String>,
     #[serde(default)]
@@ -243,50 +255,6 @@ impl Folder {
         let env = json(&path.join("env.json"))?.unwrap_or_default();
         let http = json(&path.join("http.json"))?.unwrap_or_default();
         Ok(Self { path: path.to_owned(), case, env, http })
-    }
-
-    /// Secrets that the case holds and does not declare: they would not be looked for.
-    pub(crate) fn undeclared_secrets(&self) -> Vec<String> {
-        const ENDS: [&str; 5] =
-            ["ACCESS_KEY_SECRET", "SECURITY_TOKEN", "SESSION_TOKEN", "ACCESSKEYSECRET", "SECURITYTOKEN"];
-        let is_secret = |name: &str| ENDS.iter().any(|end| name.to_ascii_uppercase().ends_with(end));
-        let mut found: Vec<String> = Vec::new();
-        found.extend(self.env.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone()));
-        let mut documents: Vec<Value> =
-            self.http.iter().filter_map(|exchange| Some(exchange.answer.as_ref()?.body.clone())).collect();
-        for step in &self.case.steps {
-            documents.extend(step.files.values().filter_map(|file| match file {
-                File::Json(value) => Some(value.clone()),
-                _ => None,
-            }));
-        }
-        let config = std::fs::read(self.path.join("fs/home/me/.aliyun/config.json")).unwrap_or_default();
-        documents.extend(serde_json::from_slice::<Value>(&config));
-        for document in &documents {
-            strings(document, &mut |name, value| {
-                if is_secret(name) || name == "sts_token" {
-                    found.push(value.to_owned());
-                }
-            });
-        }
-        let declared = |value: &String| self.case.secrets.iter().any(|secret| secret == value.trim());
-        found.retain(|value| !value.trim().is_empty() && !declared(value));
-        found
-    }
-}
-
-fn strings(value: &Value, see: &mut impl FnMut(&str, &str)) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| strings(item, see)),
-        Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(text) => see(name, text),
-                    other => strings(other, see),
-                }
-            }
-        }
-        _ => {}
     }
 }
 

@@ -18,16 +18,15 @@ cases! {
     a_byte_order_mark_is_passed_over
     a_caller_without_the_policy_is_told_which_to_attach
     a_chained_profile_without_source_lacks_it
-    a_chained_role_that_is_refused_keeps_every_key_in
+    a_circle_of_source_profiles_is_shown
     a_connection_that_breaks_is_unreachable
-    a_credentials_uri_in_the_clear_beyond_this_host_is_not_asked
-    a_credentials_uri_is_asked
-    a_credentials_uri_profile_is_asked
-    a_credentials_uri_profile_that_is_no_url_sends_nothing
-    a_credentials_uri_profile_that_is_refused_says_so
-    a_credentials_uri_profile_without_its_url_lacks_it
-    a_credentials_uri_that_says_another_code_has_failed_without_an_echo
-    a_credentials_uri_without_its_token_is_no_session
+    a_credentials_uri_gives_a_session
+    a_credentials_uri_in_plain_http_elsewhere_is_refused_before_any_request
+    a_credentials_uri_needs_no_code
+    a_credentials_uri_over_https_needs_no_permission
+    a_credentials_uri_that_answers_with_an_error_shows_none_of_it
+    a_credentials_uri_that_is_no_url_is_not_shown
+    a_credentials_uri_whose_code_is_not_success_is_refused
     a_current_profile_that_is_not_there_lists_what_there_is
     a_directory_in_place_of_the_file_is_an_error
     a_disabled_key_is_refused_once
@@ -47,45 +46,59 @@ cases! {
     a_further_prefix_is_read_behind_the_documented_families
     a_gateways_error_page_is_no_refusal
     a_half_set_family_fails_even_if_the_next_is_whole
+    a_hardened_service_behind_too_many_hops_is_called_that
     a_kept_provider_that_failed_is_asked_again_and_may_answer
     a_kept_provider_whose_file_is_gone_has_failed
     a_key_id_that_no_header_can_carry_is_never_sent
+    a_key_of_another_account_is_never_handed_out
+    a_key_of_the_expected_account_is_handed_out
     a_key_profile_that_holds_a_session_is_told_its_mode
     a_key_profile_with_a_temporary_id_needs_a_session
     a_key_profile_without_secret_lacks_it
     a_key_that_does_not_exist_is_refused_once
+    a_line_that_is_no_ini_is_named_by_its_number
     a_link_to_itself_is_an_error
+    a_long_lived_key_is_called_that
+    a_lost_packet_to_metadata_is_tried_again
     a_malformed_role_arn_names_its_variable
     a_malformed_role_arn_of_the_environment_makes_no_request
     a_malformed_role_in_a_profile_makes_no_request
     a_mode_that_has_no_key_pair_is_named_with_its_profile
+    a_name_that_nobody_reads_is_pointed_out
     a_permanent_refusal_is_remembered_and_asked_about_again_later
-    a_pods_token_is_exchanged_in_its_issuers_region
+    a_pod_whose_sts_fails_does_not_get_the_nodes_role
+    a_pod_with_rrsa_exchanges_its_token_where_its_cluster_is
     a_policy_that_is_no_policy_makes_no_request
     a_prefix_that_nobody_asked_for_is_not_read
     a_profile_in_code_comes_before_the_variable_and_the_environment
     a_profile_in_code_without_any_file_is_not_blamed_on_the_variable
     a_profile_name_with_a_line_break_does_not_break_the_errors_line
     a_profile_of_the_variable_without_any_file_is_an_error
+    a_profile_that_is_its_own_source_is_shown
     a_profile_that_nobody_named_and_that_is_empty_is_not_configured
-    a_profile_that_only_the_ini_file_has_is_found_there
+    a_profile_that_only_the_ini_file_can_have_leads_to_the_ini_file
     a_profile_without_mode_is_recognised_by_its_members
     a_profiles_duration_of_899_seconds_makes_no_request
     a_profiles_session_name_of_one_letter_makes_no_request
     a_provider_that_failed_is_not_kept
     a_redirect_is_not_followed
+    a_refresh_that_fails_is_invisible_while_the_session_is_valid
     a_refusal_without_message_is_told_by_its_code
+    a_refused_ini_key_is_not_handed_out
+    a_refused_ini_oidc_role_is_told_the_condition
+    a_refused_ini_role_keeps_its_key_in
     a_refused_key_of_a_profile_is_asked_for_again_but_not_sent_twice
+    a_refused_link_keeps_the_keys_beneath_in
+    a_refused_oidc_profile_is_told_the_condition
     a_refused_role_profile_keeps_its_key_in
-    a_refused_token_prints_the_condition_and_never_becomes_the_nodes_role
+    a_refused_token_is_no_reason_to_ask_without
+    a_refused_uri_profile_shows_nothing_of_the_url
     a_region_in_code_that_is_no_label_is_told_before_anything
     a_region_that_is_no_label_makes_no_request
+    a_regions_sts_that_cannot_be_connected_to_gives_way_to_the_global_one
     a_role_arn_of_a_user_makes_no_request
     a_role_arn_without_account_makes_no_request
-    a_role_over_the_instances_own_that_is_malformed_makes_no_request
-    a_role_over_the_instances_own_that_is_refused_keeps_the_instances_key_in
-    a_role_over_the_instances_own_uses_the_instances_region
-    a_role_over_the_instances_own_without_arn_lacks_it
+    a_role_name_of_the_environment_that_is_a_path_makes_no_request
     a_role_profile_comes_before_the_variables
     a_role_profile_is_assumed_with_all_its_members
     a_role_profile_names_its_own_sts_host
@@ -94,10 +107,13 @@ cases! {
     a_role_profile_without_secret_lacks_it
     a_role_that_does_not_trust_the_caller_leads_to_its_trust_policy
     a_rotated_key_of_a_profile_makes_the_next_session
+    a_rotated_oidc_token_makes_the_next_session
     a_secret_that_is_a_number_is_an_error_that_does_not_show_it
     a_secret_without_its_id_stops_the_chain
-    a_service_that_knows_no_tokens_is_asked_without_one
-    a_service_that_knows_no_tokens_is_not_asked_when_that_is_disabled
+    a_section_with_enable_false_is_passed_over
+    a_section_with_enable_false_that_was_asked_for_is_an_error
+    a_service_without_tokens_is_an_error_where_version_1_is_disabled
+    a_service_without_tokens_is_asked_without
     a_session_from_a_clock_an_hour_ahead_lasts_what_its_date_says
     a_session_from_a_clock_an_hour_behind_is_not_taken_for_expired
     a_session_in_a_profile_is_used_until_it_ends
@@ -108,28 +124,37 @@ cases! {
     a_session_name_of_65_letters_makes_no_request
     a_session_name_of_one_letter_in_the_environment_makes_no_request
     a_session_name_with_a_space_makes_no_request
+    a_session_of_900_seconds_is_asked_for_once_in_ten_minutes
+    a_session_of_another_role_is_never_handed_out
     a_session_of_the_environment_is_used_with_its_token
+    a_session_of_the_environments_role_has_no_notes
+    a_session_of_the_expected_role_is_handed_out_by_its_own_answer
+    a_session_outlives_the_file_that_it_was_made_from
     a_session_profile_without_token_lacks_it
     a_session_that_had_ended_by_its_own_date_is_none
     a_session_without_date_is_judged_by_the_wall_clock
     a_source_identity_of_the_clouds_own_makes_no_request
+    a_source_profile_that_is_not_there_lists_what_there_is
     a_sources_token_goes_into_a_header_and_never_into_the_url
     a_string_in_place_of_the_profiles_is_an_error_that_does_not_show_it
     a_temporary_id_without_its_token_names_the_variable
     a_text_of_control_characters_becomes_one_line
     a_throttled_call_waits_as_long_as_it_was_told
     a_token_alone_stops_the_chain
-    a_token_file_that_is_no_token_is_not_sent
     a_token_in_a_content_type_is_struck_out
     a_token_of_another_family_is_not_taken
     a_token_that_a_server_repeats_is_struck_out
     a_token_that_a_server_repeats_percent_encoded_is_struck_out
-    a_token_that_has_expired_is_not_sent
     a_token_that_has_expired_is_refused_once
     a_trailing_comma_is_an_error_that_shows_none_of_the_file
     a_truncated_file_is_an_error_that_shows_none_of_it
+    a_uri_profile_gives_a_session
+    a_uri_profile_with_something_that_is_no_url_does_not_show_it
+    a_uri_profile_without_uri_lacks_it
     a_used_nonce_is_not_retried_twice
     a_used_nonce_is_retried_once
+    a_users_key_is_no_session_of_the_expected_role
+    a_vpcs_sts_that_cannot_be_connected_to_gives_way_to_nobody
     a_wrong_secret_is_told_and_the_string_to_sign_is_not
     an_access_key_pair_of_the_environment_is_used
     an_accounts_own_key_is_told_to_be_a_ram_users
@@ -159,21 +184,49 @@ cases! {
     an_external_id_with_a_space_in_the_environment_makes_no_request
     an_id_of_one_family_and_a_secret_of_another_are_no_pair
     an_id_without_its_secret_stops_the_chain
-    an_ini_file_is_read_and_its_secret_taken_as_it_stands
-    an_ini_file_named_by_the_variable_has_to_be_there
-    an_ini_file_with_an_open_section_is_named_by_its_line
-    an_ini_file_with_its_ending_is_read_too
-    an_ini_role_is_assumed
-    an_ini_role_that_is_refused_keeps_its_key_in
-    an_ini_section_that_is_disabled_is_not_configured
-    an_ini_section_without_its_secret_lacks_it
-    an_instance_role_profile_is_asked_for_in_earnest
-    an_instance_role_profile_off_the_cloud_has_failed
-    an_instance_role_profile_with_a_name_that_none_has_is_not_asked
-    an_oidc_profile_is_used_with_all_its_members
-    an_oidc_profile_that_is_refused_says_so
-    an_oidc_profile_whose_file_is_no_token_sends_nothing
-    an_oidc_profile_without_its_token_file_lacks_it
+    an_identity_that_sts_does_not_tell_is_not_handed_out
+    an_incomplete_answer_of_a_credentials_uri_is_not_shown
+    an_ini_file_with_its_ending_is_read
+    an_ini_instance_role_is_given
+    an_ini_instance_role_that_is_a_path_makes_no_request
+    an_ini_instance_role_that_is_not_attached_is_an_error
+    an_ini_instance_role_without_name_is_the_attached_one
+    an_ini_key_without_secret_lacks_it
+    an_ini_oidc_role_exchanges_its_token
+    an_ini_oidc_role_with_something_else_in_its_token_file_does_not_show_it
+    an_ini_oidc_role_without_token_file_lacks_it
+    an_ini_role_is_asked_for_once_in_its_life
+    an_ini_role_is_assumed_with_all_its_keys
+    an_ini_role_that_is_no_arn_makes_no_request
+    an_ini_role_without_role_lacks_it
+    an_ini_section_without_enable_is_enabled_and_the_name_without_ending_comes_first
+    an_ini_section_without_its_bracket_is_named_by_its_line
+    an_ini_session_is_used_with_its_token
+    an_ini_session_that_has_ended_is_refused_once
+    an_ini_session_without_token_lacks_it
+    an_ini_type_that_gives_no_key_is_named
+    an_instance_profile_gives_the_role_that_it_names
+    an_instance_profile_on_an_instance_without_role_is_an_error
+    an_instance_profile_with_a_path_for_a_name_makes_no_request
+    an_instance_profile_with_metadata_disabled_is_an_error
+    an_instance_profile_without_name_gives_the_attached_role
+    an_instance_that_knows_its_firmware_is_given_the_full_time
+    an_instance_without_role_that_nobody_asked_for_is_passed_over
+    an_instance_without_the_role_that_was_asked_for_is_an_error
+    an_instances_role_assumes_another_where_the_instance_is
+    an_instances_role_goes_where_the_profile_says
+    an_instances_role_that_may_not_assume_keeps_its_session_in
+    an_instances_role_with_a_malformed_role_makes_no_request
+    an_instances_role_without_the_other_role_lacks_it
+    an_oidc_profile_exchanges_its_token
+    an_oidc_profile_uses_its_session_name_and_its_duration
+    an_oidc_profile_with_something_else_in_its_token_file_does_not_show_it
+    an_oidc_profile_without_token_file_lacks_it
+    an_oidc_role_that_does_not_trust_the_token_is_told_the_condition
+    an_oidc_token_file_that_is_not_there_is_an_error
+    an_oidc_token_file_with_something_else_in_it_is_not_shown
+    an_oidc_token_that_has_expired_says_so_without_a_request
+    an_sts_that_a_pod_cannot_connect_to_is_no_reason_for_the_nodes_role
     an_sts_that_cannot_be_connected_to_is_unreachable
     an_sts_that_never_answers_is_given_up_after_10_seconds
     an_sts_that_takes_too_long_is_unreachable
@@ -192,25 +245,33 @@ cases! {
     config_file_that_names_no_file_is_an_error
     config_json_comes_before_the_ini_file
     credentials_file_names_another_ini_file
+    credentials_file_that_names_no_file_is_an_error
     each_mode_of_a_later_version_is_named_with_its_profile
+    ecs_metadata_disabled_as_1_means_nothing
+    imdsv1_disabled_as_1_means_nothing
+    metadata_asked_for_in_code_and_disabled_by_the_variable_is_an_error
+    metadata_asked_for_in_code_is_given_its_full_time
     metadata_comes_before_the_credentials_uri
     metadata_disabled_alone_configures_nothing
     metadata_that_code_excludes_has_no_account
-    metadata_that_is_asked_for_by_its_role_is_used
+    metadata_that_is_asked_for_and_does_not_answer_is_an_error
     metadata_that_is_disabled_is_not_asked
-    metadata_that_nobody_asked_for_and_that_is_not_there_is_passed_over
-    metadata_that_refuses_a_token_is_never_asked_without_one
-    metadata_without_code_is_no_session_and_no_panic
+    metadata_that_was_not_there_is_not_looked_for_again_within_the_minute
+    metadata_whose_code_is_not_success_is_refused
+    metadata_without_code_is_no_session
+    metadata_without_expiration_is_no_session_and_shows_none_of_it
     modes_are_case_sensitive
     nothing_is_configured_and_every_provider_says_what_it_looked_at
+    numbers_that_are_null_count_as_unset
     oidc_comes_before_config_json
-    oidc_with_one_variable_of_three_lacks_the_others
+    oidc_uses_the_session_name_of_the_environment
+    oidc_with_one_variable_of_three_names_the_others
+    percent_and_hash_in_an_ini_secret_are_kept
     plain_http_elsewhere_has_to_be_allowed
     plain_http_in_a_variable_makes_no_request
     plain_http_is_for_loopback
     plain_http_that_was_not_allowed_says_how_to_allow_it
     profile_names_are_case_sensitive
-    profiles_in_a_circle_are_shown
     role_arn_alone_configures_nothing
     role_arn_belongs_to_oidc_when_a_token_file_is_named
     role_arn_belongs_to_oidc_when_an_oidc_provider_is_named
@@ -222,12 +283,14 @@ cases! {
     role_arn_turns_a_key_of_the_environment_into_a_session
     role_arn_works_with_the_imm_variables_too
     roles_chain_over_a_role_profile
-    roles_chain_over_profiles_to_any_depth
     roles_chain_over_the_role_of_the_environment
+    rrsa_variables_come_before_a_role_profile
     session_name_and_external_id_come_from_the_environment
+    spaces_in_a_policy_are_sent_as_spaces
     sts_endpoint_is_the_host_of_sts
     sts_region_chooses_the_host
     the_current_profile_of_config_json_is_used
+    the_default_section_of_the_ini_file_is_used
     the_documented_families_come_before_a_further_prefix
     the_endpoint_in_code_comes_before_the_variable
     the_environment_comes_before_config_json
@@ -236,12 +299,16 @@ cases! {
     the_imm_variables_are_the_second_family
     the_imm_variables_do_not_read_a_security_token
     the_ini_file_comes_before_metadata
+    the_instances_role_by_its_name_is_given
+    the_instances_role_is_found_with_a_token
     the_key_of_the_environment_stays_in_when_its_role_is_refused
     the_key_stays_in_when_a_session_cannot_be_renewed
     the_region_in_code_comes_before_the_variable
+    the_role_of_a_kubernetes_node_is_called_that
     the_string_to_sign_of_the_old_signature_is_not_told_either
     the_variable_chooses_the_profile
     the_variables_fill_what_a_role_profile_leaves_empty
+    three_roles_chain_and_the_last_one_is_handed_out
     try_next_never_leaves_a_kept_provider
     try_next_never_skips_the_role_that_was_asked_for
     try_next_passes_over_a_half_set_environment_with_a_warning

@@ -1,6 +1,6 @@
 //! Runs a case, and says everything that is otherwise than the case has it.
 
-use alibabacloud_credentials::{Account, Credentials, DefaultCredentialChain, Error, Explanation, OnFailure};
+use alibabacloud_credentials::{Account, Credentials, DefaultCredentialChain, Error, Explanation, OnFailure, Outcome};
 use chrono::DateTime;
 
 use crate::case::{Expected, Failure, Folder, Options, Step, WantedCredentials, WantedError};
@@ -17,7 +17,7 @@ pub(crate) enum Verdict {
 
 /// Runs the case in this folder.
 pub(crate) fn run(name: &str, mut folder: Folder) -> Verdict {
-    let undeclared = folder.undeclared_secrets();
+    let undeclared = crate::declared::undeclared_secrets(&folder);
     if !undeclared.is_empty() {
         return Verdict::Fails(vec![format!("secrets that the case does not declare: {undeclared:?}")]);
     }
@@ -83,6 +83,12 @@ fn chain(options: &Options, world: &World) -> DefaultCredentialChain {
     if let Some(role) = &options.assume_role {
         builder = builder.assume_role(role.to_assume());
     }
+    if let Some(account) = &options.expect_account {
+        builder = builder.expect_account(account);
+    }
+    if let Some(role) = &options.expect_role {
+        builder = builder.expect_role(role);
+    }
     if options.on_failure == Failure::TryNext {
         builder = builder.on_failure(OnFailure::TryNext);
     }
@@ -115,10 +121,23 @@ fn ask(chain: &DefaultCredentialChain, world: &World, step: &Step, exposed: &mut
     if sent != step.requests {
         wrong.push(format!("{sent} requests were made and not {}", step.requests));
     }
-    let (shown, logs) = (explanation.to_string(), world.logs());
+    let (shown, logs) = (flat(&explanation.to_string()), world.logs());
     contains(&mut wrong, "the explanation", &shown, &step.explanation_contains);
+    if let Some(notes) = &step.notes {
+        let has = &explanation.notes;
+        let same = has.len() == notes.len() && has.iter().zip(notes).all(|(has, part)| has.contains(part.as_str()));
+        if !same {
+            wrong.push(format!("the notes are {has:#?} and not {notes:?}"));
+        }
+    }
     contains(&mut wrong, "the log", &logs, &step.logs_contain);
     wrong
+}
+
+/// The tree without its branches and line breaks.
+fn flat(tree: &str) -> String {
+    let words = tree.split_whitespace().filter(|word| *word != "│");
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn contains(wrong: &mut Vec<String>, what: &str, text: &str, parts: &[String]) {
@@ -187,18 +206,26 @@ fn compare_accounts(wanted: &[Vec<String>], has: &[Account]) -> Vec<String> {
             wrong.push(format!("account {at} of the case lacks provider or outcome"));
             continue;
         };
-        let is = serde_json::to_value(has.outcome).map(|value| value.as_str().unwrap_or_default().to_owned());
-        if has.provider != *provider || !is.is_ok_and(|is| is == *outcome) {
+        let is = match has.outcome {
+            Outcome::NotReached if has.hidden => "hidden",
+            Outcome::NotReached => "not_reached",
+            Outcome::NotConfigured => "not_configured",
+            Outcome::Failed => "failed",
+            Outcome::Used => "used",
+            _ => "?",
+        };
+        // What was asked took no time by this clock, or some; what was not has none.
+        let asked = has.outcome != Outcome::NotReached;
+        if has.provider != *provider || is != outcome || has.spent.is_some() != asked {
             wrong.push(format!("account {at} is {has:?} and not {wanted:?}"));
         }
-        let code = has.code.iter().map(|code| format!(" ({code})"));
-        let account: String = has.detail.iter().cloned().chain(code).collect();
-        contains(
-            &mut wrong,
-            &format!("{provider}'s account"),
-            if account.is_empty() { "(none)" } else { &account },
-            parts,
-        );
+        let text = [("", &has.detail), ("code ", &has.code), ("→ ", &has.remedy)];
+        let text = text.iter().filter_map(|(before, part)| Some(format!("{before}{}", part.as_ref()?)));
+        let text = text.collect::<Vec<_>>().join(" ");
+        contains(&mut wrong, &format!("{provider}'s account"), &text, parts);
+        if has.detail.is_none() {
+            wrong.push(format!("{provider}'s account says nothing"));
+        }
     }
     wrong
 }

@@ -122,6 +122,7 @@ impl World {
         match change {
             File::Removed => std::fs::remove_file(&path)?,
             File::Json(value) => self.write(&path, value.to_string().as_bytes())?,
+            File::Text(text) => self.write(&path, text.as_bytes())?,
             File::Size(size) => self.write(&path, &vec![b' '; *size])?,
             File::Directory => std::fs::create_dir(&path)?,
             File::Unreadable => {
