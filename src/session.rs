@@ -21,7 +21,8 @@ pub(crate) struct Origin<'a> {
 }
 
 impl Origin<'_> {
-    fn without(&self, what: &str) -> Error {
+    /// An answer that lacks something. It is named, and nothing else is.
+    pub(crate) fn without(&self, what: &str) -> Error {
         Error::new(ErrorKind::InvalidResponse, format!("{} answered {} without {what}", self.host, self.asked))
             .with_code("InvalidResponse")
     }

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header};
-use serde::Deserialize;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use serde_json::Value;
 
 use super::{OidcToken, ProvideOidcToken};
 use crate::context::{Context, SendOptions, shown_path};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::provider::BoxFuture;
+use crate::rpc;
+use crate::session::Origin;
 use crate::sign::percent_encode;
 
 /// A file, as Kubernetes projects it. It is read anew each time: the kubelet swaps it well before its token expires.
@@ -113,10 +115,6 @@ impl GitHubActionsToken {
     }
 
     async fn fetch(&self, context: &Context) -> Result<OidcToken, Error> {
-        #[derive(Deserialize)]
-        struct Answer {
-            value: String,
-        }
         let variable = |name: &'static str| {
             context.env(name)?.ok_or_else(|| {
                 let error = Error::failed(format!("{name} is unset")).with_code("OidcTokenMissing");
@@ -143,15 +141,17 @@ impl GitHubActionsToken {
         value.set_sensitive(true);
         request.headers_mut().insert(header::AUTHORIZATION, value);
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        let answer = context.send(request, SendOptions::default()).await.map_err(|error| {
-            Error::new(ErrorKind::Unreachable, format!("GitHub's token endpoint gave no answer: {error}"))
-                .with_code("OidcTokenMissing")
-        })?;
-        if !answer.status().is_success() {
-            return Err(wrong("refused").with_http_status(answer.status().as_u16()));
+        let origin = Origin { host: "GitHub's token endpoint", asked: "GET", within: "" };
+        let answer = context.send(request, SendOptions::default()).await;
+        let answer = answer.map_err(|error| rpc::no_answer(origin.host, origin.asked, &error))?;
+        if answer.status() != StatusCode::OK {
+            let remedy = "check that the job has `permissions: id-token: write`";
+            return Err(origin.refused(answer.status(), answer.headers()).with_remedy(remedy));
         }
-        let answer: Answer = serde_json::from_slice(answer.body()).map_err(|_| wrong("answered without a token"))?;
-        Ok(OidcToken::new(answer.value))
+        // A structure would be read from a list, too.
+        let body = serde_json::from_slice::<Value>(answer.body()).unwrap_or_default();
+        let token = body.get("value").and_then(Value::as_str);
+        token.map(OidcToken::new).ok_or_else(|| origin.without("a token"))
     }
 }
 
