@@ -99,9 +99,13 @@ impl DefaultCredentialChain {
             Some(known) => known,
             None => self.refresher.credentials().await,
         };
+        self.explained(&result)
+    }
+
+    pub(crate) fn explained(&self, result: &Result<Credentials, Error>) -> Explanation {
         let accounts = self.chain.accounts();
-        let notes = notes(&self.sts.context, &result, &accounts);
-        Explanation::new(&result, accounts, notes)
+        let notes = notes(&self.sts.context, result, &accounts);
+        Explanation::new(result, accounts, notes)
     }
 
     /// The region, as far as it is known: given in code, else `ALIBABA_CLOUD_REGION_ID` or `ALIBABA_CLOUD_STS_REGION`, else

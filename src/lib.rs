@@ -35,7 +35,8 @@
 //!   clock set back revives a dead session. See [`Refresher`].
 //! * **One refresh at a time**, whoever asks, with a back-off that knows the deadline; all who wait share its result. It
 //!   runs on a thread of the crate's own, so it works on any executor or none, and a caller that gives up harms nobody.
-//! * **Secrets stay in.** No secret, token, signature or response body in `Debug`, errors, logs or URLs.
+//! * **Secrets stay in.** No secret, token, signature or response body in `Debug`, errors, logs or URLs. The one URL that has
+//!   to hold them, [a presigned one](Refresher::presigned_oss_url), has a type that does not print it.
 //! * **Errors that teach.** Each says which provider, what it tried, what came back and what to do: see [`Error`].
 //! * **A warm read costs nothing to speak of**: no lock, no allocation, no system call.
 //!
@@ -51,7 +52,7 @@
 //!     .assume_role(AssumeRole::new("acs:ram::1234567890123456:role/media").session_name("job-7"))
 //!     .build();
 //!
-//! // A presigned URL must not outlive its credential.
+//! // For work that takes long: what is left of it is enough, or it is an error.
 //! let credentials = chain.refresher().credentials_valid_for(Duration::from_secs(1800)).await?;
 //!
 //! // Borrow it without waiting, from synchronous code too.
@@ -74,6 +75,7 @@
 //! |---|---|
 //! | `reqwest` (default) | the HTTP client, with rustls and ring in its own configuration: no process-wide TLS provider |
 //! | `openapi` (default) | [`OpenApiClient`] |
+//! | `blocking` | the chain from synchronous code: `credentials_blocking` and its like, on [`DefaultCredentialChain`], [`Refresher`] and `OpenApiClient` |
 //! | `aws-lc-rs`, `native-tls` | other TLS libraries for the HTTP client |
 //! | `test-util` | `TestClock` |
 //!
@@ -83,6 +85,8 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(feature = "blocking")]
+mod blocking;
 mod chain;
 mod context;
 mod credentials;
@@ -95,6 +99,7 @@ mod notes;
 mod oidc;
 #[cfg(feature = "openapi")]
 mod openapi;
+mod presign;
 mod profile;
 mod provider;
 mod providers;

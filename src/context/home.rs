@@ -32,6 +32,9 @@ impl fmt::Debug for Home {
 
 thread_local! {
     static HERE: Cell<bool> = const { Cell::new(false) };
+    /// Whether a spawner's executor is running one of our tasks on this thread.
+    #[cfg(feature = "blocking")]
+    static GUEST: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The running thread's queue, and the process it lives in: a child after `fork` has the queue and not the thread.
@@ -41,6 +44,9 @@ impl Home {
     /// Runs `task` to its end, whatever becomes of the caller. A task that cannot be started is dropped.
     pub(crate) fn spawn(&self, task: Task) {
         match self {
+            #[cfg(feature = "blocking")]
+            Self::Custom(spawn) => spawn(Box::pin(as_guest(task))),
+            #[cfg(not(feature = "blocking"))]
             Self::Custom(spawn) => spawn(task),
             Self::Thread => {
                 let mut thread = THREAD.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,10 +96,32 @@ impl Home {
         HERE.with(Cell::get)
     }
 
+    /// Whether a refresh is what this thread is doing: it must not wait for one.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn is_refreshing() -> bool {
+        Self::is_here() || GUEST.with(Cell::get)
+    }
+
     /// Whose child this is: everything tied to the home thread is void in another process.
     pub(crate) fn process() -> u32 {
         std::process::id()
     }
+}
+
+/// Marks the thread while `task` runs on it.
+#[cfg(feature = "blocking")]
+async fn as_guest(mut task: Task) {
+    struct Leave(bool);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            GUEST.with(|guest| guest.set(self.0));
+        }
+    }
+    std::future::poll_fn(|cx| {
+        let _leave = Leave(GUEST.with(|guest| guest.replace(true)));
+        task.as_mut().poll(cx)
+    })
+    .await;
 }
 
 fn live(mut tasks: mpsc::UnboundedReceiver<Task>) {

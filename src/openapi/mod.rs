@@ -195,8 +195,17 @@ impl OpenApiClient {
     /// map. So too, for IMM's operations, for a count that is not a whole number of 64 bits (a float may have lost some
     /// of it already), and for a list or object in place of a plain value; the code is `InvalidParameter.<name>`.
     pub async fn call_json<P: Serialize + ?Sized>(&self, action: &str, parameters: &P) -> Result<Answer, Error> {
-        let texts = parameters::texts(self.0.is_imm(), action, parameters)?;
+        let texts = self.texts(action, parameters)?;
         self.call(action, texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))).await
+    }
+
+    /// The fields as the texts that are sent.
+    pub(crate) fn texts<P: Serialize + ?Sized>(
+        &self,
+        action: &str,
+        parameters: &P,
+    ) -> Result<Vec<(String, String)>, Error> {
+        parameters::texts(self.0.is_imm(), action, parameters)
     }
 
     async fn attempts(&self, action: &str, query: &[(&str, &str)], form: &[(&str, &str)]) -> Result<Answer, Error> {

@@ -270,7 +270,6 @@ impl Refresher {
     }
 
     /// The outside world that it lives in.
-    #[cfg(feature = "openapi")]
     pub(crate) fn context(&self) -> &Context {
         &self.0.context
     }

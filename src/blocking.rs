@@ -1,0 +1,190 @@
+//! The same from synchronous code: the calling thread waits, the crate's own thread does the work.
+//!
+//! There is no second implementation here. A refresh runs on a thread of its own whoever asks, so all that synchronous
+//! code needs is a way to wait for it: the smallest executor there is, which parks.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use crate::context::Home;
+use crate::credentials::Credentials;
+use crate::default_chain::DefaultCredentialChain;
+use crate::error::{Error, ErrorKind};
+use crate::explain::Explanation;
+use crate::refresh::Refresher;
+use crate::sts::CallerIdentity;
+
+/// For synchronous code (feature `blocking`). These block the calling thread until they have an answer, with or without
+/// a runtime around: inside one they block the worker, so `async` code awaits the methods without `_blocking`.
+///
+/// A provider that calls one would wait for itself: it gets [`ErrorKind::Failed`] with the code `WouldDeadlock`. Where
+/// [`ContextBuilder::spawn`](crate::ContextBuilder::spawn) runs refreshes on the very runtime whose only thread is
+/// blocked, nothing can end the wait.
+impl Refresher {
+    /// [`credentials`](Self::credentials), for synchronous code. A warm read does not wait.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `WouldDeadlock` inside a provider.
+    pub fn credentials_blocking(&self) -> Result<Credentials, Error> {
+        may_block()?;
+        block_on(self.credentials())
+    }
+
+    /// [`credentials_valid_for`](Self::credentials_valid_for), for synchronous code.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `WouldDeadlock` inside a provider.
+    pub fn credentials_valid_for_blocking(&self, lifetime: Duration) -> Result<Credentials, Error> {
+        may_block()?;
+        block_on(self.credentials_valid_for(lifetime))
+    }
+}
+
+/// For synchronous code (feature `blocking`): see [`Refresher::credentials_blocking`] for what it does inside a runtime.
+///
+/// ```no_run
+/// use alibabacloud_credentials::DefaultCredentialChain;
+///
+/// fn main() -> Result<(), alibabacloud_credentials::Error> {
+///     let credentials = DefaultCredentialChain::shared().credentials_blocking()?;
+///     println!("{credentials:?}");
+///     Ok(())
+/// }
+/// ```
+impl DefaultCredentialChain {
+    /// [`credentials`](Self::credentials), for synchronous code. A warm read does not wait.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `WouldDeadlock` inside a provider.
+    pub fn credentials_blocking(&self) -> Result<Credentials, Error> {
+        self.refresher().credentials_blocking()
+    }
+
+    /// [`Refresher::credentials_valid_for`], for synchronous code.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `WouldDeadlock` inside a provider.
+    pub fn credentials_valid_for_blocking(&self, lifetime: Duration) -> Result<Credentials, Error> {
+        self.refresher().credentials_valid_for_blocking(lifetime)
+    }
+
+    /// [`explain`](Self::explain), for synchronous code. Inside a provider it waits for nothing, and reports what is known.
+    pub fn explain_blocking(&self) -> Explanation {
+        let result = self.refresher().known().unwrap_or_else(|| self.refresher().credentials_blocking());
+        self.explained(&result)
+    }
+
+    /// [`caller_identity`](Self::caller_identity), for synchronous code.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `WouldDeadlock` inside a provider.
+    pub fn caller_identity_blocking(&self) -> Result<CallerIdentity, Error> {
+        let chain = self.clone();
+        at_home(async move { chain.caller_identity().await })
+    }
+}
+
+/// For synchronous code (feature `blocking`). The call runs on the crate's own thread, which has the runtime that the HTTP
+/// client needs; all blocking calls of a process share it.
+#[cfg(feature = "openapi")]
+impl crate::OpenApiClient {
+    /// [`call`](Self::call), for synchronous code.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `WouldDeadlock` inside a provider.
+    pub fn call_blocking<'a>(
+        &self,
+        action: &str,
+        parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<crate::Answer, Error> {
+        let (client, action) = (self.clone(), action.to_owned());
+        let parameters: Vec<(String, String)> =
+            parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        at_home(async move {
+            let parameters: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            client.call(&action, parameters).await
+        })
+    }
+
+    /// [`call_json`](Self::call_json), for synchronous code.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `WouldDeadlock` inside a provider.
+    pub fn call_json_blocking<P: serde::Serialize + ?Sized>(
+        &self,
+        action: &str,
+        parameters: &P,
+    ) -> Result<crate::Answer, Error> {
+        let texts = self.texts(action, parameters)?;
+        self.call_blocking(action, texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+    }
+}
+
+/// Whether this thread may wait for a refresh: not the one that runs them.
+fn may_block() -> Result<(), Error> {
+    if !Home::is_refreshing() {
+        return Ok(());
+    }
+    let message = "a blocking call on the thread that refreshes credentials would wait for itself";
+    let error = Error::new(ErrorKind::Failed, message).with_code("WouldDeadlock").permanent();
+    Err(error.with_remedy("in a provider, await the method without `_blocking`"))
+}
+
+/// Runs `work` where there is a runtime for its requests, and waits for it.
+fn at_home<T: Send + 'static>(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, Error> {
+    may_block()?;
+    block_on(Home::Thread.run(work)).unwrap_or_else(|_| {
+        let message = "the call was dropped before it ended: it panicked, or its thread could not be started";
+        Err(Error::new(ErrorKind::Failed, message).with_code("CallDropped"))
+    })
+}
+
+/// One wait's own signal. Not `thread::park`: its token can be taken by whatever else parks this thread meanwhile.
+#[derive(Default)]
+struct Signal {
+    woken: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_one();
+    }
+}
+
+impl Signal {
+    fn wait(&self) {
+        let woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut woken = self.changed.wait_while(woken, |woken| !*woken).unwrap_or_else(PoisonError::into_inner);
+        *woken = false;
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    // A task that has used up its budget is told "not yet" by tokio's channels until it yields, which this never does.
+    let mut future = pin!(tokio::task::coop::unconstrained(future));
+    // A warm read is ready at once, and costs no signal.
+    if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        return value;
+    }
+    let signal = Arc::new(Signal::default());
+    let waker = Waker::from(Arc::clone(&signal));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => signal.wait(),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! A URL that carries its own signature: whoever holds it may make that one request until it ends.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use zeroize::Zeroizing;
+
+use super::{ALGORITHM, Request, date};
+use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind};
+use crate::sts::check_region;
+
+/// The longest that OSS lets a URL of version 4 live.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What the signature itself puts into the query.
+const OURS: [&str; 7] = [
+    "x-oss-additional-headers",
+    "x-oss-credential",
+    "x-oss-date",
+    "x-oss-expires",
+    "x-oss-security-token",
+    "x-oss-signature",
+    "x-oss-signature-version",
+];
+
+/// A presigned URL: a secret, since it is all that its holder needs. `Debug` shows only the host, there is no `Display`,
+/// and it is zeroized when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PresignedUrl {
+    url: Zeroizing<String>,
+    host: String,
+}
+
+impl PresignedUrl {
+    /// The URL. Do not log it.
+    pub fn as_str(&self) -> &str {
+        &self.url
+    }
+}
+
+impl fmt::Debug for PresignedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresignedUrl").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+impl Request<'_> {
+    /// The URL that makes this request, signed at `at`, for `lifetime` in whole seconds (a fraction is dropped).
+    ///
+    /// `host` is where the object is found: `<bucket>.oss-cn-hangzhou.aliyuncs.com`, or a domain that is bound to the
+    /// bucket; HTTPS (`http://` for loopback). Whoever uses the URL has to send the signed ones of `headers` as they stand here.
+    ///
+    /// It works no longer than `credentials` do; those of a session end sooner than people think. To have a session
+    /// renewed for it, see [`Refresher::presigned_oss_url`](crate::Refresher::presigned_oss_url).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] for a lifetime below a second or above 7 days, a host or region that is none, or a query
+    /// parameter that the signature sets itself. [`ErrorKind::TooShort`] when `credentials` end before the URL would.
+    ///
+    /// ```
+    /// # use std::time::{Duration, SystemTime};
+    /// use alibabacloud_credentials::{Credentials, sign::oss4};
+    ///
+    /// let request = oss4::Request {
+    ///     method: "GET",
+    ///     bucket: "media",
+    ///     key: "films/a b.mp4",
+    ///     region: "cn-hangzhou",
+    ///     query: &[],
+    ///     headers: &[],
+    ///     additional_headers: &[],
+    /// };
+    /// let key = Credentials::new("ak", "sk");
+    /// # let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_702_781_677);
+    /// let url = request.presigned_url("media.oss-cn-hangzhou.aliyuncs.com", now, Duration::from_secs(600), &key)?;
+    /// assert!(url.as_str().starts_with("https://media.oss-cn-hangzhou.aliyuncs.com/films/a%20b.mp4?x-oss-credential=ak%2F"));
+    /// # Ok::<(), alibabacloud_credentials::Error>(())
+    /// ```
+    pub fn presigned_url(
+        &self,
+        host: &str,
+        at: SystemTime,
+        lifetime: Duration,
+        credentials: &Credentials,
+    ) -> Result<PresignedUrl, Error> {
+        let endpoint = self.check_presigned(host, lifetime)?;
+        if let Some(end) = credentials.expiration() {
+            let remaining = end.duration_since(at).unwrap_or_default();
+            if remaining < lifetime {
+                let message = format!(
+                    "the credential lasts {} s more, and the URL was to last {} s",
+                    remaining.as_secs(),
+                    lifetime.as_secs()
+                );
+                return Err(Error::new(ErrorKind::TooShort, message).with_code("TooShort").with_granted(remaining));
+            }
+        }
+        Ok(self.presign(&endpoint, at, lifetime, credentials))
+    }
+
+    /// What can be told without a credential.
+    pub(crate) fn check_presigned(&self, host: &str, lifetime: Duration) -> Result<Endpoint, Error> {
+        if !(Duration::from_secs(1)..=LONGEST).contains(&lifetime) {
+            let message = "a presigned URL lasts at least 1 s, and at most 7 days";
+            return Err(Error::invalid_input(message).with_code("InvalidLifetime"));
+        }
+        check_region(self.region)?;
+        let taken = |name: &&str| OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours));
+        if let Some(name) = self.query.iter().map(|(name, _)| *name).find(taken) {
+            let message = format!("the signature sets the query parameter {} itself", name.to_ascii_lowercase());
+            return Err(Error::invalid_input(message).with_code("ReservedParameter"));
+        }
+        Endpoint::parse(host, false)
+    }
+
+    /// The URL, whatever the credential's end.
+    pub(crate) fn presign(
+        &self,
+        endpoint: &Endpoint,
+        at: SystemTime,
+        lifetime: Duration,
+        credentials: &Credentials,
+    ) -> PresignedUrl {
+        let date = date(at);
+        let credential = format!("{}/{}", credentials.access_key_id(), self.scope(&date));
+        let seconds = lifetime.as_secs().to_string();
+        let additional = self.additional().join(";");
+        let mut more = vec![
+            ("x-oss-signature-version", ALGORITHM),
+            ("x-oss-credential", credential.as_str()),
+            ("x-oss-date", date.as_str()),
+            ("x-oss-expires", seconds.as_str()),
+        ];
+        if !additional.is_empty() {
+            more.push(("x-oss-additional-headers", additional.as_str()));
+        }
+        more.extend(credentials.security_token().map(|token| ("x-oss-security-token", token)));
+        let query = Zeroizing::new(self.query_of(&more));
+        let signature = self.signature(&query, &date, credentials.access_key_secret());
+
+        let host = endpoint.host();
+        // A byte of the key takes up to three; what is large enough is never moved, so no copy stays behind.
+        let length = host.len() + 3 * self.key.len() + query.len() + signature.len() + 32;
+        let mut url = Zeroizing::new(String::with_capacity(length));
+        for part in [endpoint.scheme(), "://", host, "/"] {
+            url.push_str(part);
+        }
+        self.write_key(&mut |part| url.push_str(part));
+        for part in ["?", &query, "&x-oss-signature=", &signature] {
+            url.push_str(part);
+        }
+        PresignedUrl { url, host: host.to_owned() }
+    }
+}
