@@ -3,14 +3,17 @@
 #![allow(clippy::unwrap_used)]
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alibabacloud_credentials::{
-    AssumeRole, Clock, Context, Credentials, DefaultCredentialChain, Error, ErrorKind, OpenApiClient, Refresher,
-    TestClock, provider_fn,
+    AssumeRole, BoxFuture, Clock, Context, Credentials, DefaultCredentialChain, Error, ErrorKind, HttpError,
+    HttpErrorKind, HttpSend, OpenApiClient, Refresher, SendOptions, TestClock, provider_fn,
 };
 use alibabacloud_emulator::account::{self, AccessKey};
 use alibabacloud_emulator::{Emulator, Fault};
+use bytes::Bytes;
 
 const IMM_ROLE: &str = "acs:ram::1234567890123456:role/imm-role";
 
@@ -224,6 +227,41 @@ async fn throttling_and_unavailability_are_waited_out_three_attempts_in_all() {
     let error = drive(&clock, imm.call("ListProjects", [])).await.unwrap_err();
     assert_eq!((error.code(), error.http_status()), (Some("ServiceUnavailable"), Some(503)));
     assert_eq!(statuses(&emulator, "ListProjects").len(), 6);
+}
+
+/// Fails in one way, and counts.
+struct Broken(HttpErrorKind, Arc<AtomicUsize>);
+
+impl HttpSend for Broken {
+    fn send(
+        &self,
+        _request: http::Request<Bytes>,
+        _options: SendOptions,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::ready(Err(HttpError::new(self.0, "broken"))))
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_repeated_only_when_it_was_surely_never_sent() {
+    let kinds = [
+        (HttpErrorKind::Connect, 3),
+        (HttpErrorKind::ConnectTimeout, 3),
+        (HttpErrorKind::Timeout, 1),
+        (HttpErrorKind::Tls, 1),
+        (HttpErrorKind::TooLarge, 1),
+        (HttpErrorKind::Other, 1),
+    ];
+    for (kind, attempts) in kinds {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let clock = TestClock::new(std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        let context = Context::builder().clock(clock.clone()).http(Broken(kind, Arc::clone(&sent))).build();
+        let key = Refresher::builder(Credentials::new("an-id", "fake-secret")).context(context).build();
+        let imm = OpenApiClient::imm("cn-hangzhou", key);
+        assert!(drive(&clock, imm.call("CreateProject", [("ProjectName", "p")])).await.is_err());
+        assert_eq!(sent.load(Ordering::SeqCst), attempts, "{kind:?}");
+    }
 }
 
 #[tokio::test]

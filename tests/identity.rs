@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use alibabacloud_credentials::{
-    AssumeRole, BoxFuture, Context, DefaultCredentialChain, DefaultCredentialChainBuilder, ErrorKind, HttpError,
-    HttpErrorKind, HttpSend, Outcome, SendOptions,
+    AssumeRole, BoxFuture, Context, ContextBuilder, DefaultCredentialChain, DefaultCredentialChainBuilder, ErrorKind,
+    HttpError, HttpErrorKind, HttpSend, Outcome, SendOptions, TestClock,
 };
 use alibabacloud_emulator::{Emulator, account};
 use bytes::Bytes;
@@ -99,22 +100,63 @@ impl HttpSend for Hosts {
     }
 }
 
+const GLOBAL: &str = "sts.aliyuncs.com";
+const REGIONAL: &str = "sts.cn-hangzhou.aliyuncs.com";
+
 fn over(hosts: &Hosts, more: &[(&str, &str)]) -> DefaultCredentialChainBuilder {
+    under(hosts, Context::builder(), more)
+}
+
+fn under(hosts: &Hosts, world: ContextBuilder, more: &[(&str, &str)]) -> DefaultCredentialChainBuilder {
     let mut env = vec![("ALIBABA_CLOUD_ACCESS_KEY_ID", "an-id"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "fake-secret")];
     env.extend(more);
-    let context = Context::builder().env(env).http(hosts.clone()).build();
+    let context = world.env(env).http(hosts.clone()).build();
     DefaultCredentialChain::builder().context(context).assume_role(AssumeRole::new("acs:ram::100:role/media"))
 }
 
 #[tokio::test]
 async fn a_region_whose_sts_cannot_be_connected_to_falls_back_to_the_global_host_and_that_is_remembered() {
-    let hosts = Hosts { reachable: Arc::new(Mutex::new(vec!["sts.aliyuncs.com"])), ..Hosts::default() };
-    let chain = over(&hosts, &[("ALIBABA_CLOUD_STS_REGION", "cn-hangzhou")]).build();
-    let first = chain.credentials().await.unwrap();
-    chain.refresher().invalidate(&first);
-    chain.credentials().await.unwrap();
-    assert_eq!(*hosts.tried.lock().unwrap(), ["sts.cn-hangzhou.aliyuncs.com", "sts.aliyuncs.com", "sts.aliyuncs.com"]);
-    assert_eq!(chain.region().as_deref(), Some("cn-hangzhou"));
+    // Refused, or packets dropped until the limit: either way nothing was sent.
+    for failure in [HttpErrorKind::Connect, HttpErrorKind::ConnectTimeout] {
+        let reachable = Arc::new(Mutex::new(vec![GLOBAL]));
+        let hosts = Hosts { reachable, failure: Some(failure), ..Hosts::default() };
+        let chain = over(&hosts, &[("ALIBABA_CLOUD_STS_REGION", "cn-hangzhou")]).build();
+        let first = chain.credentials().await.unwrap();
+        chain.refresher().invalidate(&first);
+        chain.credentials().await.unwrap();
+        assert_eq!(*hosts.tried.lock().unwrap(), [REGIONAL, GLOBAL, GLOBAL], "{failure:?}");
+        assert_eq!(chain.region().as_deref(), Some("cn-hangzhou"));
+    }
+}
+
+/// Asks anew, whatever was had before.
+async fn served_by(chain: &DefaultCredentialChain, hosts: &Hosts) -> Option<String> {
+    if let Some(used) = chain.refresher().cached() {
+        chain.refresher().invalidate(&used);
+    }
+    hosts.tried.lock().unwrap().clear();
+    let answer = chain.credentials().await;
+    answer.ok().and_then(|_| hosts.tried.lock().unwrap().last().cloned())
+}
+
+#[tokio::test]
+async fn a_host_that_did_not_answer_is_not_the_one_that_is_remembered() {
+    let hosts = Hosts::default();
+    let clock = TestClock::new(std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+    let chain = under(&hosts, Context::builder().clock(clock.clone()), &[("ALIBABA_CLOUD_STS_REGION", "cn-hangzhou")]);
+    let chain = chain.build();
+    let now_reachable = |names: &[&'static str]| {
+        *hosts.reachable.lock().unwrap() = names.to_vec();
+        clock.advance(Duration::from_secs(60));
+    };
+    assert_eq!(served_by(&chain, &hosts).await, None);
+    assert_eq!(*hosts.tried.lock().unwrap(), [REGIONAL, GLOBAL], "an outage of both");
+    now_reachable(&[REGIONAL]);
+    assert_eq!(served_by(&chain, &hosts).await.as_deref(), Some(REGIONAL), "the regional one is back alone");
+    now_reachable(&[GLOBAL]);
+    assert_eq!(served_by(&chain, &hosts).await.as_deref(), Some(GLOBAL));
+    now_reachable(&[REGIONAL]);
+    assert_eq!(served_by(&chain, &hosts).await.as_deref(), Some(REGIONAL), "the remembered one is gone");
 }
 
 #[tokio::test]

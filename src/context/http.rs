@@ -74,6 +74,13 @@ pub enum HttpErrorKind {
     Other,
 }
 
+impl HttpErrorKind {
+    /// Whether nothing was sent: a repetition, also elsewhere, cannot do twice what was asked once.
+    pub(crate) fn is_unconnected(self) -> bool {
+        matches!(self, Self::Connect | Self::ConnectTimeout)
+    }
+}
+
 impl HttpError {
     /// An error with a message that holds no URL and no secret.
     pub fn new(kind: HttpErrorKind, message: impl Into<String>) -> Self {

@@ -13,7 +13,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 pub use self::answer::Answer;
-use crate::context::{CallerSender, Context, HttpErrorKind, SendOptions};
+use crate::context::{CallerSender, Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
@@ -254,7 +254,7 @@ impl OpenApiClient {
             Ok(response) => rpc::read(call, response, &credentials.secrets()).map(Answer),
             Err(error) => {
                 // Only a connection that was never made leaves no doubt whether the call was carried out.
-                let never_sent = error.kind() == HttpErrorKind::Connect;
+                let never_sent = error.kind().is_unconnected();
                 let error = rpc::unreachable(call, &error);
                 Err(if never_sent { error } else { error.permanent() })
             }

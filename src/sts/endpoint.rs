@@ -61,10 +61,8 @@ impl StsEndpoint {
 /// Hosted in China, and reachable from everywhere.
 const GLOBAL: &str = "sts.aliyuncs.com";
 
-impl Hosts {
-    pub(crate) fn is_global(&self) -> bool {
-        self.first.host() == GLOBAL
-    }
+pub(crate) fn is_global(endpoint: &Endpoint) -> bool {
+    endpoint.host() == GLOBAL
 }
 
 /// The host of choice, and the one to try when the first cannot be connected to.

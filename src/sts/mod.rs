@@ -15,7 +15,7 @@ pub use self::assume_role::AssumeRole;
 use self::endpoint::Hosts;
 pub(crate) use self::endpoint::{ProfileEndpoint, StsEndpoint, check_region};
 pub use self::signature::StsSignature;
-use crate::context::{Context, HttpErrorKind, SendOptions};
+use crate::context::{Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::oidc::OidcToken;
@@ -35,7 +35,7 @@ pub(crate) struct Sts {
     made_up_name: Arc<OnceLock<String>>,
     /// The region that a profile, a token's issuer or the instance named.
     learned_region: Arc<Mutex<Option<String>>>,
-    /// Whether the global host was fallen back to: what worked is remembered.
+    /// Whether the global host answered last, where there is a regional one too.
     global: Arc<AtomicBool>,
 }
 
@@ -67,7 +67,7 @@ impl Sts {
 
     /// Whether nothing said so far which region's host to use.
     pub(crate) fn wants_region(&self) -> bool {
-        self.endpoint.resolve(&self.context, None).is_ok_and(|hosts| hosts.is_global())
+        self.endpoint.resolve(&self.context, None).is_ok_and(|hosts| endpoint::is_global(&hosts.first))
     }
 
     /// Keeps a region that a source named on the way.
@@ -164,14 +164,16 @@ impl Sts {
         inferred_region: Option<&str>,
         proof: Proof<'_>,
     ) -> Result<(Accepted, String), Error> {
-        let Hosts { mut first, mut then } = self.endpoint.resolve(&self.context, inferred_region)?;
-        if self.global.load(Ordering::Relaxed) {
-            // The other one was connected to last.
-            first = then.take().unwrap_or(first);
-        }
+        let Hosts { first, then } = self.endpoint.resolve(&self.context, inferred_region)?;
+        // The one that answered last comes first.
+        let (mut host, mut other) = match then {
+            Some(global) if self.global.load(Ordering::Relaxed) => (global, Some(first)),
+            then => (first, then),
+        };
+        let has_choice = other.is_some();
         let mut again = true;
         loop {
-            let call = Call { endpoint: &first, version: VERSION, action, query, form: proof.form() };
+            let call = Call { endpoint: &host, version: VERSION, action, query, form: proof.form() };
             let request = match (proof, self.signature) {
                 (Proof::Key(credentials), StsSignature::V3) => rpc::signed(&self.context, call, credentials)?,
                 (Proof::Key(credentials), StsSignature::V1) => rpc::signed_v1(&self.context, call, credentials)?,
@@ -182,17 +184,19 @@ impl Sts {
                 Err(error) => {
                     let failed = rpc::unreachable(call, &error);
                     // Nothing was sent, so nobody has seen the key or the token.
-                    match then.take().filter(|_| error.kind() == HttpErrorKind::Connect) {
-                        Some(global) => first = global,
+                    match other.take().filter(|_| error.kind().is_unconnected()) {
+                        Some(next) => host = next,
                         None => return Err(failed),
                     }
-                    tracing::warn!(error = %failed, "trying the global host of STS");
-                    self.global.store(true, Ordering::Relaxed);
+                    tracing::warn!(error = %failed, next = %host, "trying the other host of STS");
                     continue;
                 }
             };
+            if has_choice {
+                self.global.store(endpoint::is_global(&host), Ordering::Relaxed);
+            }
             match rpc::read(call, response, &proof.secrets()) {
-                Ok(answer) => return Ok((answer, first.host().to_owned())),
+                Ok(answer) => return Ok((answer, host.host().to_owned())),
                 // The refusal's own `Date` has set the clock right by now; the nonce is new each time.
                 Err(error)
                     if again && matches!(error.code(), Some("InvalidTimeStamp.Expired" | "SignatureNonceUsed")) =>

@@ -143,9 +143,7 @@ impl CredentialsUriProvider {
             headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
             headers.insert(header::USER_AGENT, HeaderValue::from_static(rpc::USER_AGENT));
             match self.context.send(request, options).await {
-                Err(error)
-                    if left.len() > 0
-                        && matches!(error.kind(), HttpErrorKind::Connect | HttpErrorKind::ConnectTimeout) => {}
+                Err(error) if left.len() > 0 && error.kind().is_unconnected() => {}
                 answer => return answer.map_err(|error| failed(&error)),
             }
         }

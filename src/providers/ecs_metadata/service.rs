@@ -178,7 +178,7 @@ impl Service {
             if answer.as_ref().is_err_and(|error| error.kind() != HttpErrorKind::TooLarge) {
                 answer = self.send_to(host, ask, effort).await;
             }
-            if answer.as_ref().is_err_and(|error| is_unconnected(error.kind()))
+            if answer.as_ref().is_err_and(|error| error.kind().is_unconnected())
                 && let Ok(other) = self.send_to(1 - host, ask, effort).await
             {
                 answer = Ok(other);
@@ -215,10 +215,6 @@ fn token_header(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok().filter(|_| visible)?;
     value.set_sensitive(true);
     Some(value)
-}
-
-fn is_unconnected(kind: HttpErrorKind) -> bool {
-    matches!(kind, HttpErrorKind::Connect | HttpErrorKind::ConnectTimeout)
 }
 
 /// Why there is no token, where there was no answer. A connection that is taken and then silent is the signature of the
