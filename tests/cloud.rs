@@ -283,6 +283,9 @@ async fn a_wrong_clock_is_corrected_once_by_the_servers_own_date() {
         assert!(drive(&clock, imm.call("ListProjects", [])).await.is_ok(), "{offset}");
         assert_eq!(statuses(&emulator, "AssumeRole"), [400, 200], "{offset}: corrected by STS's refusal");
         assert_eq!(statuses(&emulator, "ListProjects"), [200], "{offset}: and known from then on");
+        let dated = chain.refresher().signing_time();
+        let apart = dated.duration_since(emulator.now()).unwrap_or_else(|error| error.duration());
+        assert!(apart <= Duration::from_secs(1), "{offset}: others date by it too: {apart:?}");
         let session = chain.credentials().await.unwrap();
         let left = session.expiration().unwrap().duration_since(emulator.now()).unwrap();
         assert!(left > Duration::from_secs(3500), "judged by the server's Date: {left:?}");

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
@@ -238,6 +238,18 @@ impl Refresher {
     pub fn health(&self) -> Health {
         let now = self.now();
         self.0.cell.look(|machine| machine.health(now))
+    }
+
+    /// What a request is to be dated with: the wall clock of the [`Context`], as the servers' `Date` headers have corrected
+    /// it. For those who sign by themselves, with [`sign`](crate::sign).
+    ///
+    /// ```
+    /// # use alibabacloud_credentials::{sign::oss4, Credentials, Refresher};
+    /// # let refresher = Refresher::from(Credentials::new("an id", "a secret"));
+    /// let date = oss4::date(refresher.signing_time());
+    /// ```
+    pub fn signing_time(&self) -> SystemTime {
+        self.0.context.signing_time()
     }
 
     /// Tells of every new generation. The channel closes when the last handle is gone.

@@ -1,0 +1,90 @@
+//! The emulator, and a chain whose clock the test moves while the clients' own clocks stay where they are.
+
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use alibabacloud_credentials::{AssumeRole, Context, DefaultCredentialChain, Refresher, TestClock};
+use alibabacloud_emulator::{Emulator, Fault, account};
+
+const IMM_ROLE: &str = "acs:ram::1234567890123456:role/imm-role";
+
+/// One chain over one emulated cloud. The clients sign by the real clock, so the emulator keeps it, and a session is
+/// renewed because only the chain believes that time has passed.
+pub struct Cloud {
+    pub emulator: Emulator,
+    pub clock: TestClock,
+    pub chain: DefaultCredentialChain,
+}
+
+impl Cloud {
+    /// Sessions of an hour.
+    pub async fn start() -> Self {
+        // The first test of a process installs it, the others find it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let emulator = Emulator::builder().start().await.unwrap();
+        let clock = TestClock::new(emulator.now());
+        let context = Context::builder()
+            .env([
+                ("ALIBABA_CLOUD_ACCESS_KEY_ID", account::RAM_USER.id.to_owned()),
+                ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", account::RAM_USER.secret.to_owned()),
+                ("ALIBABA_CLOUD_STS_ENDPOINT", emulator.endpoint()),
+            ])
+            .clock(clock.clone())
+            .build();
+        let chain = DefaultCredentialChain::builder().context(context).assume_role(AssumeRole::new(IMM_ROLE)).build();
+        Self { emulator, clock, chain }
+    }
+
+    pub fn refresher(&self) -> &Refresher {
+        self.chain.refresher()
+    }
+
+    /// The session comes so near to its end that the next one who asks starts a renewal, and still gets the old one.
+    pub fn age(&self) {
+        self.clock.advance(Duration::from_secs(3300));
+    }
+
+    /// Waits for a generation above `before`.
+    pub async fn renewed_since(&self, before: u64) {
+        self.refresher().subscribe().wait_for(|generation| *generation > before).await.unwrap();
+    }
+
+    /// STS answers nothing but 503.
+    pub fn break_sts(&self) {
+        self.emulator.fail_next("sts/AssumeRole", Fault::new(503, "ServiceUnavailable").times(1000));
+    }
+
+    /// Waits for a refresh to have failed.
+    pub async fn degraded(&self) {
+        while !matches!(self.refresher().health(), alibabacloud_credentials::Health::Degraded { .. }) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How often `action` was answered by `status`.
+    pub fn count(&self, action: &str, status: u16) -> usize {
+        self.emulator.calls().iter().filter(|call| call.action == action && call.status == status).count()
+    }
+
+    /// The key ids that signed `action`, in order, each as often as it follows another.
+    pub fn signers(&self, action: &str) -> Vec<String> {
+        let mut ids: Vec<String> = Vec::new();
+        for call in self.emulator.calls().iter().filter(|call| call.action == action) {
+            ids.extend(call.access_key_id.clone());
+        }
+        ids.dedup();
+        ids
+    }
+}
+
+/// Nothing of a session may show in a text.
+pub fn holds_no_secret(text: &str, refresher: &Refresher) -> bool {
+    refresher
+        .with(|session| {
+            !text.contains(session.access_key_secret())
+                && !text.contains(session.access_key_id())
+                && session.security_token().is_none_or(|token| !text.contains(token))
+        })
+        .unwrap_or(true)
+}
