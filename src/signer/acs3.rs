@@ -1,6 +1,5 @@
 //! Signature V3 on the head of a request.
 
-use bytes::Bytes;
 use http::{header, request};
 
 use super::{Pairs, SignedRequest, borrowed, headers, missing, query, visible};
@@ -28,7 +27,7 @@ pub(super) struct Prepared {
     payload_sha256: String,
 }
 
-pub(super) fn prepare(head: &request::Parts, body: Option<&Bytes>) -> Result<Prepared, Error> {
+pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Prepared, Error> {
     let has = |name: &str| head.headers.get(name).is_some_and(|value| !value.is_empty());
     if !has("x-acs-version") {
         return Err(missing("x-acs-version", "among its headers: it names the API version, as 2020-09-30"));
@@ -39,7 +38,7 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&Bytes>) -> Result<Pre
     }
     signed_headers(head)?;
     let payload_sha256 = match (body, head.headers.get(CONTENT_SHA256)) {
-        (Some(body), _) if body.is_empty() => acs3::EMPTY_PAYLOAD.to_owned(),
+        (Some([]), _) => acs3::EMPTY_PAYLOAD.to_owned(),
         (Some(body), _) => acs3::payload_sha256(body),
         (None, Some(given)) => hash(visible(CONTENT_SHA256, given)?)?,
         (None, None) => {

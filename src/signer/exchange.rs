@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, request, response};
+use http::{HeaderMap, Request, StatusCode, request};
 
 use super::{Prepared, RequestSigner, answer, product};
 use crate::context::Now;
@@ -100,13 +100,14 @@ impl Exchange {
     /// without a `Date`, or that comes late, measures no clock.
     ///
     /// Only a [`Verdict::SignAgain`] has waited for anything: for the credential that will be used then.
-    pub async fn review(&mut self, head: &response::Parts, body: &[u8]) -> Verdict {
+    pub async fn review(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Verdict {
         let Some((used, sent)) = self.used.take() else { return Verdict::Final };
         let refresher = self.signer.refresher();
         let trusted = self.head.uri.scheme_str() != Some("http") || self.host.is_loopback();
-        refresher.context().learn_clock(trusted, &head.headers, sent);
-        let refused = head.status.is_client_error();
-        let Some(code) = answer::code(&head.headers, body).filter(|_| refused) else { return Verdict::Final };
+        refresher.context().learn_clock(trusted, headers, sent);
+        let Some(code) = answer::code(headers, body).filter(|_| status.is_client_error()) else {
+            return Verdict::Final;
+        };
         let again = match self.amends.after(self.signer.product(), &code, &used) {
             None => false,
             Some(product::Amend::SignAgain) => true,
@@ -116,7 +117,7 @@ impl Exchange {
             }
         };
         if again {
-            tracing::debug!(host = %self.host, status = head.status.as_u16(), %code, "signing again");
+            tracing::debug!(host = %self.host, status = status.as_u16(), %code, "signing again");
             Verdict::SignAgain
         } else {
             Verdict::Final

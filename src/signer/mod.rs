@@ -10,7 +10,6 @@ mod rpc_v1;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderValue, header, request};
 
 pub use self::exchange::{Exchange, SignedRequest, Verdict};
@@ -33,8 +32,7 @@ use crate::refresh::Refresher;
 /// # async fn send(request: http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes> { unimplemented!() }
 /// # async fn example(chain: alibabacloud_credentials::DefaultCredentialChain) -> Result<(), Error> {
 /// use alibabacloud_credentials::{RequestSigner, Verdict};
-/// use bytes::Bytes;
-///
+/// ///
 /// let signer = RequestSigner::acs3(chain); // once, for many requests
 ///
 /// let body = Bytes::new();
@@ -44,12 +42,11 @@ use crate::refresh::Refresher;
 ///     .body(())
 ///     .expect("a request")
 ///     .into_parts();
-/// let mut exchange = signer.exchange(head, Some(body.clone()))?;
+/// let mut exchange = signer.exchange(head, Some(&body))?;
 /// let answer = loop {
 ///     let answer = send(exchange.sign().await?.with_body(body.clone())).await;
-///     let (head, body) = answer.into_parts();
-///     if exchange.review(&head, &body).await == Verdict::Final {
-///         break http::Response::from_parts(head, body);
+///     if exchange.review(answer.status(), answer.headers(), answer.body()).await == Verdict::Final {
+///         break answer;
 ///     }
 /// };
 /// # Ok(()) }
@@ -154,11 +151,11 @@ impl RequestSigner {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a request that cannot be signed: its code is
     /// `InvalidEndpoint`, `PlainHttp`, `InvalidHeader`, or, as the scheme has it, `StreamNeedsHash` (ACS3),
     /// `Missing.<name>` (the operation or the version), `InvalidPath` (OSS), `NotAForm` (V1), `AlreadySigned` (V1).
-    pub fn exchange(&self, head: request::Parts, body: Option<Bytes>) -> Result<Exchange, Error> {
+    pub fn exchange(&self, head: request::Parts, body: Option<&[u8]>) -> Result<Exchange, Error> {
         let host = self.host(&head)?;
         let prepared = match &self.0.scheme {
-            Scheme::Acs3 => acs3::prepare(&head, body.as_ref()).map(Prepared::Acs3),
-            Scheme::RpcV1 => rpc_v1::prepare(&head, body.as_ref()).map(Prepared::RpcV1),
+            Scheme::Acs3 => acs3::prepare(&head, body).map(Prepared::Acs3),
+            Scheme::RpcV1 => rpc_v1::prepare(&head, body).map(Prepared::RpcV1),
             Scheme::Oss4 { region, bucket } => {
                 oss4::prepare(&head, host.host(), region, bucket.as_deref()).map(Prepared::Oss4)
             }

@@ -18,7 +18,7 @@ pub(super) struct Prepared {
     form: Pairs,
 }
 
-pub(super) fn prepare(head: &request::Parts, body: Option<&Bytes>) -> Result<Prepared, Error> {
+pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Prepared, Error> {
     let media = head.headers.get(header::CONTENT_TYPE).map_or(FORM.as_bytes(), HeaderValue::as_bytes);
     let is_form = media.split(|byte| *byte == b';').next().is_some_and(|m| m.eq_ignore_ascii_case(FORM.as_bytes()));
     let form = match body {
