@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::future::Future;
+#[path = "support/drive.rs"]
+mod drive;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,6 +16,7 @@ use alibabacloud_credentials::{
 use alibabacloud_emulator::account::{self, AccessKey};
 use alibabacloud_emulator::{Emulator, Fault};
 use bytes::Bytes;
+use drive::drive;
 
 const IMM_ROLE: &str = "acs:ram::1234567890123456:role/imm-role";
 
@@ -181,21 +184,6 @@ async fn a_key_that_no_header_can_carry_and_a_name_of_any_script_are_handled() {
 }
 
 // ---- what is done about failures
-
-/// Drives `call` to its end; pauses of up to a second pass as soon as nothing else can happen.
-async fn drive<T>(clock: &TestClock, call: impl Future<Output = T>) -> T {
-    let mut call = std::pin::pin!(call);
-    loop {
-        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx))).await;
-        if let std::task::Poll::Ready(value) = polled {
-            return value;
-        }
-        if let Some(pause) = clock.next_wake().filter(|pause| *pause <= Duration::from_secs(1)) {
-            clock.advance(pause);
-        }
-        tokio::task::yield_now().await;
-    }
-}
 
 /// A client under a virtual clock, with its emulator.
 async fn under_test_clock(role: Option<AssumeRole>) -> (Emulator, TestClock, DefaultCredentialChain, OpenApiClient) {

@@ -1,5 +1,5 @@
-//! The HTTP client: where it connects, by which proxy, with which certificates, and what it sends. Servers that misbehave
-//! are in `hostile.rs`.
+//! The HTTP client: where it connects, by which proxy, and what it sends. Servers that misbehave are in
+//! `hostile.rs`, certificates in `tls.rs`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -28,28 +28,6 @@ async fn nobody_listening_is_a_connection_that_could_not_be_made() {
     let chain = chain(&format!("http://{unused}"), &[]);
     let error = chain.credentials().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Unreachable, Some("ConnectFailed")), "{error}");
-}
-
-#[tokio::test]
-async fn tls_with_a_server_that_speaks_none_is_a_tls_error() {
-    let server = Server::of(close("HTTP/1.1 400 Bad Request\r\n\r\n")).await;
-    let chain = chain(&format!("localhost:{}", server.address.port()), &[]);
-    let error = chain.credentials().await.unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Unreachable, Some("TlsFailed")), "{error}");
-}
-
-#[tokio::test]
-async fn a_store_without_certificates_is_named() {
-    let directory = std::env::temp_dir().join(format!("empty-store-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let file = directory.join("empty.pem");
-    std::fs::write(&file, "").unwrap();
-    let file = file.to_str().unwrap().to_owned();
-    let chain = chain("sts.example.invalid", &[("SSL_CERT_FILE", &file)]);
-    let error = chain.credentials().await.unwrap_err();
-    std::fs::remove_dir_all(&directory).unwrap();
-    assert_eq!(error.code(), Some("TlsFailed"));
-    assert!(error.message().contains("SSL_CERT_FILE"), "{error}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::credentials::Credentials;
 ///
 /// | what a refusal says | [`OpenApi`](Self::OpenApi) | [`Oss`](Self::Oss) |
 /// |---|---|---|
-/// | this credential is dead | `InvalidSecurityToken.*` | `SecurityTokenExpired`, `InvalidSecurityToken`; `InvalidAccessKeyId`, if it was signed with a security token |
+/// | this credential is dead | `InvalidSecurityToken.*` | `SecurityTokenExpired`, `InvalidSecurityToken`, `AccessKeyIdAndSecurityTokenNotMatch`; `InvalidAccessKeyId`, if it was signed with a security token |
 /// | the date is too far off | `InvalidTimeStamp.Expired` | `RequestTimeTooSkewed` |
 /// | the nonce was used before | `SignatureNonceUsed` | |
 ///
@@ -37,7 +37,7 @@ impl Product {
         match self {
             Self::OpenApi => code.starts_with("InvalidSecurityToken."),
             Self::Oss => match code {
-                "SecurityTokenExpired" | "InvalidSecurityToken" => true,
+                "SecurityTokenExpired" | "InvalidSecurityToken" | "AccessKeyIdAndSecurityTokenNotMatch" => true,
                 "InvalidAccessKeyId" => used.security_token().is_some(),
                 _ => false,
             },
@@ -109,6 +109,7 @@ mod tests {
             (Product::OpenApi, "SecurityTokenExpired", false, false),
             (Product::Oss, "SecurityTokenExpired", true, true),
             (Product::Oss, "InvalidSecurityToken", true, true),
+            (Product::Oss, "AccessKeyIdAndSecurityTokenNotMatch", true, true),
             (Product::Oss, "InvalidAccessKeyId", true, false),
             (Product::Oss, "AccessDenied", false, false),
             (Product::Oss, "SignatureDoesNotMatch", false, false),
