@@ -33,7 +33,7 @@ use self::transport::{Signature, Signing};
 ///
 /// OpenDAL's OSS service has no place for a provider, only for a key, a secret and a token that never change. So it is told
 /// not to sign at all, and a layer signs each request (OSS4-HMAC-SHA256, in headers) as it goes out. Other layers go on top
-/// as usual; `RetryLayer` has each attempt signed anew. What the configuration says about credentials, roles and STS is
+/// as usual, and the HTTP transport is the operator's own (the process-wide default, or `with_context`); `RetryLayer` has each attempt signed anew. What the configuration says about credentials, roles and STS is
 /// not looked at, and neither are OpenDAL's environment variables.
 ///
 /// **A dead session** (`SecurityTokenExpired` and the like) is invalidated, the very one that the request was signed with,
