@@ -58,6 +58,10 @@ impl Endpoint {
         &self.authority
     }
 
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.authority.parse::<Authority>().is_ok_and(|authority| is_loopback(authority.host()))
+    }
+
     pub(crate) fn scheme(&self) -> &'static str {
         if self.plain { "http" } else { "https" }
     }

@@ -66,8 +66,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Any source can be a provider ([`ProvideCredentials`], [`provider_fn`]), and any client can sign with [`sign`]. Tests
-//! replace the whole outside world by a [`Context`].
+//! Any source can be a provider ([`ProvideCredentials`], [`provider_fn`]). Any HTTP client can have its requests signed by a
+//! [`RequestSigner`], which also knows a dead token when it sees one; [`sign`] has the bare signatures. Tests replace the
+//! whole outside world by a [`Context`].
 //!
 //! # Features
 //!
@@ -107,6 +108,7 @@ mod refresh;
 mod rpc;
 mod session;
 pub mod sign;
+mod signer;
 mod sts;
 mod time;
 
@@ -129,4 +131,5 @@ pub use providers::{
     IniProfileProvider, OidcRoleProvider,
 };
 pub use refresh::{Health, Refresher, RefresherBuilder};
+pub use signer::{Exchange, Product, RequestSigner, SignedRequest, Verdict};
 pub use sts::{AssumeRole, CallerIdentity, StsSignature};

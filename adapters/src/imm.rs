@@ -35,7 +35,7 @@ credentials_provider! {
     /// **Logs**: at TRACE the client prints its requests, security token included.
     pub struct ImmCredentials for alibabacloud_imm;
     /// An answer in which the client cannot find a `Code`, or whose body is not JSON, is never taken for it.
-    dead: |error| match error {
+    dead: OpenApi, |error| match error {
         alibabacloud_imm::Error::ApiError { message: Some(message), .. } => Some(message.code.as_str()),
         _ => None,
     };

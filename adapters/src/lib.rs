@@ -7,6 +7,8 @@
 //! | `reqsign` | reqsign-aliyun-oss 3.2 | `ReqsignCredentials` |
 //! | `aliyun-log` | aliyun-log-rust-sdk 0.3 | `AliyunLogCredentials` |
 //! | `opendal` | OpenDAL 0.59, its OSS service | `oss_operator` |
+//! | `reqwest-middleware` | any HTTP API, through reqwest-middleware 0.5 | `SigningMiddleware` |
+//! | `tower` | any HTTP API, through tower's services (hyper-util's client) | `SigningLayer` |
 //!
 //! Hand each over directly, never within that client's own cache: the chain has one already, which renews ahead of the end,
 //! off the callers' path, and whose failures nobody sees while the session is valid. Each page says what an adapter costs
@@ -18,18 +20,22 @@
 
 #[cfg(feature = "aliyun-log")]
 mod aliyun_log;
-#[cfg(any(feature = "imm", feature = "ossify", feature = "opendal"))]
-mod dead_token;
 #[cfg(feature = "imm")]
 mod imm;
 #[cfg(feature = "opendal")]
 mod opendal;
 #[cfg(feature = "ossify")]
 mod ossify;
+#[cfg(feature = "_peek")]
+mod peek;
 #[cfg(feature = "reqsign")]
 mod reqsign;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest_middleware;
 #[cfg(any(feature = "imm", feature = "ossify"))]
 mod same_trait;
+#[cfg(feature = "tower")]
+mod tower;
 
 #[cfg(feature = "aliyun-log")]
 pub use aliyun_log::AliyunLogCredentials;
@@ -39,5 +45,11 @@ pub use imm::ImmCredentials;
 pub use opendal::oss_operator;
 #[cfg(feature = "ossify")]
 pub use ossify::OssifyCredentials;
+#[cfg(feature = "_peek")]
+pub use peek::Peeked;
 #[cfg(feature = "reqsign")]
 pub use reqsign::ReqsignCredentials;
+#[cfg(feature = "reqwest-middleware")]
+pub use reqwest_middleware::SigningMiddleware;
+#[cfg(feature = "tower")]
+pub use tower::{SigningLayer, SigningService};

@@ -39,7 +39,7 @@ credentials_provider! {
     /// ossify 0.4 takes any answer for success in `delete_object` and all other operations that return `()`, a refusal
     /// included: nothing can be told there. A call by `HEAD` gets no `Code` with its refusal, so a dead token cannot be told there; nor where the answer lacks
     /// one of the elements that the client insists on.
-    dead: |error| match error {
+    dead: Oss, |error| match error {
         ossify::Error::ApiError { message: Some(message), .. } => Some(message.code.as_str()),
         ossify::Error::OssService { code, .. } => Some(code.as_str()),
         _ => None,

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use ::http::{Request, Response, header};
+use ::http::{HeaderMap, Request, Response, header};
 use bytes::Bytes;
 
 pub use self::clock::{Clock, Now};
@@ -336,15 +336,19 @@ impl Context {
                 format!("the answer is larger than {} bytes", options.max_body),
             ));
         }
+        self.learn_clock(trusted, answer.headers(), sent);
+        Ok(answer)
+    }
+
+    /// Measures the wall clock by the `Date` of an answer that has just come, if it comes from a `trusted` server.
+    pub(crate) fn learn_clock(&self, trusted: bool, answer: &HeaderMap, sent: Now) {
         // A cache's answer carries the date of another time.
         if trusted
-            && !answer.headers().contains_key(header::AGE)
-            && let Some(date) =
-                answer.headers().get(header::DATE).and_then(|date| time::parse_http(date.to_str().ok()?))
+            && !answer.contains_key(header::AGE)
+            && let Some(date) = answer.get(header::DATE).and_then(|date| time::parse_http(date.to_str().ok()?))
         {
             self.0.clock_error.measure(date, sent.wall, self.now().wall, self.boot());
         }
-        Ok(answer)
     }
 }
 

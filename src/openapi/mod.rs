@@ -19,6 +19,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::refresh::Refresher;
 use crate::rpc::{self, Call};
+use crate::signer::{Amend, Amends, Product};
 use crate::sts::check_region;
 
 /// The API version of Intelligent Media Management.
@@ -213,7 +214,7 @@ impl OpenApiClient {
         let context = inner.credentials.context();
         let endpoint = inner.endpoint.as_ref().map_err(Clone::clone)?;
         let call = Call { endpoint, version: &inner.version, action, query, form };
-        let mut once = Once::default();
+        let mut amends = Amends::default();
         let mut attempt = 1;
         loop {
             let credentials = inner.credentials.credentials().await?;
@@ -221,7 +222,7 @@ impl OpenApiClient {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            match self.next_step(&error, &mut once, attempt) {
+            match self.next_step(&error, &credentials, &mut amends, attempt) {
                 Next::Repeat => {}
                 Next::RepeatAfter(pause) => {
                     attempt += 1;
@@ -261,18 +262,16 @@ impl OpenApiClient {
         }
     }
 
-    fn next_step(&self, error: &Error, once: &mut Once, attempt: u32) -> Next {
+    fn next_step(&self, error: &Error, used: &Credentials, amends: &mut Amends, attempt: u32) -> Next {
         let code = error.code().unwrap_or_default();
         let status = error.http_status().and_then(|status| StatusCode::from_u16(status).ok());
         let refused = error.kind() == ErrorKind::Refused;
-        if refused && rpc::is_dead_token(code) {
-            return if std::mem::replace(&mut once.replaced, true) { Next::GiveUp } else { Next::Replace };
-        }
-        if refused && code == "InvalidTimeStamp.Expired" {
-            return if std::mem::replace(&mut once.redated, true) { Next::GiveUp } else { Next::Repeat };
-        }
-        if refused && code == "SignatureNonceUsed" {
-            return if std::mem::replace(&mut once.renonced, true) { Next::GiveUp } else { Next::Repeat };
+        if refused {
+            match amends.after(Product::OpenApi, code, used) {
+                Some(Amend::Replace) => return Next::Replace,
+                Some(Amend::SignAgain) => return Next::Repeat,
+                None => {}
+            }
         }
         let passing = match error.kind() {
             ErrorKind::Refused => {
@@ -293,14 +292,6 @@ impl OpenApiClient {
         let pause = most / 2 + (most / 2).mul_f64(drawn);
         Next::RepeatAfter(pause.max(error.retry_after().unwrap_or_default().min(LONGEST_PAUSE)))
     }
-}
-
-/// What was done once in this call, and is not done again.
-#[derive(Default)]
-struct Once {
-    replaced: bool,
-    redated: bool,
-    renonced: bool,
 }
 
 enum Next {

@@ -10,7 +10,7 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::refresh::Refresher;
-use crate::rpc;
+use crate::signer::Product;
 use crate::sts::{AssumeRole, Sts, StsSignature};
 
 /// Assumes a role with another provider's credentials: roles chain to any depth.
@@ -138,7 +138,9 @@ impl AssumeRoleProvider {
         let region = self.instance_region(&source).await;
         let answer = self.sts.assume_role(&source, &self.role, region.as_deref()).await;
         let answer = match answer {
-            Err(error) if error.code().is_some_and(is_dead_key) && self.source.invalidate(&source) => {
+            Err(error)
+                if error.code().is_some_and(|code| is_dead_key(code, &source)) && self.source.invalidate(&source) =>
+            {
                 let fresh = self.source.credentials().await?;
                 if fresh.generation() == source.generation() {
                     return Err(error);
@@ -152,8 +154,8 @@ impl AssumeRoleProvider {
 }
 
 /// Refusals that another key of the same source can mend.
-fn is_dead_key(code: &str) -> bool {
-    rpc::is_dead_token(code) || code.starts_with("InvalidAccessKeyId.")
+fn is_dead_key(code: &str, used: &Credentials) -> bool {
+    Product::OpenApi.is_dead_token(code, used) || code.starts_with("InvalidAccessKeyId.")
 }
 
 impl ProvideCredentials for AssumeRoleProvider {

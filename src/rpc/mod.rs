@@ -14,17 +14,18 @@ use crate::context::{HttpError, HttpErrorKind};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, tame};
 use crate::sign::percent_encode;
+use crate::signer::Product;
 use crate::time;
 
 pub(crate) use self::unsigned::unsigned;
-pub(crate) use self::v1::signed as signed_v1;
-pub(crate) use self::v3::signed;
+pub(crate) use self::v1::{signed as signed_v1, signed_form};
+pub(crate) use self::v3::{header_value, provider_header, signed};
 
 /// What this crate says of itself: the pattern of the official SDKs.
 pub(crate) const USER_AGENT: &str = concat!("AlibabaCloud (Rust) Credentials/", env!("CARGO_PKG_VERSION"), " TeaDSL/1");
 
 /// What the body of a call is, when there is one.
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A call: everything but who makes it and when.
 #[derive(Clone, Copy)]
@@ -208,17 +209,12 @@ pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
 
 /// Refusals that pass by themselves.
 fn is_passing(code: &str, status: StatusCode) -> bool {
-    is_throttling(code, status) || code == "InvalidTimeStamp.Expired" || code == "SignatureNonceUsed"
+    is_throttling(code, status) || Product::OpenApi.is_wrong_date(code) || Product::OpenApi.is_used_nonce(code)
 }
 
 /// Whether a refusal asks for patience.
 pub(crate) fn is_throttling(code: &str, status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || code == "Throttling" || code.starts_with("Throttling.")
-}
-
-/// Whether a refusal says that the credential itself is dead. A lack of permission never does.
-pub(crate) fn is_dead_token(code: &str) -> bool {
-    code.starts_with("InvalidSecurityToken.")
 }
 
 /// What to do about a refusal, where the documents or experience tell.

@@ -21,7 +21,7 @@ pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credential
         "" => Cow::Borrowed(acs3::EMPTY_PAYLOAD),
         body => Cow::Owned(acs3::payload_sha256(body.as_bytes())),
     };
-    let provider = visible(credentials.provider_name());
+    let provider = provider_header(credentials.provider_name());
     let mut headers: [(&'static str, &str); 10] = [
         ("host", call.endpoint.host()),
         ("x-acs-action", call.action),
@@ -52,31 +52,30 @@ pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credential
     let mut request = post(call, call.query, body)?;
     let fields = request.headers_mut();
     for &(name, value) in headers {
-        let mut value = header_value(name, value)?;
-        value.set_sensitive(name == "x-acs-security-token");
-        fields.insert(name, value);
+        fields.insert(name, header_value(name, value)?);
     }
-    let mut authorization = header_value("authorization", &authorization)?;
-    authorization.set_sensitive(true);
-    fields.insert(header::AUTHORIZATION, authorization);
+    fields.insert(header::AUTHORIZATION, header_value("authorization", &authorization)?);
     Ok(request)
 }
 
 /// A provider's name as a header can carry it: users name their own as they like.
-fn visible(name: &str) -> Cow<'_, str> {
+pub(crate) fn provider_header(name: &str) -> Cow<'_, str> {
     if name.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Cow::Borrowed(name);
     }
     Cow::Owned(name.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect())
 }
 
-fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error> {
-    HeaderValue::from_str(value).map_err(|_| {
+/// A header of the signature. What is secret in it is marked so that no HTTP client prints it.
+pub(crate) fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error> {
+    let mut out = HeaderValue::from_str(value).map_err(|_| {
         let what = match name {
-            "x-acs-security-token" => "the security token",
+            "x-acs-security-token" | "x-oss-security-token" => "the security token",
             "authorization" | "x-acs-accesskey-id" => "the AccessKey ID",
             _ => name,
         };
         Error::invalid_input(format!("{what} holds characters that no header can carry")).with_code("InvalidHeader")
-    })
+    })?;
+    out.set_sensitive(name == "authorization" || name.ends_with("-security-token"));
+    Ok(out)
 }

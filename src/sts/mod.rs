@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::oidc::OidcToken;
 use crate::rpc::{self, Accepted, Call};
 use crate::session::{self, Origin};
+use crate::signer::{Amends, Product};
 
 const VERSION: &str = "2015-04-01";
 
@@ -171,7 +172,7 @@ impl Sts {
             then => (first, then),
         };
         let has_choice = other.is_some();
-        let mut again = true;
+        let mut amends = Amends::default();
         loop {
             let call = Call { endpoint: &host, version: VERSION, action, query, form: proof.form() };
             let request = match (proof, self.signature) {
@@ -198,11 +199,7 @@ impl Sts {
             match rpc::read(call, response, &proof.secrets()) {
                 Ok(answer) => return Ok((answer, host.host().to_owned())),
                 // The refusal's own `Date` has set the clock right by now; the nonce is new each time.
-                Err(error)
-                    if again && matches!(error.code(), Some("InvalidTimeStamp.Expired" | "SignatureNonceUsed")) =>
-                {
-                    again = false;
-                }
+                Err(error) if amends.by_signing_again(Product::OpenApi, error.code().unwrap_or_default()) => {}
                 Err(error) => return Err(error),
             }
         }

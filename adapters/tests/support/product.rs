@@ -67,9 +67,9 @@ impl Product {
         Self { endpoint, kept }
     }
 
-    /// The next request is answered with this; `ec` is OSS's own number for what went wrong.
-    pub fn refuse_next(&self, status: u16, body: &'static str, ec: Option<&'static str>) {
-        self.kept.refusals.lock().unwrap().push_back((status, body, ec));
+    /// The next request is answered with this; `header` is how OSS says it where there is no body.
+    pub fn refuse_next(&self, status: u16, body: &'static str, header: Option<&'static str>) {
+        self.kept.refusals.lock().unwrap().push_back((status, body, header));
     }
 
     /// What came since the last look.
@@ -88,10 +88,10 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request<Body>) -> Respon
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers,
     });
-    if let Some((status, body, ec)) = kept.refusals.lock().unwrap().pop_front() {
+    if let Some((status, body, header)) = kept.refusals.lock().unwrap().pop_front() {
         let status = StatusCode::from_u16(status).unwrap();
-        return match ec {
-            Some(ec) => (status, [("x-oss-ec", ec)], body).into_response(),
+        return match header {
+            Some(header) => (status, [("x-oss-err", header)], body).into_response(),
             None => (status, body).into_response(),
         };
     }

@@ -1,0 +1,126 @@
+//! One request on its way: signed, answered, perhaps signed once more.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode, request};
+
+use super::{Prepared, RequestSigner, answer, product};
+use crate::context::Now;
+use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+
+/// One request of a [`RequestSigner`]: sign it, send it, have its answer reviewed, and again if the verdict says so.
+pub struct Exchange {
+    signer: RequestSigner,
+    head: request::Parts,
+    host: Endpoint,
+    prepared: Prepared,
+    amends: product::Amends,
+    used: Option<(Credentials, Now)>,
+}
+
+impl fmt::Debug for Exchange {
+    /// Neither path nor headers: they may hold what is not to be shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("signer", &self.signer)
+            .field("method", &self.head.method)
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request with its signature. It may be sent once.
+pub struct SignedRequest {
+    /// The head to send in place of the one that was given.
+    pub head: request::Parts,
+    /// The body to send in place of the one that was given, where the signature is in it (RPC V1). `None`: send your own.
+    pub body: Option<Bytes>,
+}
+
+impl fmt::Debug for SignedRequest {
+    /// The method alone: the rest may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedRequest").field("method", &self.head.method).finish_non_exhaustive()
+    }
+}
+
+impl SignedRequest {
+    /// The whole request, with `own` for its body unless the signature brought one.
+    pub fn with_body<B: From<Bytes>>(self, own: B) -> Request<B> {
+        Request::from_parts(self.head, self.body.map_or(own, B::from))
+    }
+}
+
+/// What to do with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// It is the caller's.
+    Final,
+    /// Sign the request again, send it again, and forget this answer: the server has done nothing yet.
+    SignAgain,
+}
+
+impl Exchange {
+    /// The largest body of an answer that [`review`](Self::review) has a use for, in bytes: 64 KiB. Of a longer one, the
+    /// beginning will do.
+    pub const REVIEWED_BODY: usize = 64 * 1024;
+
+    pub(super) fn new(signer: RequestSigner, head: request::Parts, host: Endpoint, prepared: Prepared) -> Self {
+        Self { signer, head, host, prepared, amends: product::Amends::default(), used: None }
+    }
+
+    /// Signs with the credential of this moment, and a date and a nonce of their own.
+    ///
+    /// # Errors
+    ///
+    /// Those of the credentials; [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) where a key id or token
+    /// holds what no header can.
+    pub async fn sign(&mut self) -> Result<SignedRequest, Error> {
+        let credentials = self.signer.0.credentials.credentials().await?;
+        let context = self.signer.0.credentials.context();
+        let signed = match &self.prepared {
+            Prepared::Acs3(prepared) => prepared.sign(&self.head, self.host.host(), context, &credentials),
+            Prepared::RpcV1(prepared) => Ok(prepared.sign(&self.head, context, &credentials)),
+            Prepared::Oss4(prepared) => prepared.sign(&self.head, context, &credentials),
+        }?;
+        self.used = Some((credentials, context.now()));
+        Ok(signed)
+    }
+
+    /// Whether [`review`](Self::review) has a use for the body of an answer of this status. Where not, give it none.
+    pub fn wants_body(status: StatusCode) -> bool {
+        matches!(status.as_u16(), 400..=404)
+    }
+
+    /// Reads what an answer says of the credential and of the clock. To be called with every answer, at once: an answer
+    /// without a `Date`, or that comes late, measures no clock.
+    ///
+    /// Only a [`Verdict::SignAgain`] has waited for anything: for the credential that will be used then.
+    pub async fn review(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Verdict {
+        let Some((used, sent)) = self.used.take() else { return Verdict::Final };
+        let refresher = self.signer.refresher();
+        let trusted = self.head.uri.scheme_str() != Some("http") || self.host.is_loopback();
+        refresher.context().learn_clock(trusted, headers, sent);
+        let Some(code) = answer::code(headers, body).filter(|_| status.is_client_error()) else {
+            return Verdict::Final;
+        };
+        let again = match self.amends.after(self.signer.product(), &code, &used) {
+            None => false,
+            Some(product::Amend::SignAgain) => true,
+            Some(product::Amend::Replace) => {
+                refresher.invalidate(&used);
+                refresher.credentials().await.is_ok_and(|fresh| fresh.generation() != used.generation())
+            }
+        };
+        if again {
+            tracing::debug!(host = %self.host, status = status.as_u16(), %code, "signing again");
+            Verdict::SignAgain
+        } else {
+            Verdict::Final
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Signatures for the requests of any HTTP client.
+
+mod acs3;
+mod answer;
+mod exchange;
+mod oss4;
+mod product;
+mod rpc_v1;
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderValue, header, request};
+
+pub use self::exchange::{Exchange, SignedRequest, Verdict};
+#[cfg(feature = "openapi")]
+pub(crate) use self::product::Amend;
+pub(crate) use self::product::Amends;
+pub use self::product::Product;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::refresh::Refresher;
+
+/// Signs the requests of whatever HTTP client there is, and reads from its answers what concerns the credential and the
+/// clock. Cloning is one reference count.
+///
+/// It sends nothing. The crate `alibabacloud-credentials-adapters` has it as a middleware of `reqwest-middleware` and
+/// as a layer of `tower`; for another client this is all that there is to do:
+///
+/// ```no_run
+/// # use alibabacloud_credentials::Error;
+/// # async fn send(request: http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes> { unimplemented!() }
+/// # async fn example(chain: alibabacloud_credentials::DefaultCredentialChain) -> Result<(), Error> {
+/// use alibabacloud_credentials::{RequestSigner, Verdict};
+/// ///
+/// let signer = RequestSigner::acs3(chain); // once, for many requests
+///
+/// let body = Bytes::new();
+/// let (head, ()) = http::Request::post("https://imm.cn-hangzhou.aliyuncs.com/?ProjectName=testproject")
+///     .header("x-acs-action", "GetProject")
+///     .header("x-acs-version", "2020-09-30")
+///     .body(())
+///     .expect("a request")
+///     .into_parts();
+/// let mut exchange = signer.exchange(head, Some(&body))?;
+/// let answer = loop {
+///     let answer = send(exchange.sign().await?.with_body(body.clone())).await;
+///     if exchange.review(answer.status(), answer.headers(), answer.body()).await == Verdict::Final {
+///         break answer;
+///     }
+/// };
+/// # Ok(()) }
+/// ```
+///
+/// When the server says that the credential is dead ([`Product::is_dead_token`]), it is invalidated, and the verdict is to
+/// sign again if there is another one: once. A date that is too far off, and a nonce that was used, are signed again
+/// once each; every answer's `Date` measures the clock that requests are signed by, over HTTPS or from loopback.
+///
+/// Plain `http://` is for loopback, unless [`allow_plain_http`](Self::allow_plain_http) was said. An HTTP client that
+/// follows redirects carries the security token to wherever they lead: let yours follow none.
+#[derive(Clone)]
+pub struct RequestSigner(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    credentials: Refresher,
+    scheme: Scheme,
+    allow_plain_http: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Scheme {
+    Acs3,
+    RpcV1,
+    Oss4 { region: String, bucket: Option<String> },
+}
+
+impl fmt::Debug for RequestSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSigner")
+            .field("scheme", &self.0.scheme)
+            .field("credentials", &self.0.credentials)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RequestSigner {
+    /// Signature V3 ([`sign::acs3`](crate::sign::acs3)): IMM, STS and nearly every other product, RPC and ROA.
+    ///
+    /// A request names its API version in the header `x-acs-version`, an RPC call also its operation in `x-acs-action`.
+    /// All parameters stay where they are. A body in memory is hashed once; a stream needs the lower-case hexadecimal
+    /// SHA-256 of its bytes in the header `x-acs-content-sha256`.
+    pub fn acs3(credentials: impl Into<Refresher>) -> Self {
+        Self::new(Scheme::Acs3, credentials)
+    }
+
+    /// Signature V1 ([`sign::rpc_v1`](crate::sign::rpc_v1)), for RPC gateways that know no other.
+    ///
+    /// A request is a POST with `Action` and `Version` among its parameters, in the query or in a form. The signature, the
+    /// key id and the token go into the form, never into the URL, so the body that is sent is
+    /// [`SignedRequest::body`].
+    pub fn rpc_v1(credentials: impl Into<Refresher>) -> Self {
+        Self::new(Scheme::RpcV1, credentials)
+    }
+
+    /// Signature V4 of Object Storage ([`sign::oss4`](crate::sign::oss4)) for a region, as `cn-hangzhou`.
+    ///
+    /// The bucket is read from a host as `media.oss-cn-hangzhou.aliyuncs.com`, else from the path's first segment; where a host
+    /// of your own stands for a bucket, say which: [`bucket`](Self::bucket). No body is hashed (TLS guards it), so
+    /// streams are as good as any.
+    pub fn oss4(region: impl Into<String>, credentials: impl Into<Refresher>) -> Self {
+        Self::new(Scheme::Oss4 { region: region.into(), bucket: None }, credentials)
+    }
+
+    fn new(scheme: Scheme, credentials: impl Into<Refresher>) -> Self {
+        Self(Arc::new(Inner { credentials: credentials.into(), scheme, allow_plain_http: false }))
+    }
+
+    fn edit(mut self, edit: impl FnOnce(&mut Inner)) -> Self {
+        edit(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// The bucket that the host stands for, where its name does not say so (a domain of your own). For OSS only.
+    #[must_use]
+    pub fn bucket(self, name: impl Into<String>) -> Self {
+        self.edit(|inner| {
+            if let Scheme::Oss4 { bucket, .. } = &mut inner.scheme {
+                *bucket = Some(name.into());
+            }
+        })
+    }
+
+    /// Signs requests over plain `http://` beyond loopback too. Tokens then travel in the clear.
+    #[must_use]
+    pub fn allow_plain_http(self) -> Self {
+        self.edit(|inner| inner.allow_plain_http = true)
+    }
+
+    /// The credentials that it signs with.
+    pub fn refresher(&self) -> &Refresher {
+        &self.0.credentials
+    }
+
+    /// Takes on one request: its head, and its body if that is in memory (`None` is a stream). Asks nobody anything.
+    ///
+    /// Headers that belong to the signature are replaced: `authorization`, the date, the nonce, the key id, the token.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a request that cannot be signed: its code is
+    /// `InvalidEndpoint`, `PlainHttp`, `InvalidHeader`, or, as the scheme has it, `StreamNeedsHash` (ACS3),
+    /// `Missing.<name>` (the operation or the version), `InvalidPath` (OSS), `NotAForm` (V1), `AlreadySigned` (V1).
+    pub fn exchange(&self, head: request::Parts, body: Option<&[u8]>) -> Result<Exchange, Error> {
+        let host = self.host(&head)?;
+        let prepared = match &self.0.scheme {
+            Scheme::Acs3 => acs3::prepare(&head, body).map(Prepared::Acs3),
+            Scheme::RpcV1 => rpc_v1::prepare(&head, body).map(Prepared::RpcV1),
+            Scheme::Oss4 { region, bucket } => {
+                oss4::prepare(&head, host.host(), region, bucket.as_deref()).map(Prepared::Oss4)
+            }
+        }?;
+        Ok(Exchange::new(self.clone(), head, host, prepared))
+    }
+
+    fn product(&self) -> Product {
+        match self.0.scheme {
+            Scheme::Acs3 | Scheme::RpcV1 => Product::OpenApi,
+            Scheme::Oss4 { .. } => Product::Oss,
+        }
+    }
+
+    /// Where the request goes, as its `Host` header says or as an HTTP client will make it: without a default port.
+    fn host(&self, head: &request::Parts) -> Result<Endpoint, Error> {
+        let scheme = head.uri.scheme_str().unwrap_or("https");
+        let authority = match head.headers.get(header::HOST) {
+            Some(host) => visible("host", host)?,
+            None => {
+                let authority = head.uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+                let default = if scheme == "http" { ":80" } else { ":443" };
+                authority.strip_suffix(default).unwrap_or(authority)
+            }
+        };
+        Endpoint::parse(&format!("{scheme}://{authority}"), self.0.allow_plain_http)
+    }
+}
+
+/// A request as far as it is the same each time that it is signed.
+enum Prepared {
+    Acs3(acs3::Prepared),
+    RpcV1(rpc_v1::Prepared),
+    Oss4(oss4::Prepared),
+}
+
+/// Decoded parameters.
+type Pairs = Vec<(String, String)>;
+
+fn decoded(form: &[u8]) -> Pairs {
+    form_urlencoded::parse(form).into_owned().collect()
+}
+
+fn query(head: &request::Parts) -> Pairs {
+    decoded(head.uri.query().unwrap_or_default().as_bytes())
+}
+
+fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+fn visible<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str, Error> {
+    value.to_str().map_err(|_| {
+        let message = format!("the header {name} holds characters that cannot be signed: only visible ASCII can");
+        Error::invalid_input(message).with_code("InvalidHeader")
+    })
+}
+
+/// The request's own headers of those names that are `wanted`.
+fn headers(head: &request::Parts, wanted: impl Fn(&str) -> bool) -> Result<Vec<(&str, &str)>, Error> {
+    let chosen = head.headers.iter().filter(|(name, _)| wanted(name.as_str()));
+    chosen.map(|(name, value)| Ok((name.as_str(), visible(name.as_str(), value)?))).collect()
+}
+
+fn missing(name: &str, place: &str) -> Error {
+    Error::invalid_input(format!("the request has no {name} {place}")).with_code(format!("Missing.{name}"))
+}

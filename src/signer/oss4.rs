@@ -1,0 +1,109 @@
+//! Signature V4 of Object Storage on the head of a request.
+
+use http::{header, request};
+
+use super::{Pairs, SignedRequest, borrowed, headers, query};
+use crate::context::Context;
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::rpc::header_value;
+use crate::sign::oss4;
+use crate::sts::check_region;
+
+const DATE: &str = "x-oss-date";
+const CONTENT_SHA256: &str = "x-oss-content-sha256";
+const TOKEN: &str = "x-oss-security-token";
+
+pub(super) struct Prepared {
+    region: String,
+    bucket: String,
+    key: String,
+    query: Pairs,
+}
+
+pub(super) fn prepare(
+    head: &request::Parts,
+    host: &str,
+    region: &str,
+    bucket: Option<&str>,
+) -> Result<Prepared, Error> {
+    check_region(region)?;
+    let path = percent_encoding::percent_decode_str(head.uri.path()).decode_utf8();
+    let path = path.map_err(|_| Error::invalid_input("the path is not UTF-8").with_code("InvalidPath"))?;
+    let path = path.strip_prefix('/').unwrap_or(&path);
+    let (bucket, key) = match bucket.or_else(|| in_host(host)) {
+        Some(bucket) => (bucket, path),
+        None => path.split_once('/').unwrap_or((path, "")),
+    };
+    signed_headers(head)?;
+    Ok(Prepared { region: region.to_owned(), bucket: bucket.to_owned(), key: key.to_owned(), query: query(head) })
+}
+
+/// The bucket in `media.oss-cn-hangzhou.aliyuncs.com` or, of the dual stack, `media.cn-hangzhou.oss.aliyuncs.com`.
+fn in_host(host: &str) -> Option<&str> {
+    let (first, rest) = host.split_once('.')?;
+    (rest.starts_with("oss-") || rest.ends_with(".oss.aliyuncs.com")).then_some(first)
+}
+
+/// The request's own headers that are signed.
+fn signed_headers(head: &request::Parts) -> Result<Vec<(&str, &str)>, Error> {
+    headers(head, |name| oss4::is_always_signed(name) && ![DATE, CONTENT_SHA256, TOKEN].contains(&name))
+}
+
+impl Prepared {
+    pub(super) fn sign(
+        &self,
+        head: &request::Parts,
+        context: &Context,
+        credentials: &Credentials,
+    ) -> Result<SignedRequest, Error> {
+        let date = oss4::date(context.signing_time());
+        let mut added = vec![(DATE, date.as_str()), (CONTENT_SHA256, oss4::UNSIGNED_PAYLOAD)];
+        added.extend(credentials.security_token().map(|token| (TOKEN, token)));
+        let mut to_sign = signed_headers(head)?;
+        to_sign.extend(&added);
+        let query = borrowed(&self.query);
+        let request = oss4::Request {
+            method: head.method.as_str(),
+            bucket: &self.bucket,
+            key: &self.key,
+            region: &self.region,
+            query: &query,
+            headers: &to_sign,
+            additional_headers: &[],
+        };
+        let authorization = request.authorization(credentials.access_key_id(), credentials.access_key_secret());
+        let mut signed = head.clone();
+        signed.headers.remove(TOKEN);
+        for (name, value) in added {
+            signed.headers.insert(name, header_value(name, value)?);
+        }
+        signed.headers.insert(header::AUTHORIZATION, header_value("authorization", &authorization)?);
+        Ok(SignedRequest { head: signed, body: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bucket_is_in_the_host_or_in_the_path() {
+        for (uri, given, bucket, key) in [
+            ("https://media.oss-cn-hangzhou.aliyuncs.com/a/b%20c", None, "media", "a/b c"),
+            ("https://media.oss-cn-hangzhou-internal.aliyuncs.com/", None, "media", ""),
+            ("https://media.cn-hangzhou.oss.aliyuncs.com/k", None, "media", "k"),
+            ("https://cn-hangzhou.oss.aliyuncs.com/media/k", None, "media", "k"),
+            ("https://oss-cn-hangzhou.aliyuncs.com/media/a/b", None, "media", "a/b"),
+            ("https://oss-cn-hangzhou.aliyuncs.com/", None, "", ""),
+            ("http://127.0.0.1:3000/media/k", None, "media", "k"),
+            ("http://127.0.0.1:3000/media", None, "media", ""),
+            ("https://films.example.com/a/b", Some("media"), "media", "a/b"),
+        ] {
+            let (head, ()) = http::Request::get(uri).body(()).unwrap().into_parts();
+            let host = head.uri.authority().unwrap().as_str().to_owned();
+            let prepared = prepare(&head, &host, "cn-hangzhou", given).unwrap();
+            assert_eq!((prepared.bucket.as_str(), prepared.key.as_str()), (bucket, key), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Which refusals say that the credential is dead, product by product.
+
+use crate::credentials::Credentials;
+
+/// Whose error codes they are: each family of products has its own words for the same thing.
+///
+/// | what a refusal says | [`OpenApi`](Self::OpenApi) | [`Oss`](Self::Oss) |
+/// |---|---|---|
+/// | this credential is dead | `InvalidSecurityToken.*` | `SecurityTokenExpired`, `InvalidSecurityToken`; `InvalidAccessKeyId`, if it was signed with a security token |
+/// | the date is too far off | `InvalidTimeStamp.Expired` | `RequestTimeTooSkewed` |
+/// | the nonce was used before | `SignatureNonceUsed` | |
+///
+/// `AccessDenied`, `NoPermission` and their like are no one's: another token of the same identity may do no more. OSS says
+/// `InvalidAccessKeyId` of the key id of a session that has ended as well as of one that never was (its error
+/// 0002-00000002).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Product {
+    /// IMM, STS and every other product behind the RPC and ROA gateways.
+    OpenApi,
+    /// Object Storage.
+    Oss,
+}
+
+impl Product {
+    /// Whether a refusal by this code says that the credential `used` is dead: then, and only then, it is right to
+    /// [`invalidate`](crate::Refresher::invalidate) it.
+    ///
+    /// ```
+    /// use alibabacloud_credentials::{Credentials, Product};
+    ///
+    /// let used = Credentials::new("STS.an-id", "a secret").with_security_token("a token");
+    /// assert!(Product::Oss.is_dead_token("SecurityTokenExpired", &used));
+    /// assert!(!Product::Oss.is_dead_token("AccessDenied", &used));
+    /// ```
+    pub fn is_dead_token(self, code: &str, used: &Credentials) -> bool {
+        match self {
+            Self::OpenApi => code.starts_with("InvalidSecurityToken."),
+            Self::Oss => match code {
+                "SecurityTokenExpired" | "InvalidSecurityToken" => true,
+                "InvalidAccessKeyId" => used.security_token().is_some(),
+                _ => false,
+            },
+        }
+    }
+
+    pub(crate) fn is_wrong_date(self, code: &str) -> bool {
+        match self {
+            Self::OpenApi => code == "InvalidTimeStamp.Expired",
+            Self::Oss => code == "RequestTimeTooSkewed",
+        }
+    }
+
+    pub(crate) fn is_used_nonce(self, code: &str) -> bool {
+        self == Self::OpenApi && code == "SignatureNonceUsed"
+    }
+}
+
+/// What a refusal asks for, each at most once in a call.
+#[derive(Debug, Default)]
+pub(crate) struct Amends {
+    replaced: bool,
+    redated: bool,
+    renonced: bool,
+}
+
+/// How a refused call may go through after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Amend {
+    /// With another credential, if there is one.
+    Replace,
+    /// As it is, signed anew: by then the clock's error is known, and the nonce another.
+    SignAgain,
+}
+
+impl Amends {
+    /// What to do about this refusal of a call signed with `used`, unless it was done already.
+    pub(crate) fn after(&mut self, product: Product, code: &str, used: &Credentials) -> Option<Amend> {
+        if product.is_dead_token(code, used) {
+            return first_time(&mut self.replaced).then_some(Amend::Replace);
+        }
+        self.by_signing_again(product, code).then_some(Amend::SignAgain)
+    }
+
+    /// Whether the same credential may do, with a date and a nonce of another moment.
+    pub(crate) fn by_signing_again(&mut self, product: Product, code: &str) -> bool {
+        (product.is_wrong_date(code) && first_time(&mut self.redated))
+            || (product.is_used_nonce(code) && first_time(&mut self.renonced))
+    }
+}
+
+fn first_time(done: &mut bool) -> bool {
+    !std::mem::replace(done, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_product_has_its_own_words_for_a_dead_token_and_a_lack_of_permission_is_none() {
+        let key = Credentials::new("an-id", "a secret");
+        let session = key.clone().with_security_token("a token");
+        for (product, code, of_a_session, of_a_key) in [
+            (Product::OpenApi, "InvalidSecurityToken.Expired", true, true),
+            (Product::OpenApi, "InvalidSecurityToken.MismatchWithAccessKey", true, true),
+            (Product::OpenApi, "InvalidAccessKeyId.NotFound", false, false),
+            (Product::OpenApi, "NoPermission", false, false),
+            (Product::OpenApi, "SecurityTokenExpired", false, false),
+            (Product::Oss, "SecurityTokenExpired", true, true),
+            (Product::Oss, "InvalidSecurityToken", true, true),
+            (Product::Oss, "InvalidAccessKeyId", true, false),
+            (Product::Oss, "AccessDenied", false, false),
+            (Product::Oss, "SignatureDoesNotMatch", false, false),
+        ] {
+            assert_eq!(product.is_dead_token(code, &session), of_a_session, "{product:?} {code}");
+            assert_eq!(product.is_dead_token(code, &key), of_a_key, "{product:?} {code}");
+        }
+    }
+
+    #[test]
+    fn each_amends_is_made_once_in_a_call() {
+        let used = Credentials::new("an-id", "a secret").with_security_token("a token");
+        let mut amends = Amends::default();
+        let mut after = |code| amends.after(Product::OpenApi, code, &used);
+        assert_eq!(after("InvalidTimeStamp.Expired"), Some(Amend::SignAgain));
+        assert_eq!(after("InvalidTimeStamp.Expired"), None);
+        assert_eq!(after("SignatureNonceUsed"), Some(Amend::SignAgain));
+        assert_eq!(after("InvalidSecurityToken.Expired"), Some(Amend::Replace));
+        assert_eq!(after("InvalidSecurityToken.Malformed"), None);
+        assert_eq!(after("NoPermission"), None);
+    }
+}

@@ -1,0 +1,56 @@
+//! Signature V1 of an RPC call, in the form that is its body.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header, request};
+
+use super::{Pairs, SignedRequest, borrowed, decoded, missing, query};
+use crate::context::Context;
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::rpc::{FORM, signed_form};
+
+/// Parameters of the signature itself: whatever the form has of them is replaced.
+const OURS: [&str; 7] =
+    ["AccessKeyId", "SecurityToken", "Signature", "SignatureMethod", "SignatureNonce", "SignatureVersion", "Timestamp"];
+
+pub(super) struct Prepared {
+    query: Pairs,
+    form: Pairs,
+}
+
+pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Prepared, Error> {
+    let media = head.headers.get(header::CONTENT_TYPE).map_or(FORM.as_bytes(), HeaderValue::as_bytes);
+    let is_form = media.split(|byte| *byte == b';').next().is_some_and(|m| m.eq_ignore_ascii_case(FORM.as_bytes()));
+    let form = match body {
+        Some(body) if head.method == Method::POST && (is_form || body.is_empty()) => decoded(body),
+        _ => {
+            let error = Error::invalid_input("signature V1 is for a POST whose body, if any, is a form in memory");
+            return Err(error.with_code("NotAForm").with_remedy("send the parameters as a form, or sign by ACS3"));
+        }
+    };
+    let query = query(head);
+    if let Some((name, _)) = query.iter().find(|(name, _)| OURS.contains(&name.as_str())) {
+        let message =
+            format!("the parameter {name} is in the URL already, where logs show it, and would be there twice");
+        let error = Error::invalid_input(message).with_code("AlreadySigned");
+        return Err(error.with_remedy("leave everything that belongs to the signature out of the URL"));
+    }
+    for name in ["Action", "Version"] {
+        if !query.iter().chain(&form).any(|(given, value)| given == name && !value.is_empty()) {
+            return Err(missing(name, "among its parameters"));
+        }
+    }
+    let form = form.into_iter().filter(|(name, _)| !OURS.contains(&name.as_str())).collect();
+    Ok(Prepared { query, form })
+}
+
+impl Prepared {
+    pub(super) fn sign(&self, head: &request::Parts, context: &Context, credentials: &Credentials) -> SignedRequest {
+        let form = signed_form(context, credentials, &borrowed(&self.query), borrowed(&self.form));
+        let mut signed = head.clone();
+        signed.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
+        // The client finds out how long the new body is.
+        signed.headers.remove(header::CONTENT_LENGTH);
+        SignedRequest { head: signed, body: Some(Bytes::from(form)) }
+    }
+}

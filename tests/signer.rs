@@ -1,0 +1,365 @@
+//! Requests of other people's HTTP clients: signed as our own are, and signed again when that can help.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use alibabacloud_credentials::{
+    BoxFuture, Context, Credentials, Error, ErrorKind, Exchange, HttpError, HttpSend, OpenApiClient, Product,
+    Refresher, RequestSigner, SendOptions, SignedRequest, TestClock, Verdict, provider_fn, sign,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header, request};
+
+const NOW: SystemTime = UNIX_EPOCH;
+
+/// Answers everything with `{}`, and keeps what was asked.
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Vec<Request<Bytes>>>>);
+
+impl HttpSend for Recorder {
+    fn send(&self, request: Request<Bytes>, _: SendOptions) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
+        self.0.lock().unwrap().push(request);
+        Box::pin(std::future::ready(Ok(Response::new(Bytes::from_static(b"{}")))))
+    }
+}
+
+fn clock() -> TestClock {
+    TestClock::new(NOW + Duration::from_secs(1_800_000_000))
+}
+
+fn session() -> Credentials {
+    Credentials::new("STS.an-id", "fake-secret").with_security_token("fake-token+/=")
+}
+
+/// Credentials that never change, in a world where every draw repeats itself.
+fn fixed() -> Refresher {
+    let context = Context::builder().clock(clock()).seed(7).build();
+    Refresher::builder(provider_fn("test", || async { Ok(session()) })).context(context).build()
+}
+
+/// A source whose every answer is another session.
+fn renewing(clock: &TestClock) -> Refresher {
+    let count = Arc::new(AtomicU64::new(0));
+    let source = provider_fn("test", move || {
+        let n = count.fetch_add(1, Ordering::Relaxed);
+        async move { Ok(Credentials::new(format!("STS.{n}"), "fake-secret").with_security_token(format!("token-{n}"))) }
+    });
+    Refresher::builder(source).context(Context::builder().clock(clock.clone()).build()).build()
+}
+
+fn head(request: http::request::Builder) -> request::Parts {
+    request.body(()).unwrap().into_parts().0
+}
+
+fn rpc_call(uri: &str) -> request::Parts {
+    head(Request::post(uri).header("x-acs-action", "CreateProject").header("x-acs-version", "2020-09-30"))
+}
+
+const IMM: &str = "https://imm.cn-hangzhou.aliyuncs.com/?ProjectName=p&Description=a%20b%2Bc";
+
+fn header<'a>(signed: &'a SignedRequest, name: &str) -> &'a str {
+    signed.head.headers.get(name).unwrap().to_str().unwrap()
+}
+
+fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+}
+
+fn refusal(code: &str) -> String {
+    format!(r#"{{"Code":"{code}","Message":"m","RequestId":"r"}}"#)
+}
+
+fn oss_refusal(code: &str) -> String {
+    format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><SecurityToken>t</SecurityToken></Error>")
+}
+
+#[tokio::test]
+async fn a_call_is_signed_exactly_as_our_own_client_signs_it() {
+    let recorder = Recorder::default();
+    let context = Context::builder().clock(clock()).seed(7).http(recorder.clone()).build();
+    let ours = Refresher::builder(provider_fn("test", || async { Ok(session()) })).context(context).build();
+    let parameters = [("ProjectName", "p"), ("Description", "a b+c")];
+    let client = OpenApiClient::new("imm.cn-hangzhou.aliyuncs.com", "2020-09-30", ours.clone());
+    client.call("CreateProject", parameters).await.unwrap();
+    let sent = recorder.0.lock().unwrap().remove(0);
+
+    let mut exchange = RequestSigner::acs3(fixed()).exchange(rpc_call(IMM), Some(b"")).unwrap();
+    let signed = exchange.sign().await.unwrap();
+    for name in ["authorization", "x-acs-date", "x-acs-signature-nonce", "x-acs-security-token", "x-acs-accesskey-id"] {
+        assert_eq!(signed.head.headers[name], sent.headers()[name], "{name}");
+    }
+    assert!(signed.head.headers["authorization"].is_sensitive());
+    assert!(signed.head.headers["x-acs-security-token"].is_sensitive());
+    assert!(signed.body.is_none() && signed.head.uri == IMM);
+}
+
+#[tokio::test]
+async fn each_signature_has_a_nonce_of_its_own_and_the_body_is_hashed_once() {
+    let mut exchange = RequestSigner::acs3(renewing(&clock())).exchange(rpc_call(IMM), Some(b"x")).unwrap();
+    let first = exchange.sign().await.unwrap();
+    let second = exchange.sign().await.unwrap();
+    assert_ne!(header(&first, "x-acs-signature-nonce"), header(&second, "x-acs-signature-nonce"));
+    assert_eq!(header(&second, "x-acs-content-sha256"), sign::acs3::payload_sha256(b"x"));
+}
+
+#[tokio::test]
+async fn what_was_there_of_another_signature_is_replaced() {
+    let mut old = rpc_call(IMM);
+    for name in ["authorization", "x-acs-security-token", "x-acs-signature-nonce", "x-acs-date", "x-acs-accesskey-id"] {
+        old.headers.append(name, "stale".parse().unwrap());
+    }
+    let key = Refresher::from(Credentials::new("an-id", "fake-secret"));
+    let signed = RequestSigner::acs3(key).exchange(old, Some(b"")).unwrap().sign().await.unwrap();
+    assert!(!format!("{:?}", signed.head.headers).contains("stale"));
+    assert!(!signed.head.headers.contains_key("x-acs-security-token"), "a key has no token");
+}
+
+#[tokio::test]
+async fn the_host_is_signed_as_it_is_sent_without_a_default_port() {
+    for (uri, given, host) in [
+        ("https://imm.cn-hangzhou.aliyuncs.com:443/", None, "imm.cn-hangzhou.aliyuncs.com"),
+        ("http://127.0.0.1:80/", None, "127.0.0.1"),
+        ("http://127.0.0.1:8080/", None, "127.0.0.1:8080"),
+        ("https://gateway.internal/", Some("imm.cn-hangzhou.aliyuncs.com"), "imm.cn-hangzhou.aliyuncs.com"),
+    ] {
+        let mut call = rpc_call(uri);
+        call.headers.extend(given.map(|host| (header::HOST, host.parse().unwrap())));
+        let signed = RequestSigner::acs3(fixed()).exchange(call, Some(b"")).unwrap().sign().await.unwrap();
+        assert_eq!(header(&signed, "host"), host);
+        assert!(header(&signed, "authorization").contains("SignedHeaders=host;x-acs-accesskey-id;"));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_signed_by_the_hash_that_comes_with_it_or_refused() {
+    let signer = RequestSigner::acs3(fixed());
+    let refused = |head| signer.exchange(head, None).unwrap_err();
+    let error = refused(rpc_call(IMM));
+    assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidInput, Some("StreamNeedsHash")));
+    assert!(error.remedy().unwrap().contains("x-acs-content-sha256"));
+
+    let mut hashed = rpc_call(IMM);
+    let hash = sign::acs3::payload_sha256(b"a stream");
+    hashed.headers.insert("x-acs-content-sha256", hash.parse().unwrap());
+    let signed = signer.exchange(hashed.clone(), None).unwrap().sign().await.unwrap();
+    assert_eq!(header(&signed, "x-acs-content-sha256"), hash);
+
+    hashed.headers.insert("x-acs-content-sha256", "UNSIGNED-PAYLOAD".parse().unwrap());
+    assert_eq!(refused(hashed).code(), Some("InvalidHeader"));
+}
+
+#[tokio::test]
+async fn version_1_puts_everything_of_the_signature_into_the_form() {
+    let call = head(
+        Request::post("https://sts.aliyuncs.com/?Action=GetCallerIdentity&Version=2015-04-01&Format=JSON")
+            .header(header::CONTENT_LENGTH, "18"),
+    );
+    let form = b"A=b+c&Timestamp=old";
+    let signed = RequestSigner::rpc_v1(fixed()).exchange(call.clone(), Some(form)).unwrap().sign().await.unwrap();
+    assert_eq!(signed.head.uri, call.uri, "nothing of the signature is in the URL");
+    assert!(!signed.head.headers.contains_key(header::CONTENT_LENGTH), "it was the old body's");
+    assert_eq!(header(&signed, "content-type"), "application/x-www-form-urlencoded");
+    let form = String::from_utf8(signed.body.clone().unwrap().to_vec()).unwrap();
+    assert!(form.starts_with("A=b%20c&AccessKeyId=STS.an-id&"), "{form}");
+    assert!(form.contains("SecurityToken=fake-token%2B%2F%3D&Signature=") && !form.contains("old"), "{form}");
+    assert_eq!(signed.with_body(Bytes::from("mine")).into_body(), form, "the signature's body goes before one's own");
+}
+
+#[tokio::test]
+async fn an_object_is_signed_with_its_bucket_and_no_hash() {
+    let call =
+        head(Request::put("https://media.oss-cn-hangzhou.aliyuncs.com/a%20b?acl").header("x-oss-acl", "private"));
+    let signed = RequestSigner::oss4("cn-hangzhou", fixed()).exchange(call, None).unwrap().sign().await.unwrap();
+    let headers = [
+        ("x-oss-acl", "private"),
+        ("x-oss-date", "20270115T080000Z"),
+        ("x-oss-content-sha256", "UNSIGNED-PAYLOAD"),
+        ("x-oss-security-token", "fake-token+/="),
+    ];
+    let expected = sign::oss4::Request {
+        method: "PUT",
+        bucket: "media",
+        key: "a b",
+        region: "cn-hangzhou",
+        query: &[("acl", "")],
+        headers: &headers,
+        additional_headers: &[],
+    };
+    assert_eq!(header(&signed, "authorization"), expected.authorization("STS.an-id", "fake-secret"));
+    assert!(signed.head.headers["x-oss-security-token"].is_sensitive());
+}
+
+#[test]
+fn a_request_that_cannot_be_signed_is_refused_before_anything_is_asked() {
+    let acs3 = RequestSigner::acs3(fixed());
+    let v1 = RequestSigner::rpc_v1(fixed());
+    let oss = RequestSigner::oss4("cn-hangzhou", fixed());
+    let sts = "https://sts.aliyuncs.com/?Action=A&Version=V";
+    let named = |name: &str, value: &[u8]| {
+        let mut call = rpc_call(IMM);
+        call.headers.insert(HeaderName::try_from(name).unwrap(), http::HeaderValue::from_bytes(value).unwrap());
+        call
+    };
+    let json = head(Request::post(sts).header("content-type", "application/json"));
+    let cases: [(&str, &RequestSigner, request::Parts, Option<&str>, &str); 17] = [
+        ("no host", &acs3, rpc_call("/"), Some(""), "InvalidEndpoint"),
+        ("a user name", &acs3, rpc_call("https://user:pw@imm.example.com/"), Some(""), "InvalidEndpoint"),
+        ("plain http", &acs3, rpc_call("http://imm.cn-hangzhou.aliyuncs.com/"), Some(""), "PlainHttp"),
+        ("another scheme", &acs3, rpc_call("ftp://imm.cn-hangzhou.aliyuncs.com/"), Some(""), "InvalidEndpoint"),
+        ("no version", &acs3, head(Request::post(IMM).header("x-acs-action", "A")), Some(""), "Missing.x-acs-version"),
+        ("no action", &acs3, head(Request::post(IMM).header("x-acs-version", "V")), Some(""), "Missing.x-acs-action"),
+        ("no text in a header", &acs3, named("x-acs-x", b"\xff"), Some(""), "InvalidHeader"),
+        ("no text as host", &acs3, named("host", b"\xff"), Some(""), "InvalidHeader"),
+        ("V1 by GET", &v1, head(Request::get(sts)), Some(""), "NotAForm"),
+        ("V1 over JSON", &v1, json, Some("{}"), "NotAForm"),
+        ("V1 over a stream", &v1, head(Request::post(sts)), None, "NotAForm"),
+        ("V1 twice", &v1, head(Request::post(format!("{sts}&AccessKeyId=a"))), Some(""), "AlreadySigned"),
+        (
+            "V1 without action",
+            &v1,
+            head(Request::post("https://sts.aliyuncs.com/?Version=V")),
+            Some(""),
+            "Missing.Action",
+        ),
+        ("V1 without version", &v1, head(Request::post("https://a.com/")), Some("Action=A"), "Missing.Version"),
+        ("a key that is no text", &oss, head(Request::get("https://a.com/%ff")), None, "InvalidPath"),
+        ("plain http to OSS", &oss, head(Request::get("http://oss.example.com/b/k")), None, "PlainHttp"),
+        (
+            "a region that is none",
+            &RequestSigner::oss4("oss-cn/hangzhou", fixed()),
+            head(Request::get("https://a.com/b/k")),
+            None,
+            "InvalidRegion",
+        ),
+    ];
+    for (what, signer, head, body, code) in cases {
+        let error = signer.exchange(head, body.map(str::as_bytes)).unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidInput, Some(code)), "{what}: {error}");
+        assert!(!error.to_string().contains("pw@"), "{error}");
+        assert_eq!(signer.refresher().generation(), 0, "{what}: the source was asked");
+    }
+}
+
+#[tokio::test]
+async fn plain_http_is_signed_where_that_was_allowed() {
+    let signer = RequestSigner::acs3(fixed()).allow_plain_http();
+    let call = rpc_call("http://imm.example.internal/");
+    assert!(signer.exchange(call, Some(b"")).unwrap().sign().await.is_ok());
+}
+
+/// Signs, answers, and says what came of it.
+async fn answered(exchange: &mut Exchange, status: u16, body: &str) -> Verdict {
+    exchange.sign().await.unwrap();
+    exchange.review(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes()).await
+}
+
+#[tokio::test]
+async fn a_dead_token_is_replaced_once_and_a_lack_of_permission_is_left_alone() {
+    let oss_call = || head(Request::get("https://media.oss-cn-hangzhou.aliyuncs.com/k"));
+    let rows: [(Product, String, u16, Verdict); 9] = [
+        (Product::OpenApi, refusal("InvalidSecurityToken.Expired"), 400, Verdict::SignAgain),
+        (Product::OpenApi, refusal("InvalidSecurityToken.Malformed"), 403, Verdict::SignAgain),
+        (Product::OpenApi, refusal("NoPermission"), 403, Verdict::Final),
+        (Product::OpenApi, refusal("InvalidSecurityToken.Expired"), 200, Verdict::Final),
+        (Product::OpenApi, "<html>InvalidSecurityToken.Expired".to_owned(), 400, Verdict::Final),
+        (Product::Oss, oss_refusal("SecurityTokenExpired"), 403, Verdict::SignAgain),
+        (Product::Oss, oss_refusal("InvalidAccessKeyId"), 403, Verdict::SignAgain),
+        (Product::Oss, oss_refusal("AccessDenied"), 403, Verdict::Final),
+        (Product::Oss, refusal("InvalidSecurityToken.Expired"), 403, Verdict::Final),
+    ];
+    for (product, body, status, verdict) in rows {
+        let refresher = renewing(&clock());
+        let mut exchange = match product {
+            Product::Oss => RequestSigner::oss4("cn-hangzhou", refresher.clone()).exchange(oss_call(), None),
+            _ => RequestSigner::acs3(refresher.clone()).exchange(rpc_call(IMM), Some(b"")),
+        }
+        .unwrap();
+        let before = refresher.credentials().await.unwrap().generation();
+        assert_eq!(answered(&mut exchange, status, &body).await, verdict, "{product:?} {status} {body}");
+        let replaced = refresher.credentials().await.unwrap().generation() != before;
+        assert_eq!(replaced, verdict == Verdict::SignAgain, "{product:?} {status} {body}");
+        assert_eq!(answered(&mut exchange, status, &body).await, Verdict::Final, "once: {product:?} {status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_an_older_credential_replaces_nothing_but_is_signed_again() {
+    let refresher = renewing(&clock());
+    let signer = RequestSigner::acs3(refresher.clone());
+    let mut exchanges = [0, 1].map(|_| signer.exchange(rpc_call(IMM), Some(b"")).unwrap());
+    for exchange in &mut exchanges {
+        exchange.sign().await.unwrap();
+    }
+    let body = refusal("InvalidSecurityToken.Expired");
+    for exchange in &mut exchanges {
+        assert_eq!(
+            exchange.review(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes()).await,
+            Verdict::SignAgain
+        );
+    }
+    assert_eq!(refresher.credentials().await.unwrap().access_key_id(), "STS.1", "one new credential for both");
+}
+
+#[tokio::test]
+async fn a_source_with_nothing_else_to_give_leaves_the_answer_to_the_caller() {
+    let mut exchange = RequestSigner::acs3(fixed()).exchange(rpc_call(IMM), Some(b"")).unwrap();
+    assert_eq!(answered(&mut exchange, 400, &refusal("InvalidSecurityToken.Expired")).await, Verdict::Final);
+
+    let failing = Arc::new(AtomicU64::new(0));
+    let source = provider_fn("test", move || {
+        let n = failing.fetch_add(1, Ordering::Relaxed);
+        async move { if n == 0 { Ok(session()) } else { Err(Error::failed("the source is down")) } }
+    });
+    let refresher = Refresher::builder(source).context(Context::builder().clock(clock()).build()).build();
+    let mut exchange = RequestSigner::acs3(refresher).exchange(rpc_call(IMM), Some(b"")).unwrap();
+    assert_eq!(answered(&mut exchange, 400, &refusal("InvalidSecurityToken.Expired")).await, Verdict::Final);
+}
+
+#[tokio::test]
+async fn an_answers_date_corrects_the_next_signature_over_https_or_from_loopback() {
+    const AHEAD: &str = "Fri, 15 Jan 2027 09:00:00 GMT"; // an hour ahead of the clock
+    for (uri, given, date) in [
+        (IMM, vec![("date", AHEAD)], "2027-01-15T09:00:00Z"),
+        ("http://127.0.0.1:1/", vec![("date", AHEAD)], "2027-01-15T09:00:00Z"),
+        ("http://imm.example.internal/", vec![("date", AHEAD)], "2027-01-15T08:00:00Z"),
+        (IMM, vec![("date", AHEAD), ("age", "3600")], "2027-01-15T08:00:00Z"),
+        (IMM, vec![], "2027-01-15T08:00:00Z"),
+    ] {
+        let signer = RequestSigner::acs3(renewing(&clock())).allow_plain_http();
+        let mut exchange = signer.exchange(rpc_call(uri), Some(b"")).unwrap();
+        exchange.sign().await.unwrap();
+        let (dated, body) = (headers(&given), refusal("InvalidTimeStamp.Expired"));
+        assert_eq!(exchange.review(StatusCode::BAD_REQUEST, &dated, body.as_bytes()).await, Verdict::SignAgain);
+        let again = exchange.sign().await.unwrap();
+        assert_eq!(header(&again, "x-acs-date"), date, "{uri} {given:?}");
+        assert_eq!(exchange.review(StatusCode::BAD_REQUEST, &dated, body.as_bytes()).await, Verdict::Final, "once");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_nothing_that_was_signed_says_nothing() {
+    let refresher = renewing(&clock());
+    let mut exchange = RequestSigner::acs3(refresher.clone()).exchange(rpc_call(IMM), Some(b"")).unwrap();
+    let body = refusal("InvalidSecurityToken.Expired");
+    assert_eq!(exchange.review(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes()).await, Verdict::Final);
+    assert_eq!(refresher.generation(), 0);
+}
+
+#[tokio::test]
+async fn nothing_that_is_printed_holds_a_secret() {
+    let signer = RequestSigner::acs3(fixed());
+    let mut exchange = signer.exchange(rpc_call(IMM), Some(b"")).unwrap();
+    let signed = exchange.sign().await.unwrap();
+    let shown = format!("{signer:?} {exchange:?} {signed:?} {:?}", signed.head);
+    assert!(!shown.contains("fake-") && !shown.contains("Signature="), "{shown}");
+    assert!(shown.contains("Acs3") && shown.contains("imm.cn-hangzhou.aliyuncs.com"), "{shown}");
+}
+
+#[test]
+fn bodies_are_wanted_of_refusals_alone() {
+    let wanted = (100..600).filter(|status| Exchange::wants_body(StatusCode::from_u16(*status).unwrap()));
+    assert_eq!(wanted.collect::<Vec<_>>(), [400, 401, 402, 403, 404]);
+}
