@@ -24,9 +24,9 @@ credentials_provider! {
     /// **Renewal.** The client asks once per request, and once per presigned URL, right before it signs. It does not look
     /// whether a URL outlives the session: ask `Refresher::credentials_valid_for` first, so that the session lasts.
     ///
-    /// **Cost per request**, measured by `cargo bench` (three) and counted by reading (one): four allocations, of which three are the copies of key id, secret
-    /// and token that the client's own type demands, and one the boxed future of its type erasure. No lock, no I/O. The
-    /// copies are not zeroized: they are plain `String`s of the client's.
+    /// **Cost per request**: three allocations, the copies of key id, secret and token that the client's own type demands
+    /// (measured by `cargo bench`), and a fourth for the boxed future of the client's type erasure (by reading). No
+    /// lock, no I/O. The copies are not zeroized: they are plain `String`s of the client's.
     ///
     /// **Expiry** is passed on as it is, though the client does not look at it.
     ///
