@@ -2,10 +2,11 @@
 //!
 //! `cargo run --example axum_service --features imm`
 
-mod shared;
+mod cloud;
+mod service;
 
-use shared::service::{Service, load};
-use shared::{Outcome, cloud, environment, expect, let_it_be_renewed, sessions, succeeded};
+use cloud::{Outcome, cloud, environment, expect, let_it_be_renewed, sessions, succeeded};
+use service::{Service, load};
 
 #[tokio::main]
 async fn main() -> Outcome {

@@ -1,15 +1,15 @@
 //! A client that takes three strings and no provider, aliyun-openapi-core-rust-sdk: made anew when the generation changes.
 //!
-//! `cargo run --example rebuild_on_generation_rpc --features imm`
+//! `cargo run --example rebuild_on_generation_rpc`
 
-mod shared;
+mod cloud;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alibabacloud_credentials::Refresher;
 use aliyun_openapi_core_rust_sdk::client::rpc::RPClient;
-use shared::{Outcome, cloud, environment, expect, let_it_be_renewed, sessions, succeeded};
+use cloud::{Outcome, cloud, environment, expect, let_it_be_renewed, sessions, succeeded};
 
 /// A client, the token that has to go with each of its requests, and which session both are of. No `Debug`: the client's
 /// own prints its secret.

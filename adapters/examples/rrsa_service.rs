@@ -2,14 +2,15 @@
 //!
 //! `cargo run --example rrsa_service --features imm`
 
-mod shared;
+mod cloud;
+mod service;
 
 use std::path::Path;
 
 use alibabacloud_credentials::{Context, DefaultCredentialChain};
 use alibabacloud_emulator::account::{self, TokenOptions};
-use shared::service::{Service, load};
-use shared::{Outcome, cloud, expect, let_it_be_renewed, succeeded};
+use cloud::{Outcome, cloud, expect, let_it_be_renewed, succeeded};
+use service::{Service, load};
 
 #[tokio::main]
 async fn main() -> Outcome {

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example seed_tutorial_with_imm --features imm`
 
-mod shared;
+mod cloud;
 
 use alibabacloud_credentials::{Context, DefaultCredentialChain};
 use alibabacloud_credentials_adapters::ImmCredentials;
@@ -11,7 +11,7 @@ use alibabacloud_imm::ops::{
     CreateProjectOps, CreateProjectQuery, DeleteProjectOps, DeleteProjectQuery, ListProjectsOps, ListProjectsQuery,
 };
 use alibabacloud_imm::{Client, Error};
-use shared::{Outcome, cloud, environment, expect, let_it_be_renewed, sessions, succeeded};
+use cloud::{Outcome, cloud, environment, expect, let_it_be_renewed, sessions, succeeded};
 
 #[tokio::main]
 async fn main() -> Outcome {

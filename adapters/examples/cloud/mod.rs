@@ -1,8 +1,6 @@
-//! What the examples share: the emulated cloud, and a service on one chain.
+//! What the examples share: an emulated cloud, chains on it, and time that passes for them.
 
 #![allow(dead_code, unreachable_pub)]
-
-pub mod service;
 
 use std::error::Error;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! An axum service: many handlers at once, two clients, one chain.
 
+#![allow(unreachable_pub)]
+
 use alibabacloud_credentials::{DefaultCredentialChain, OpenApiClient};
 use alibabacloud_credentials_adapters::ImmCredentials;
 use alibabacloud_imm::Client;
@@ -13,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::Outcome;
+use crate::cloud::Outcome;
 
 /// Two clients of the same product, as happens in one process: both are fed by one chain, so they share its session.
 #[derive(Clone)]
