@@ -22,9 +22,9 @@ credentials_provider! {
     ///
     /// **Renewal.** The client asks once per request, right before it signs: a renewed session is used by the next one.
     ///
-    /// **Cost per request**, measured in `tests/cost.rs`: four allocations, of which three are the copies of key id, secret
-    /// and token that the client's own type demands, and one the boxed future of its type erasure. No lock, no I/O. The
-    /// copies are not zeroized: they are plain `String`s of the client's.
+    /// **Cost per request**: three allocations, the copies of key id, secret and token that the client's own type demands
+    /// (measured by `cargo bench`), and a fourth for the boxed future of the client's type erasure (by reading). No
+    /// lock, no I/O. The copies are not zeroized: they are plain `String`s of the client's.
     ///
     /// **Expiry** is passed on as it is, though the client does not look at it.
     ///
@@ -35,7 +35,7 @@ credentials_provider! {
     /// **Logs**: at TRACE the client prints its requests, security token included.
     pub struct ImmCredentials for alibabacloud_imm;
     /// An answer in which the client cannot find a `Code`, or whose body is not JSON, is never taken for it.
-    dead: |error| match error {
+    dead: OpenApi, |error| match error {
         alibabacloud_imm::Error::ApiError { message: Some(message), .. } => Some(message.code.as_str()),
         _ => None,
     };

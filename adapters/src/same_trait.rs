@@ -4,14 +4,14 @@
 macro_rules! credentials_provider {
     (
         $(#[$doc:meta])* pub struct $adapter:ident for $client:ident;
-        $(#[$dead_doc:meta])* dead: $code:expr;
+        $(#[$dead_doc:meta])* dead: $product:ident, $code:expr;
     ) => {
         use std::cell::Cell;
         use std::fmt;
         use std::future::Future;
         use std::pin::pin;
 
-        use alibabacloud_credentials::{Credentials, Refresher};
+        use alibabacloud_credentials::{Credentials, Product, Refresher};
 
         tokio::task_local! {
             /// What the call that runs here was signed with.
@@ -51,8 +51,12 @@ macro_rules! credentials_provider {
                 let used = attempt.as_mut().take_value().and_then(Cell::into_inner);
                 let code: fn(&$client::Error) -> Option<&str> = $code;
                 match (result.as_ref().err().and_then(code), used) {
-                    (Some(code), Some(used)) if crate::dead_token::is_dead(code, &used) => {
-                        if crate::dead_token::another(&self.0, &used).await { call().await } else { result }
+                    (Some(code), Some(used)) if Product::$product.is_dead_token(code, &used) => {
+                        self.0.invalidate(&used);
+                        match self.0.credentials().await {
+                            Ok(fresh) if fresh.generation() != used.generation() => call().await,
+                            _ => result,
+                        }
                     }
                     _ => result,
                 }

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 use crate::account::{ACCOUNT_ID, AccessKey, find_key};
 use crate::answer::{Outcome, Refusal};
-use crate::clock::parse_utc;
+use crate::clock::{parse_utc, parse_utc_with_fraction};
 use crate::policy::{Decision, wildcard};
 use crate::request::{Parameters, Request, Style};
 use crate::server::State;
@@ -63,7 +63,7 @@ fn by_headers(state: &State, request: &Request, now: DateTime<Utc>) -> Outcome<C
 
 fn by_parameters(state: &State, request: &Request, parameters: &Parameters, now: DateTime<Utc>) -> Outcome<Caller> {
     let signed = Signed::read(parameters)?;
-    let timestamp = timestamp(Some(signed.timestamp), now)?;
+    let timestamp = within_window(parse_utc_with_fraction(signed.timestamp), now)?;
     let caller = find(state, signed.access_key_id, signed.token, now)?;
     signed.verify(request.method.as_str(), parameters, caller.secret())?;
     record(state, signed.access_key_id, signed.nonce, timestamp, now)?;
@@ -80,7 +80,11 @@ pub(crate) fn check_given_timestamp(request: &Request, now: DateTime<Utc>) -> Ou
 }
 
 fn timestamp(text: Option<&str>, now: DateTime<Utc>) -> Outcome<DateTime<Utc>> {
-    let timestamp = text.and_then(parse_utc).ok_or_else(|| {
+    within_window(text.and_then(parse_utc), now)
+}
+
+fn within_window(timestamp: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Outcome<DateTime<Utc>> {
+    let timestamp = timestamp.ok_or_else(|| {
         Refusal::new(400, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted.")
     })?;
     if (now - timestamp).abs() > WINDOW {

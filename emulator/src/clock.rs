@@ -110,6 +110,15 @@ pub(crate) fn parse_utc(text: &str) -> Option<DateTime<Utc>> {
     chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%SZ").ok().map(|naive| naive.and_utc())
 }
 
+/// The same, or with a fraction of a second, which is cut off. The documents of signature V1 show none, yet
+/// aliyun-openapi-core-rust-sdk sends nine digits, and its tests call the cloud.
+pub(crate) fn parse_utc_with_fraction(text: &str) -> Option<DateTime<Utc>> {
+    let Some((whole, fraction)) = text.split_once('.') else { return parse_utc(text) };
+    let digits = fraction.strip_suffix('Z')?;
+    let is_fraction = (1..=9).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_fraction.then(|| parse_utc(&format!("{whole}Z")))?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +150,10 @@ mod tests {
         for text in ["", "2026-01-02T03:04:05", "2026-01-02 03:04:05Z", "2026-13-02T03:04:05Z", "20260102T030405Z", "é"]
         {
             assert!(parse_utc(text).is_none(), "{text}");
+        }
+        assert_eq!(parse_utc_with_fraction("2026-01-02T03:04:05.123456789Z"), parse_utc("2026-01-02T03:04:05Z"));
+        for text in ["2026-01-02T03:04:05.Z", "2026-01-02T03:04:05.1", "2026-01-02T03:04:05.+1Z", "2026-01-02.5Z"] {
+            assert!(parse_utc_with_fraction(text).is_none(), "{text}");
         }
     }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use alibabacloud_credentials::{AssumeRole, Context, DefaultCredentialChain, Refresher, TestClock};
 use alibabacloud_emulator::{Emulator, Fault, account};
 
+pub mod product;
+
 const IMM_ROLE: &str = "acs:ram::1234567890123456:role/imm-role";
 
 /// One chain over one emulated cloud. The clients sign by the real clock, so the emulator keeps it, and a session is
@@ -15,14 +17,19 @@ pub struct Cloud {
     pub emulator: Emulator,
     pub clock: TestClock,
     pub chain: DefaultCredentialChain,
+    session: Duration,
 }
 
 impl Cloud {
     /// Sessions of an hour.
     pub async fn start() -> Self {
+        Self::with_sessions_of(3600).await
+    }
+
+    pub async fn with_sessions_of(seconds: u32) -> Self {
         // The first test of a process installs it, the others find it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let emulator = Emulator::builder().start().await.unwrap();
+        let emulator = Emulator::builder().session_seconds(seconds).start().await.unwrap();
         let clock = TestClock::new(emulator.now());
         let context = Context::builder()
             .env([
@@ -33,7 +40,7 @@ impl Cloud {
             .clock(clock.clone())
             .build();
         let chain = DefaultCredentialChain::builder().context(context).assume_role(AssumeRole::new(IMM_ROLE)).build();
-        Self { emulator, clock, chain }
+        Self { emulator, clock, chain, session: Duration::from_secs(seconds.into()) }
     }
 
     pub fn refresher(&self) -> &Refresher {
@@ -42,7 +49,7 @@ impl Cloud {
 
     /// The session comes so near to its end that the next one who asks starts a renewal, and still gets the old one.
     pub fn age(&self) {
-        self.clock.advance(Duration::from_secs(3300));
+        self.clock.advance(self.session - self.session / 8);
     }
 
     /// Waits for a generation above `before`.

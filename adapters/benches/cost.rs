@@ -1,0 +1,62 @@
+//! What an adapter costs a request while the session is warm: nanoseconds and allocations. `cargo bench --all-features`
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use alibabacloud_credentials::{Credentials, Refresher};
+use alibabacloud_credentials_adapters::{AliyunLogCredentials, ImmCredentials, OssifyCredentials, ReqsignCredentials};
+use aliyun_log_rust_sdk::CredentialsProvider as _;
+use divan::{AllocProfiler, Bencher};
+use reqsign_core::ProvideCredentialDyn as _;
+
+#[global_allocator]
+static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
+
+fn main() {
+    divan::main();
+}
+
+/// As long as a real session's strings.
+fn session() -> Refresher {
+    let session = Credentials::new("STS.".repeat(7), "s".repeat(44)).with_security_token("t".repeat(720));
+    Refresher::from(session)
+}
+
+/// A warm session is there at the first poll.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("the session is held"),
+    }
+}
+
+#[divan::bench]
+fn imm(bencher: Bencher<'_, '_>) {
+    use alibabacloud_imm::credentials::CredentialsProvider as _;
+    let adapter = ImmCredentials::new(session());
+    bencher.bench(|| at_once(adapter.get_credentials()).unwrap());
+}
+
+#[divan::bench]
+fn ossify(bencher: Bencher<'_, '_>) {
+    use ossify::credentials::CredentialsProvider as _;
+    let adapter = OssifyCredentials::new(session());
+    bencher.bench(|| at_once(adapter.get_credentials()).unwrap());
+}
+
+/// What its `Signer` asks for at the end of its cache.
+#[divan::bench]
+fn reqsign(bencher: Bencher<'_, '_>) {
+    let (adapter, context) = (ReqsignCredentials::new(session()), reqsign_core::Context::new());
+    bencher.bench(|| at_once(adapter.provide_credential_dyn(&context)).unwrap());
+}
+
+/// What the client asks for at the end of its cache.
+#[divan::bench]
+fn aliyun_log(bencher: Bencher<'_, '_>) {
+    let adapter = AliyunLogCredentials::new(session());
+    bencher.bench(|| at_once(adapter.fetch_credentials()).unwrap());
+}

@@ -1,0 +1,47 @@
+//! The transport that signs, and sends once more what a dead session had signed.
+
+use alibabacloud_credentials::{ErrorKind as Kind, Exchange, RequestSigner, Verdict};
+use http::{Request, Response};
+use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
+
+pub(super) struct Signing {
+    pub(super) signer: RequestSigner,
+    pub(super) inner: HttpTransporter,
+}
+
+impl HttpTransport for Signing {
+    async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
+        let (head, body) = request.into_parts();
+        // OSS has no body hashed, so the signer need not see it.
+        let mut exchange = self.signer.exchange(head, None).map_err(not_signed)?;
+        loop {
+            let signed = exchange.sign().await.map_err(not_signed)?;
+            let answer = self.inner.fetch(Request::from_parts(signed.head, body.clone())).await?;
+            let (answer, text) = read_ahead(answer).await?;
+            if exchange.review(answer.status(), answer.headers(), &text.to_bytes()).await == Verdict::Final {
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+/// The answer unchanged, and the body of what may be a refusal: a short text, which the service would read whole too.
+async fn read_ahead(answer: Response<HttpBody>) -> Result<(Response<HttpBody>, Buffer)> {
+    if !Exchange::wants_body(answer.status()) {
+        return Ok((answer, Buffer::new()));
+    }
+    let (parts, mut body) = answer.into_parts();
+    let text = body.to_buffer().await?;
+    let length = u64::try_from(text.len()).ok();
+    let again = HttpBody::new(futures_util::stream::iter([Ok(text.clone())]), length);
+    Ok((Response::from_parts(parts, again), text))
+}
+
+fn not_signed(error: alibabacloud_credentials::Error) -> Error {
+    let kind = match error.kind() {
+        Kind::InvalidInput | Kind::NotConfigured => ErrorKind::ConfigInvalid,
+        _ => ErrorKind::Unexpected,
+    };
+    let passing = matches!(error.kind(), Kind::Unreachable | Kind::TimedOut);
+    Error::new(kind, error.to_string()).with_temporary(passing).set_source(error)
+}
