@@ -28,7 +28,9 @@ use aliyun_log_rust_sdk::{Credentials, CredentialsError, CredentialsProvider, as
 /// Fetches that fail three times, or take longer than 5 s each, make the client go on with what it has, even expired.
 ///
 /// **A session that died early** stays in the client's cache until it is due, and nothing but a new client makes it be
-/// forgotten. So where that matters, keep what was handed out, and build anew:
+/// forgotten. So where that matters, keep what was handed out, and build anew. The service has one code, `Unauthorized`, for
+/// a dead token and for a lack of permission; only its text tells them apart ("The security token you provided has
+/// expired", "… is invalid"):
 ///
 /// ```no_run
 /// # use alibabacloud_credentials::Refresher;
@@ -37,7 +39,9 @@ use aliyun_log_rust_sdk::{Credentials, CredentialsError, CredentialsProvider, as
 /// # async fn example(refresher: Refresher, build: impl Fn(AliyunLogCredentials) -> Client) -> Result<(), Box<dyn std::error::Error>> {
 /// let used = refresher.credentials().await?;
 /// let client = build(AliyunLogCredentials::new(refresher.clone()));
-/// if let Err(Error::Server { http_status: 401, .. }) = client.list_projects(0, 10).send().await {
+/// if let Err(Error::Server { error_message, .. }) = client.list_projects(0, 10).send().await
+///     && error_message.starts_with("The security token you provided")
+/// {
 ///     refresher.invalidate(&used); // does nothing if it has been renewed since
 ///     let client = build(AliyunLogCredentials::new(refresher.clone()));
 /// }

@@ -52,14 +52,14 @@ impl http_body::Body for AnyBody {
 /// Both ways of the same thing, so that every test is of both.
 enum Client {
     Reqwest(reqwest_middleware::ClientWithMiddleware),
-    Tower(SigningService<legacy::Client<HttpConnector, AnyBody>>),
+    Tower(Box<SigningService<legacy::Client<HttpConnector, AnyBody>>>),
 }
 
 fn both(signer: impl Fn() -> RequestSigner) -> [Client; 2] {
     let plain = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let client = reqwest_middleware::ClientBuilder::new(plain).with(SigningMiddleware::new(signer())).build();
     let hyper = legacy::Client::builder(TokioExecutor::new()).build_http();
-    [Client::Reqwest(client), Client::Tower(SigningLayer::new(signer()).layer(hyper))]
+    [Client::Reqwest(client), Client::Tower(Box::new(SigningLayer::new(signer()).layer(hyper)))]
 }
 
 enum Payload {
@@ -111,7 +111,7 @@ impl Client {
                         AnyBody(StreamBody::new(futures_util::stream::iter([frame])).boxed())
                     }
                 };
-                match client.clone().oneshot(request.body(body).unwrap()).await {
+                match client.as_ref().clone().oneshot(request.body(body).unwrap()).await {
                     Ok(answer) => {
                         let (head, body) = answer.into_parts();
                         Ok((head.status, body.collect().await.unwrap().to_bytes()))
