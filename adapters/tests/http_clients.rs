@@ -10,6 +10,7 @@ use std::time::Duration;
 use alibabacloud_credentials::{ErrorKind, RequestSigner, sign};
 use alibabacloud_credentials_adapters::{SigningLayer, SigningMiddleware, SigningService};
 use alibabacloud_emulator::Fault;
+use alibabacloud_emulator::account::BUCKET;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
@@ -134,12 +135,6 @@ impl Client {
     }
 }
 
-/// As [`Cloud::age`], with the server's clock: these clients sign by the chain's.
-fn age(cloud: &Cloud) {
-    cloud.emulator.advance_clock(Duration::from_secs(3300));
-    cloud.age();
-}
-
 async fn cloud_and_clients() -> (Cloud, [Client; 2]) {
     let cloud = Cloud::start().await;
     let clients = both(|| RequestSigner::acs3(&cloud.chain));
@@ -154,7 +149,7 @@ async fn calls_go_on_over_two_renewals_and_an_outage_in_the_advisory_window() {
             client.lists(&cloud).await;
         }
         let before = cloud.refresher().generation();
-        age(&cloud);
+        cloud.age_together();
         for client in &clients {
             client.lists(&cloud).await;
         }
@@ -163,7 +158,7 @@ async fn calls_go_on_over_two_renewals_and_an_outage_in_the_advisory_window() {
     assert!(cloud.signers("ListProjects").len() >= 3);
 
     cloud.break_sts();
-    age(&cloud);
+    cloud.age_together();
     for client in &clients {
         client.lists(&cloud).await;
     }
@@ -278,6 +273,25 @@ async fn version_1_is_in_the_form_and_leaves_the_url_alone() {
     let leaking = |path: &str| ["Token", "Signature", "AccessKeyId"].iter().any(|name| path.contains(name));
     assert!(!calls.iter().any(|call| leaking(&call.path_and_query)));
     assert_eq!(cloud.count("CreateProject", 200), 2);
+}
+
+#[tokio::test]
+async fn an_object_needs_no_hash_and_its_dead_token_is_replaced_too() {
+    for (at, name) in ["by-reqwest", "by-tower"].into_iter().enumerate() {
+        let cloud = Cloud::start().await;
+        let client = &both(|| RequestSigner::oss4("cn-hangzhou", &cloud.chain))[at];
+        let url = format!("{}/{BUCKET}/{name}/a%20b%2Bc", cloud.emulator.endpoint());
+        // A stream that says its length can be told from one that does not; OSS takes no other.
+        let length = [("content-length", "8")];
+        let put = client.send(Method::PUT, &url, &length, Payload::Stream("a stream")).await.unwrap();
+        assert_eq!(put.0, 200, "{:?}", put.1);
+        for code in ["SecurityTokenExpired", "InvalidAccessKeyId"] {
+            cloud.emulator.fail_next("oss/GetObject", Fault::new(403, code));
+            let (status, body) = client.send(Method::GET, &url, &[], Payload::Whole("")).await.unwrap();
+            assert_eq!((status.as_u16(), &body[..]), (200, &b"a stream"[..]), "{name}, {code}");
+        }
+        assert_eq!(cloud.count("AssumeRole", 200), 3);
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use alibabacloud_credentials::{Error, Refresher, provider_fn};
 use alibabacloud_credentials_adapters::ReqsignCredentials;
+use alibabacloud_emulator::account;
 use http::request::Parts;
 use reqsign_aliyun_oss::{Credential, RequestSigner, SigningVersion};
 use reqsign_core::{Context, ErrorKind, ProvideCredential, Signer};
@@ -112,4 +113,31 @@ async fn a_source_that_has_nothing_is_an_error_and_never_none() {
     let credentials = ReqsignCredentials::new(&cloud.chain);
     cloud.refresher().credentials().await.unwrap();
     assert!(holds_no_secret(&format!("{credentials:?}"), cloud.refresher()));
+}
+
+#[tokio::test]
+async fn oss_takes_what_it_signs_by_both_versions_and_sees_two_sessions() {
+    for version in [SigningVersion::V1, SigningVersion::V4] {
+        let cloud = Cloud::with_sessions_of(100).await;
+        let oss = RequestSigner::new(account::BUCKET).with_region(account::BUCKET_REGION).with_signing_version(version);
+        let signer = Signer::new(Context::new(), ReqsignCredentials::new(&cloud.chain), oss);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        // reqsign takes the bucket to be in the host, so the request is signed as such and sent here.
+        let host = format!("{}.localhost:{}", account::BUCKET, cloud.emulator.http_addr().port());
+        let put = async || {
+            let request = http::Request::put(format!("http://{host}/films/a")).body(()).unwrap();
+            let mut parts = request.into_parts().0;
+            signer.sign(&mut parts, None).await.unwrap();
+            let url = format!("{}/films/a", cloud.emulator.endpoint());
+            let request = client.put(url).headers(parts.headers).header("host", &host).body("hello");
+            request.send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(put().await, 200, "{:?}", cloud.oss_refusals());
+        let before = cloud.refresher().generation();
+        cloud.age();
+        assert_eq!(put().await, 200);
+        cloud.renewed_since(before).await;
+        assert_eq!(put().await, 200, "{:?}", cloud.oss_refusals());
+        assert_eq!(cloud.signers("PutObject").len(), 2);
+    }
 }

@@ -4,21 +4,23 @@
 //!
 //! | Who | Key id | May |
 //! |---|---|---|
-//! | RAM user `imm-dev` | `emulator-ram-user` | IMM, AssumeRole |
-//! | the account itself | `emulator-root` | IMM; AssumeRole is refused as for any root |
-//! | RAM user `imm-reader` | `emulator-reader` | read IMM |
+//! | RAM user `imm-dev` | `emulator-ram-user` | IMM, OSS, AssumeRole |
+//! | the account itself | `emulator-root` | IMM, OSS; AssumeRole is refused as for any root |
+//! | RAM user `imm-reader` | `emulator-reader` | read IMM and OSS |
 //! | RAM user `imm-disabled` | `emulator-disabled` | nothing, its key is disabled |
 //!
 //! A secret is its key id followed by `-secret`.
 //!
 //! | Role | Longest session | Trusts | May |
 //! |---|---|---|---|
-//! | `imm-role` | 43,200 s | the account, ECS, and the OIDC provider for [`OIDC_SUBJECT`] | IMM, AssumeRole |
+//! | `imm-role` | 43,200 s | the account, ECS, and the OIDC provider for [`OIDC_SUBJECT`] | IMM, OSS, AssumeRole |
 //! | `short-role` | 3,600 s | the account | IMM |
 //! | `chained-role` | 43,200 s | only `imm-role` | IMM |
 //! | `partner-role` | 43,200 s | the account, with ExternalId `partner-42` | IMM |
 //! | `denied-role` | 43,200 s | nobody | IMM |
 //! | `tenant-<n>`, every n | 43,200 s | the account | IMM |
+//!
+//! OSS has one bucket, [`BUCKET`] in region [`BUCKET_REGION`]; it is there from the start, empty.
 //!
 //! `imm-role` is the role of the ECS instance that the metadata service plays, and of the credentials URI.
 //!
@@ -49,26 +51,37 @@ pub const OIDC_AUDIENCE: &str = "sts.aliyuncs.com";
 /// The service account that `imm-role` trusts: claim `sub`.
 pub const OIDC_SUBJECT: &str = "system:serviceaccount:default:app";
 
-/// RAM user `imm-dev`: may use IMM and AssumeRole.
+/// The one bucket of OSS.
+pub const BUCKET: &str = "emulator-bucket";
+
+/// The bucket's region, which signatures of version 4 have to name.
+pub const BUCKET_REGION: &str = "cn-hangzhou";
+
+/// RAM user `imm-dev`: may use IMM, OSS and AssumeRole.
 pub const RAM_USER: AccessKey = AccessKey {
     id: "emulator-ram-user",
     secret: "emulator-ram-user-secret",
     user: Some(User { name: "imm-dev", id: "201234567890123456" }),
     active: true,
-    allows: &["imm:*", "sts:AssumeRole"],
+    allows: &["imm:*", "oss:*", "sts:AssumeRole"],
 };
 
-/// The account itself: may use IMM; AssumeRole is refused, as for any root.
-pub const ROOT: AccessKey =
-    AccessKey { id: "emulator-root", secret: "emulator-root-secret", user: None, active: true, allows: &["imm:*"] };
+/// The account itself: may use IMM and OSS; AssumeRole is refused, as for any root.
+pub const ROOT: AccessKey = AccessKey {
+    id: "emulator-root",
+    secret: "emulator-root-secret",
+    user: None,
+    active: true,
+    allows: &["imm:*", "oss:*"],
+};
 
-/// RAM user `imm-reader`: may read IMM.
+/// RAM user `imm-reader`: may read IMM and OSS.
 pub const READER: AccessKey = AccessKey {
     id: "emulator-reader",
     secret: "emulator-reader-secret",
     user: Some(User { name: "imm-reader", id: "202345678901234567" }),
     active: true,
-    allows: &["imm:Get*", "imm:List*"],
+    allows: &["imm:Get*", "imm:List*", "oss:Get*", "oss:List*"],
 };
 
 /// RAM user `imm-disabled`: its key is disabled.
@@ -149,9 +162,9 @@ impl Role {
 
 pub(crate) const IMM_ROLE: &str = "imm-role";
 
-/// The role that everyone trusts with IMM: RAM users, the ECS instance and the pods.
+/// The role that everyone trusts with IMM and OSS: RAM users, the ECS instance and the pods.
 pub(crate) fn imm_role() -> Role {
-    Role { allows: &["imm:*", "sts:AssumeRole"], trusts_oidc: true, ..Role::new(IMM_ROLE, Trust::Account) }
+    Role { allows: &["imm:*", "oss:*", "sts:AssumeRole"], trusts_oidc: true, ..Role::new(IMM_ROLE, Trust::Account) }
 }
 
 /// The role of that name, if the account has one.
@@ -180,7 +193,7 @@ pub(crate) fn parse_role_arn(arn: &str) -> Option<(&str, &str)> {
     (account_ok && name_ok).then_some((account, name))
 }
 
-/// The whole account as one JSON object: keys, roles, OIDC provider. It is what the program's `account` command prints.
+/// The whole account as one JSON object: keys, roles, OIDC provider, bucket. It is what the program's `account` command prints.
 pub fn to_json() -> String {
     #[derive(Serialize)]
     struct Account {
@@ -188,6 +201,7 @@ pub fn to_json() -> String {
         access_keys: Vec<KeyView>,
         roles: Vec<RoleView>,
         oidc_provider: ProviderView,
+        oss: OssView,
     }
     #[derive(Serialize)]
     struct KeyView {
@@ -213,6 +227,11 @@ pub fn to_json() -> String {
         arn: &'static str,
         issuer: &'static str,
         audience: &'static str,
+    }
+    #[derive(Serialize)]
+    struct OssView {
+        bucket: &'static str,
+        region: &'static str,
     }
     let access_keys = KEYS.into_iter().map(|key| KeyView {
         access_key_id: key.id,
@@ -242,6 +261,7 @@ pub fn to_json() -> String {
         access_keys: access_keys.collect(),
         roles: roles.collect(),
         oidc_provider: ProviderView { arn: OIDC_PROVIDER_ARN, issuer: OIDC_ISSUER, audience: OIDC_AUDIENCE },
+        oss: OssView { bucket: BUCKET, region: BUCKET_REGION },
     })
 }
 

@@ -165,14 +165,14 @@ impl Answering<'_> {
     }
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
 }
 
 /// Headers that a test asked for.
-fn set_given(headers: &mut HeaderMap, given: &[(String, String)]) {
+pub(crate) fn set_given(headers: &mut HeaderMap, given: &[(String, String)]) {
     for (name, value) in given {
         // The length is the body's own: a false one would break the connection, not just the answer.
         let framing = |name: &HeaderName| name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
@@ -183,7 +183,7 @@ fn set_given(headers: &mut HeaderMap, given: &[(String, String)]) {
 }
 
 /// 1xx announces another answer, which would never come.
-fn status(code: u16) -> StatusCode {
+pub(crate) fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code)
         .ok()
         .filter(|status| !status.is_informational())
@@ -223,7 +223,8 @@ fn xml(envelope: &Envelope<'_>) -> String {
     text
 }
 
-fn write_members(text: &mut String, members: &[(&str, &str)]) {
+/// Elements with text, which is escaped.
+pub(crate) fn write_members(text: &mut String, members: &[(&str, &str)]) {
     for (name, value) in members {
         text.push_str(&format!("<{name}>"));
         for character in value.chars() {
@@ -232,6 +233,7 @@ fn write_members(text: &mut String, members: &[(&str, &str)]) {
                 '<' => text.push_str("&lt;"),
                 '>' => text.push_str("&gt;"),
                 '"' => text.push_str("&quot;"),
+                '\n' | '\t' => text.push(character),
                 // XML 1.0 has no way to write most control characters.
                 control if control.is_control() => text.push(char::REPLACEMENT_CHARACTER),
                 other => text.push(other),

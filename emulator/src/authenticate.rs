@@ -185,7 +185,7 @@ fn verify(request: &Request, authorization: &Authorization, secret: &str) -> Out
 }
 
 impl Caller {
-    fn secret(&self) -> &str {
+    pub(crate) fn secret(&self) -> &str {
         match self {
             Self::Key(key) => key.secret,
             Self::Session(session) => &session.secret,

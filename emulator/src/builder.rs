@@ -127,6 +127,7 @@ impl Builder {
             sessions: Default::default(),
             nonces: Default::default(),
             projects: Default::default(),
+            objects: Default::default(),
             instance: Rotation::of_instance(),
             uri: Rotation::of_uri(),
             throttle: Throttle::new(self.sts_rate),

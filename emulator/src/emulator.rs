@@ -53,7 +53,7 @@ impl Emulator {
         self.running.http
     }
 
-    /// The address as a URL: `http://127.0.0.1:PORT`. Serves STS and IMM alike.
+    /// The address as a URL: `http://127.0.0.1:PORT`. Serves STS, IMM and OSS alike.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.running.http)
     }
@@ -96,7 +96,7 @@ impl Emulator {
     }
 
     /// Makes the next calls of one operation fail, before any other check. `route` is `sts/AssumeRole`,
-    /// `imm/CreateProject` and the like, `metadata/token`, `metadata/role`, `metadata/credentials`, `metadata/item`,
+    /// `imm/CreateProject`, `oss/PutObject` and the like, `metadata/token`, `metadata/role`, `metadata/credentials`, `metadata/item`,
     /// `uri/credentials`, or `sts/*` for every operation. Faults for the same operation are used up in the order in
     /// which they were given.
     pub fn fail_next(&self, route: &str, fault: Fault) {

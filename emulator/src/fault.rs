@@ -71,6 +71,7 @@ impl Fault {
             "InternalError" => "The request processing has failed due to some unknown error.",
             "Throttling.Api" => "Request was denied due to api flow control.",
             "Throttling" | "Throttling.User" => "Request was denied due to user flow control.",
+            "SecurityTokenExpired" => "The security token you provided has expired.",
             "InvalidSecurityToken.Expired" => "Specified SecurityToken is expired.",
             _ => "The request has failed because the emulator was told so.",
         };

@@ -1,5 +1,5 @@
-//! A strict offline stand-in for Alibaba Cloud's STS, Intelligent Media Management (IMM) and instance metadata, for
-//! tests.
+//! A strict offline stand-in for Alibaba Cloud's STS, Intelligent Media Management (IMM), Object Storage (OSS) and
+//! instance metadata, for tests.
 //!
 //! It runs on loopback and plays the cloud so strictly that passing against it means something: it verifies every
 //! signature with code of its own, refuses what the cloud refuses, in the cloud's order and with the cloud's codes, and
@@ -35,6 +35,9 @@
 //! * **STS 2015-04-01**: AssumeRole, AssumeRoleWithOIDC, GetCallerIdentity.
 //! * **IMM 2020-09-30**: CreateProject, GetProject, ListProjects, UpdateProject, DeleteProject; state in memory, per
 //!   region of the host `imm.<region>.aliyuncs.com` (`cn-hangzhou` for loopback hosts).
+//! * **OSS**: PutObject, GetObject, HeadObject, DeleteObject and ListObjectsV2 on the one bucket [`account::BUCKET`], named
+//!   in the path or in the host; signature versions 4 and 1, in headers or in a presigned URL; 16 MiB an object, 64 in
+//!   all. What else a request asks for is refused as not implemented, once its signature was found good.
 //! * **Signature version 3**, ACS3-HMAC-SHA256: action and version in headers, path `/`, GET or POST.
 //! * **Signature version 1**, RPC with HMAC-SHA1: everything in parameters, in query or form, for both products.
 //! * **Instance metadata** of ECS under `/latest/`, with tokens or, unless [`Metadata::Hardened`], without: the role
@@ -91,6 +94,7 @@ mod listener;
 mod log;
 mod metadata;
 mod oidc;
+mod oss;
 mod policy;
 mod random;
 mod request;

@@ -14,16 +14,18 @@ const KEPT: usize = 100_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call {
-    /// `GET` or `POST`, or whatever else was sent.
+    /// `GET`, `POST`, `PUT`, or whatever else was sent.
     pub method: String,
-    /// What it was for: `sts`, `imm`, `metadata`, `uri`; empty when it named none of them.
+    /// What it was for: `sts`, `imm`, `oss`, `metadata`, `uri`; empty when it named none of them.
     pub product: &'static str,
     /// `x-acs-action`, or parameter `Action` in signature version 1; empty when neither was sent. For the metadata
-    /// service: `token`, `role`, `credentials` or `item`; for the credentials URI: `credentials`.
+    /// service: `token`, `role`, `credentials` or `item`; for the credentials URI: `credentials`; for OSS: the
+    /// operation, as `PutObject`, or empty when it is not played.
     pub action: String,
-    /// `x-acs-version`, or parameter `Version` in signature version 1; empty when neither was sent.
+    /// `x-acs-version`, or parameter `Version` in signature version 1; empty when neither was sent. For OSS: the
+    /// signature's, `V4` or `V1`.
     pub version: String,
-    /// The key id in the Authorization header or in parameter `AccessKeyId`, proven or not.
+    /// The key id in the Authorization header or in the parameters, proven or not.
     pub access_key_id: Option<String>,
     /// The role session name, once the call was proven to come from a session.
     pub session: Option<String>,
@@ -55,7 +57,7 @@ pub struct Tally {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// All requests: to STS, IMM, metadata service and credentials URI, and those that named none of them.
+    /// All requests: to STS, IMM, OSS, metadata service and credentials URI, and those that named none of them.
     pub calls: u64,
     /// Requests answered with success.
     pub accepted: u64,
@@ -69,6 +71,8 @@ pub struct Summary {
     pub sts: Tally,
     /// The requests that named IMM (version 2020-09-30).
     pub imm: Tally,
+    /// The requests to OSS.
+    pub oss: Tally,
     /// The requests to the metadata service.
     pub metadata: Tally,
     /// The requests to the credentials URI.
@@ -87,6 +91,7 @@ struct Inner {
     all: Tally,
     sts: Tally,
     imm: Tally,
+    oss: Tally,
     metadata: Tally,
     uri: Tally,
     sessions_granted: u64,
@@ -150,6 +155,7 @@ impl Log {
             sessions_used: inner.sessions_used.len() as u64,
             sts: inner.sts,
             imm: inner.imm,
+            oss: inner.oss,
             metadata: inner.metadata,
             uri: inner.uri,
         }
@@ -167,6 +173,7 @@ impl Inner {
         match product {
             "sts" => change(&mut self.sts),
             "imm" => change(&mut self.imm),
+            "oss" => change(&mut self.oss),
             "metadata" => change(&mut self.metadata),
             "uri" => change(&mut self.uri),
             _ => {}

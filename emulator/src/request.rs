@@ -153,17 +153,18 @@ pub(crate) fn decode_pairs(text: &[u8]) -> Option<Vec<(String, String)>> {
         .map(|pair| {
             let split = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
             let value = pair.get(split + 1..).unwrap_or_default();
-            Some((decode(&pair[..split])?, decode(value)?))
+            Some((decode(&pair[..split], true)?, decode(value, true)?))
         })
         .collect()
 }
 
-fn decode(text: &[u8]) -> Option<String> {
+/// `None` when an escape is broken or the text is not UTF-8. `plus` says whether `+` is a space.
+pub(crate) fn decode(text: &[u8], plus: bool) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
-            b'+' => b' ',
+            b'+' if plus => b' ',
             b'%' => digit(*rest.next()?)? << 4 | digit(*rest.next()?)?,
             other => *other,
         });

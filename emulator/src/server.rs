@@ -21,6 +21,7 @@ use crate::instance::Rotation;
 use crate::listener::{Incoming, Peer};
 use crate::log::{Call, Log, Slot};
 use crate::metadata::{self, Metadata};
+use crate::oss::Objects;
 use crate::random::Random;
 use crate::request::{Request, Style, header_text, wants_close};
 use crate::route::{Product, Route};
@@ -28,7 +29,7 @@ use crate::sessions::{Nonces, Sessions};
 use crate::spoil::spoil;
 use crate::target::{Service, Target};
 use crate::throttle::Throttle;
-use crate::{control, oidc, sts};
+use crate::{control, oidc, oss, sts};
 
 /// More than any documented project or STS request needs.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -40,6 +41,7 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     pub(crate) nonces: Nonces,
     pub(crate) projects: Projects,
+    pub(crate) objects: Objects,
     pub(crate) instance: Rotation,
     pub(crate) uri: Rotation,
     pub(crate) throttle: Throttle,
@@ -67,7 +69,8 @@ async fn answer(
     request: HttpRequest,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let body = read_body(body).await;
+    let for_oss = oss::is_meant(&parts);
+    let body = read_body(body, for_oss).await;
     if parts.uri.path().starts_with(control::PREFIX) {
         return control::answer(&state, peer.address, &parts, &body.unwrap_or_default());
     }
@@ -76,7 +79,7 @@ async fn answer(
         Err(refusal) => (Bytes::new(), Some(refusal)),
     };
     let request = Request::new(&parts, body);
-    let target = Target::of(&request);
+    let target = Target::of(&request, for_oss);
     let slot = state.log.arrived(log_entry(&state, &parts, &target));
     let fault = state.faults.next(target.product(), &target.action);
     if let Some(fault) = &fault {
@@ -85,6 +88,7 @@ async fn answer(
     let refusal = fault.as_ref().and_then(|fault| fault.refusal()).or(broken);
     let response = match target.service {
         Service::OpenApi(product) => open_api(&state, &parts, &request, product, target.xml, slot, refusal),
+        Service::Oss => oss::answer(&state, &request, slot, refusal, wants_close(&parts)),
         Service::Metadata | Service::CredentialsUri => {
             let answer = refusal.map_or_else(|| local(&state, &request, target.service), Plain::refusal);
             state.log.answered(slot, answer.status, None);
@@ -174,9 +178,11 @@ fn invoke(state: &State, request: &Request, slot: Slot, request_id: &str) -> Out
     }
 }
 
-async fn read_body(body: Body) -> Outcome<Bytes> {
-    to_bytes(body, BODY_LIMIT).await.map_err(|_| {
-        Refusal::new(413, "RequestEntityTooLarge", "The request body is larger than 1 MiB, or it broke off.")
+async fn read_body(body: Body, for_oss: bool) -> Outcome<Bytes> {
+    let limit = if for_oss { oss::LARGEST } else { BODY_LIMIT };
+    to_bytes(body, limit).await.map_err(|_| match for_oss {
+        true => oss::too_large(),
+        false => Refusal::new(413, "RequestEntityTooLarge", "The request body is larger than 1 MiB, or it broke off."),
     })
 }
 

@@ -62,10 +62,15 @@ fn string_to_sign<'a>(method: &str, pairs: impl Iterator<Item = (&'a str, &'a st
     format!("{method}&%2F&{}", percent_encode(&pairs.join("&")))
 }
 
-/// The key is the secret followed by `&`. HMAC takes keys of every length, so there is no error to report.
+/// The key is the secret followed by `&`.
 fn sign(secret: &str, string_to_sign: &str) -> String {
-    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(format!("{secret}&").as_bytes()) else { return String::new() };
-    mac.update(string_to_sign.as_bytes());
+    hmac_sha1(&format!("{secret}&"), string_to_sign)
+}
+
+/// HMAC-SHA1 in base64. HMAC takes keys of every length, so there is no error to report.
+pub(crate) fn hmac_sha1(key: &str, text: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(key.as_bytes()) else { return String::new() };
+    mac.update(text.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
 

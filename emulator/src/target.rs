@@ -3,10 +3,10 @@
 use http::header;
 
 use crate::instance::{METADATA, URI_PATH};
-use crate::metadata;
 use crate::request::{Request, Style};
 use crate::route::Product;
 use crate::signature::Authorization;
+use crate::{metadata, oss};
 
 /// A name from the request is kept no longer than this: the log is for reading.
 const LONGEST: usize = 256;
@@ -14,6 +14,7 @@ const LONGEST: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     OpenApi(Option<Product>),
+    Oss,
     Metadata,
     CredentialsUri,
 }
@@ -28,7 +29,18 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) fn of(request: &Request) -> Self {
+    /// A request that is meant for OSS has marks that no other has.
+    pub(crate) fn of(request: &Request, for_oss: bool) -> Self {
+        if for_oss {
+            let (action, version, access_key_id) = oss::summary(request);
+            return Self {
+                service: Service::Oss,
+                action: action.to_owned(),
+                version: version.to_owned(),
+                access_key_id: access_key_id.map(shortened),
+                xml: true,
+            };
+        }
         let local = |service, action: &str| Self {
             service,
             action: action.to_owned(),
@@ -68,6 +80,7 @@ impl Target {
             Service::OpenApi(Some(Product::Sts)) => "sts",
             Service::OpenApi(Some(Product::Imm)) => "imm",
             Service::OpenApi(None) => "",
+            Service::Oss => "oss",
             Service::Metadata => "metadata",
             Service::CredentialsUri => "uri",
         }

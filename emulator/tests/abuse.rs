@@ -45,6 +45,17 @@ fn good(emulator: &Emulator) -> Vec<Vec<u8>> {
     let plain = |head: &str, body: &str| {
         format!("{head} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
     };
+    // Not proven, but for what is done before the signature is looked at.
+    let object = |head: &str, headers: &str, body: &str| {
+        let scope = "emulator-ram-user/20260102/cn-hangzhou/oss/aliyun_v4_request";
+        format!(
+            "{head} HTTP/1.1\r\nhost: emulator-bucket.localhost\r\nx-oss-date: 20260102T030405Z\r\n\
+             x-oss-content-sha256: UNSIGNED-PAYLOAD\r\n{headers}authorization: OSS4-HMAC-SHA256 \
+             Credential={scope},AdditionalHeaders=host,Signature=00\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    };
     vec![
         Request::assume("imm-role").with("Policy", policy).bytes(emulator),
         Request::imm("CreateProject").with("ProjectName", "p").with("DatasetMaxBindCount", "3").bytes(emulator),
@@ -57,6 +68,15 @@ fn good(emulator: &Emulator) -> Vec<Vec<u8>> {
         b"PUT /latest/api/token HTTP/1.1\r\nhost: x\r\nX-aliyun-ecs-metadata-token-ttl-seconds: 60\r\n\r\n".to_vec(),
         b"GET /latest/meta-data/ram/security-credentials/imm-role HTTP/1.1\r\nhost: x\r\nX-aliyun-ecs-metadata-token: 00000000000000001111111111111111aaaaaaaaaaaaaaaa\r\n\r\n".to_vec(),
         plain("GET /credentials", ""),
+        object("PUT /emulator-bucket/films/a%20b.mp4", "content-type: text/plain\r\nx-oss-meta-a: b\r\n", "a film"),
+        object("GET /emulator-bucket/films/a%20b.mp4?response-expires=x", "range: bytes=0-3\r\n", ""),
+        object("GET /emulator-bucket?list-type=2&prefix=%E4%B8%AD&max-keys=7&continuation-token=ab", "", ""),
+        plain("GET /emulator-bucket/k?OSSAccessKeyId=emulator-ram-user&Expires=1&Signature=a%2Bb%3D", ""),
+        plain(
+            "GET /emulator-bucket/k?x-oss-signature-version=OSS4-HMAC-SHA256&x-oss-date=20260102T030405Z&x-oss-expires=600\
+             &x-oss-credential=emulator-ram-user%2F20260102%2Fcn-hangzhou%2Foss%2Faliyun_v4_request&x-oss-signature=00",
+            "",
+        ),
         plain("POST /_emulator/faults", r#"[{"route":"sts/*","times":1,"status":503,"truncate":4,"body":"x"}]"#),
         plain("POST /_emulator/clock", r#"{"advance_seconds": 1}"#),
         plain("GET http://imm.cn-hangzhou.aliyuncs.com:80/?Action=ListProjects&Version=2020-09-30&SignatureVersion=1.0", ""),

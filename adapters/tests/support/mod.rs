@@ -52,6 +52,23 @@ impl Cloud {
         self.clock.advance(self.session - self.session / 8);
     }
 
+    /// The same, with the server's clock: for clients that sign by the chain's.
+    pub fn age_together(&self) {
+        self.emulator.advance_clock(Duration::from_secs(3300));
+        self.age();
+    }
+
+    /// How many requests OSS has had.
+    pub fn oss_calls(&self) -> usize {
+        self.emulator.calls().iter().filter(|call| call.product == "oss").count()
+    }
+
+    /// The codes of OSS's refusals, in order.
+    pub fn oss_refusals(&self) -> Vec<String> {
+        let calls = self.emulator.calls();
+        calls.into_iter().filter(|call| call.product == "oss").filter_map(|call| call.code).collect()
+    }
+
     /// Waits for a generation above `before`.
     pub async fn renewed_since(&self, before: u64) {
         self.refresher().subscribe().wait_for(|generation| *generation > before).await.unwrap();

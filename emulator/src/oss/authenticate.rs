@@ -1,0 +1,366 @@
+//! Who is calling OSS: from a signature in a header or in the URL to a proven identity, in the order of its checks.
+//!
+//! Find the signature and its parts, time, key, token, signature. The first failure in this order is the answer.
+
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use subtle::ConstantTimeEq;
+
+use super::error::{OssError, Outcome, UNDOCUMENTED};
+use super::place::Place;
+use super::signature::{TERMINATOR, UNSIGNED_PAYLOAD, V4, canonical_request, sign, string_to_sign, string_to_sign_v1};
+use crate::account::{BUCKET_REGION, find_key};
+use crate::authenticate::Caller;
+use crate::request::Request;
+use crate::server::State;
+use crate::signature_v1::hmac_sha1;
+
+/// Documented: a signature in a header is good for 15 minutes before and after its date.
+const WINDOW: Duration = Duration::minutes(15);
+
+/// Documented: a URL of version 4 lasts at most seven days.
+const LONGEST: i64 = 604_800;
+
+/// What a request says about its signature. Nothing is proven yet.
+pub(super) struct Signed {
+    pub(super) access_key_id: String,
+    token: Option<String>,
+    signature: String,
+    version: Version,
+    time: Time,
+}
+
+enum Version {
+    /// With the text that stands in the string to sign for the date.
+    V1 {
+        date: String,
+    },
+    V4 {
+        date: String,
+        scope: String,
+        additional: Vec<String>,
+    },
+}
+
+/// When a signature is good.
+enum Time {
+    Around(DateTime<Utc>),
+    Between(DateTime<Utc>, DateTime<Utc>),
+    Until(DateTime<Utc>),
+}
+
+impl Signed {
+    /// `None` for an anonymous request.
+    pub(super) fn read(request: &Request) -> Outcome<Option<Self>> {
+        if let Some(header) = request.header("authorization") {
+            let (scheme, rest) = header.split_once(' ').unwrap_or((header.as_str(), ""));
+            return match scheme {
+                V4 => Self::v4_header(request, rest).map(Some),
+                "OSS" => Self::v1_header(request, rest).map(Some),
+                // Version 2 is not played.
+                _ => Err(bad_authorization(&header)),
+            };
+        }
+        let has = |name: &str| request.first(name).is_some();
+        if has("x-oss-signature-version") || has("x-oss-credential") || has("x-oss-signature") {
+            return Self::v4_url(request).map(Some);
+        }
+        if has("OSSAccessKeyId") || has("Signature") {
+            return Self::v1_url(request).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// `V4` or `V1`.
+    pub(super) fn version(&self) -> &'static str {
+        match self.version {
+            Version::V1 { .. } => "V1",
+            Version::V4 { .. } => "V4",
+        }
+    }
+
+    /// `Credential=…,AdditionalHeaders=…,Signature=…`; spaces after the commas are tolerated, as some clients write
+    /// them, and an empty list.
+    fn v4_header(request: &Request, text: &str) -> Outcome<Self> {
+        let (mut credential, mut additional, mut signature) = (None, None, None);
+        for part in text.split(',') {
+            let slot = match part.trim().split_once('=') {
+                Some(("Credential", value)) => (&mut credential, value),
+                Some(("AdditionalHeaders", value)) => (&mut additional, value),
+                Some(("Signature", value)) => (&mut signature, value),
+                _ => return Err(bad_authorization(text)),
+            };
+            if slot.0.replace(slot.1).is_some() {
+                return Err(bad_authorization(text));
+            }
+        }
+        let (Some(credential), Some(signature)) = (credential, signature) else {
+            return Err(bad_authorization(text));
+        };
+        let date = request.header("x-oss-date").unwrap_or_default();
+        let at = parse_date(&date).ok_or_else(no_date)?;
+        if request.header("x-oss-content-sha256").as_deref() != Some(UNSIGNED_PAYLOAD) {
+            let given = request.header("x-oss-content-sha256").unwrap_or_default();
+            return Err(OssError::argument(
+                UNDOCUMENTED,
+                "The value of x-oss-content-sha256 is invalid.",
+                "x-oss-content-sha256",
+                &given,
+            ));
+        }
+        let (access_key_id, scope) = credential_of(credential, &date, &HEADER_CASES)?;
+        Ok(Self {
+            access_key_id,
+            token: given(request.header("x-oss-security-token")),
+            signature: signature.to_owned(),
+            version: Version::V4 { date, scope, additional: names(additional.unwrap_or_default()) },
+            time: Time::Around(at),
+        })
+    }
+
+    fn v4_url(request: &Request) -> Outcome<Self> {
+        let get = |name: &str| request.first(name).unwrap_or_default();
+        let wrong = |name: &'static str, ec| {
+            Err(OssError::argument(ec, "A parameter of the signature is invalid.", name, get(name)))
+        };
+        if get("x-oss-signature-version") != V4 {
+            return wrong("x-oss-signature-version", UNDOCUMENTED);
+        }
+        let date = get("x-oss-date").to_owned();
+        let Some(at) = parse_date(&date) else { return wrong("x-oss-date", UNDOCUMENTED) };
+        let seconds = match get("x-oss-expires").parse::<i64>() {
+            Ok(seconds) if (1..=LONGEST).contains(&seconds) => seconds,
+            Ok(_) => return wrong("x-oss-expires", "0002-00000232"),
+            Err(_) if get("x-oss-expires").is_empty() => return wrong("x-oss-expires", "0002-00000215"),
+            Err(_) => return wrong("x-oss-expires", UNDOCUMENTED),
+        };
+        let (access_key_id, scope) = credential_of(get("x-oss-credential"), &date, &URL_CASES)?;
+        Ok(Self {
+            access_key_id,
+            token: given(request.first("x-oss-security-token").map(str::to_owned)),
+            signature: get("x-oss-signature").to_owned(),
+            version: Version::V4 { date, scope, additional: names(get("x-oss-additional-headers")) },
+            time: Time::Between(at - WINDOW, at + Duration::seconds(seconds)),
+        })
+    }
+
+    fn v1_header(request: &Request, text: &str) -> Outcome<Self> {
+        let (access_key_id, signature) = text.trim().split_once(':').ok_or_else(|| bad_authorization(text))?;
+        let date = request.header("date").unwrap_or_default();
+        let at = NaiveDateTime::parse_from_str(&date, "%a, %d %b %Y %H:%M:%S GMT").map_err(|_| no_date())?.and_utc();
+        Ok(Self {
+            access_key_id: access_key_id.to_owned(),
+            token: given(request.header("x-oss-security-token")),
+            signature: signature.to_owned(),
+            version: Version::V1 { date },
+            time: Time::Around(at),
+        })
+    }
+
+    fn v1_url(request: &Request) -> Outcome<Self> {
+        let get = |name: &str| request.first(name).unwrap_or_default().to_owned();
+        let end = get("Expires");
+        let wrong = |ec| OssError::argument(ec, "The value of Expires is invalid.", "Expires", &end);
+        let seconds: i64 = match end.as_str() {
+            "" if request.first("Expires").is_none() => return Err(wrong("0002-00000067")),
+            "" => return Err(wrong("0002-00000068")),
+            text => text.parse().map_err(|_| wrong("0002-00000070"))?,
+        };
+        let at = DateTime::from_timestamp(seconds, 0).ok_or_else(|| wrong("0002-00000070"))?;
+        Ok(Self {
+            access_key_id: get("OSSAccessKeyId"),
+            token: given(Some(get("security-token"))),
+            signature: get("Signature"),
+            version: Version::V1 { date: end },
+            time: Time::Until(at),
+        })
+    }
+
+    /// The proven caller.
+    pub(super) fn prove(&self, state: &State, request: &Request, place: &Place, now: DateTime<Utc>) -> Outcome<Caller> {
+        self.check_time(now)?;
+        let caller = self.find(state, now)?;
+        self.verify(request, place, caller.secret())?;
+        Ok(caller)
+    }
+
+    fn check_time(&self, now: DateTime<Utc>) -> Outcome<()> {
+        match self.time {
+            Time::Around(at) if (now - at).abs() > WINDOW => Err(too_skewed(at, now)),
+            Time::Between(start, _) if now < start => Err(too_skewed(start + WINDOW, now)),
+            Time::Between(_, end) if now > end => Err(url_expired("0002-00000236", end, now)),
+            Time::Until(end) if now > end => Err(url_expired("0002-00000069", end, now)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The holder of the key, whose token fits. A request with a token is one of a session, whatever its key.
+    fn find(&self, state: &State, now: DateTime<Utc>) -> Outcome<Caller> {
+        let Some(token) = &self.token else {
+            return match find_key(&self.access_key_id) {
+                Some(key) if key.active => Ok(Caller::Key(key)),
+                Some(_) => Err(self.invalid_key("0002-00000903", "The OSS Access Key Id you provided is disabled.")),
+                None if self.access_key_id.starts_with("STS.") => Err(self.invalid_key(
+                    "0002-00000003",
+                    "The OSS Access Key Id you provided does not exist in our records. The Security Token may be lost \
+                     to specify that it is a STS Access Id.",
+                )),
+                None => Err(self.unknown_key("0002-00000902")),
+            };
+        };
+        let session = state.sessions.by_key(&self.access_key_id).ok_or_else(|| self.unknown_key("0002-00000002"))?;
+        if !bool::from(token.as_bytes().ct_eq(session.token.as_bytes())) {
+            return Err(match state.sessions.key_of_token(token) {
+                Some(_) => OssError::new(
+                    403,
+                    "AccessKeyIdAndSecurityTokenNotMatch",
+                    "0002-00000004",
+                    "The OSS access key id and security token you provided does not match.",
+                ),
+                None => OssError::new(
+                    403,
+                    "InvalidSecurityToken",
+                    "0002-00000006",
+                    "The security token you provided is invalid.",
+                ),
+            });
+        }
+        if session.expires <= now {
+            // OSS really sends the token back.
+            let message = "The security token you provided has expired.";
+            return Err(OssError::new(403, "SecurityTokenExpired", "0002-00000007", message)
+                .with("SecurityToken", token.as_str()));
+        }
+        Ok(Caller::Session(session))
+    }
+
+    fn unknown_key(&self, ec: &'static str) -> OssError {
+        self.invalid_key(ec, "The OSS Access Key Id you provided does not exist in our records.")
+    }
+
+    fn invalid_key(&self, ec: &'static str, message: &'static str) -> OssError {
+        OssError::new(403, "InvalidAccessKeyId", ec, message).with("OSSAccessKeyId", self.access_key_id.as_str())
+    }
+
+    fn verify(&self, request: &Request, place: &Place, secret: &str) -> Outcome<()> {
+        let mut refusal = None;
+        for resource in place.resources() {
+            let (expected, to_sign, canonical) = match &self.version {
+                Version::V1 { date } => {
+                    let to_sign = string_to_sign_v1(request, &resource, date);
+                    (hmac_sha1(secret, &to_sign), to_sign, None)
+                }
+                Version::V4 { date, scope, additional } => {
+                    let canonical = canonical_request(request, &resource, additional);
+                    let to_sign = string_to_sign(date, scope, &canonical);
+                    (sign(secret, scope, &to_sign), to_sign, Some(canonical))
+                }
+            };
+            if bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
+                return Ok(());
+            }
+            refusal.get_or_insert((to_sign, canonical));
+        }
+        let (to_sign, canonical) = refusal.unwrap_or_default();
+        Err(self.mismatch(&to_sign, canonical))
+    }
+
+    /// What the server would have signed is told in full: the token of a session stands in it.
+    fn mismatch(&self, to_sign: &str, canonical: Option<String>) -> OssError {
+        let ec = if canonical.is_some() { UNDOCUMENTED } else { "0002-00000040" };
+        let bytes: Vec<String> = to_sign.bytes().map(|byte| format!("{byte:02X}")).collect();
+        let error = OssError::new(
+            403,
+            "SignatureDoesNotMatch",
+            ec,
+            "The request signature we calculated does not match the signature you provided. Check your key and signing \
+             method.",
+        )
+        .with("OSSAccessKeyId", self.access_key_id.as_str())
+        .with("SignatureProvided", self.signature.as_str())
+        .with("StringToSign", to_sign)
+        .with("StringToSignBytes", bytes.join(" "));
+        match canonical {
+            Some(canonical) => error.with("CanonicalRequest", canonical),
+            None => error,
+        }
+    }
+}
+
+/// The documents number the same mistakes differently in a header and in a URL.
+struct Cases {
+    name: &'static str,
+    form: &'static str,
+    date: &'static str,
+    region: &'static str,
+}
+
+const HEADER_CASES: Cases =
+    Cases { name: "Authorization", form: "0002-00000213", date: "0002-00000212", region: "0002-00000228" };
+const URL_CASES: Cases =
+    Cases { name: "x-oss-credential", form: "0002-00000224", date: UNDOCUMENTED, region: "0002-00000226" };
+
+/// The key id and the scope of `<key id>/<day>/<region>/oss/aliyun_v4_request`.
+fn credential_of(text: &str, date: &str, cases: &Cases) -> Outcome<(String, String)> {
+    let wrong = |ec, message| OssError::argument(ec, message, cases.name, text);
+    let malformed = || wrong(cases.form, "The credential of the signature is invalid.");
+    let (access_key_id, scope) = text.split_once('/').ok_or_else(malformed)?;
+    let [day, region, "oss", TERMINATOR] = scope.split('/').collect::<Vec<_>>()[..] else { return Err(malformed()) };
+    if access_key_id.is_empty() {
+        return Err(malformed());
+    }
+    if date.get(..8) != Some(day) {
+        return Err(wrong(cases.date, "The signing date of the signature is invalid."));
+    }
+    if region != BUCKET_REGION {
+        return Err(wrong(cases.region, "The signing region of the signature is invalid."));
+    }
+    Ok((access_key_id.to_owned(), scope.to_owned()))
+}
+
+/// `a;b`: lower-case, sorted, each once.
+fn names(text: &str) -> Vec<String> {
+    let mut names: Vec<String> =
+        text.split(';').map(str::trim).filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn given(token: Option<String>) -> Option<String> {
+    token.filter(|token| !token.is_empty())
+}
+
+/// `20231216T162057Z`, and nothing that merely resembles it.
+fn parse_date(text: &str) -> Option<DateTime<Utc>> {
+    if text.len() != 16 {
+        return None;
+    }
+    NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%SZ").ok().map(|naive| naive.and_utc())
+}
+
+fn bad_authorization(text: &str) -> OssError {
+    OssError::argument(UNDOCUMENTED, "The Authorization header is invalid.", "Authorization", text)
+}
+
+fn no_date() -> OssError {
+    OssError::new(403, "AccessDenied", "0002-00000503", "OSS authentication requires a valid Date.")
+}
+
+fn too_skewed(at: DateTime<Utc>, now: DateTime<Utc>) -> OssError {
+    let message = "The difference between the request time and the current time is too large.";
+    OssError::new(403, "RequestTimeTooSkewed", "0002-00000504", message)
+        .with("MaxAllowedSkewMilliseconds", WINDOW.num_milliseconds().to_string())
+        .with("RequestTime", millis(at))
+        .with("ServerTime", millis(now))
+}
+
+fn url_expired(ec: &'static str, end: DateTime<Utc>, now: DateTime<Utc>) -> OssError {
+    OssError::new(403, "AccessDenied", ec, "Request has expired.")
+        .with("Expires", millis(end))
+        .with("ServerTime", millis(now))
+}
+
+/// `2019-03-30T13:18:53.000Z`, as OSS writes times into XML.
+pub(super) fn millis(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%dT%H:%M:%S.000Z").to_string()
+}

@@ -1,0 +1,96 @@
+//! OSS's errors: XML in a form of its own, with the members that each `Code` brings along.
+//!
+//! `EC` tells the cases of one `Code` apart; each has a page in the documents. It stands in every answer, for there are
+//! clients that read no error without it.
+
+use std::borrow::Cow;
+
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::respond::{Answer, Responding};
+use crate::answer::{Refusal, write_members};
+
+/// For cases whose number stands in no document.
+pub(super) const UNDOCUMENTED: &str = "0000-00000000";
+
+pub(super) type Outcome<T> = Result<T, OssError>;
+
+pub(super) struct OssError {
+    status: u16,
+    pub(super) code: Cow<'static, str>,
+    message: Cow<'static, str>,
+    ec: &'static str,
+    members: Vec<(&'static str, String)>,
+    headers: Vec<(String, String)>,
+}
+
+impl OssError {
+    pub(super) fn new(status: u16, code: &'static str, ec: &'static str, message: &'static str) -> Self {
+        Self { status, code: code.into(), message: message.into(), ec, members: Vec::new(), headers: Vec::new() }
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.members.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn argument(ec: &'static str, message: &'static str, name: &str, value: &str) -> Self {
+        Self::new(400, "InvalidArgument", ec, message).with("ArgumentName", name).with("ArgumentValue", value)
+    }
+
+    /// For what a request asks that is not played here, so that nobody believes that it was done.
+    pub(super) fn not_implemented() -> Self {
+        Self::new(
+            501,
+            "NotImplemented",
+            UNDOCUMENTED,
+            "A header you provided implies functionality that is not implemented.",
+        )
+    }
+
+    pub(super) fn respond(&self, responding: &Responding<'_>) -> Response {
+        let body = self.xml(responding.request_id, responding.host);
+        let mut answer = Answer::xml(self.status, body);
+        answer.push("x-oss-ec", self.ec);
+        if responding.head {
+            // There is no body to read, so the error stands in a header.
+            let encoded = STANDARD.encode(&answer.body);
+            answer.push("x-oss-err", &encoded);
+            answer.body.clear();
+        }
+        answer.given.clone_from(&self.headers);
+        answer.respond(responding)
+    }
+
+    fn xml(&self, request_id: &str, host: &str) -> String {
+        let doc = format!("https://api.aliyun.com/troubleshoot?q={}", self.ec);
+        let mut members = vec![
+            ("Code", self.code.as_ref()),
+            ("Message", self.message.as_ref()),
+            ("RequestId", request_id),
+            ("HostId", host),
+        ];
+        members.extend(self.members.iter().map(|(name, value)| (*name, value.as_str())));
+        members.extend([("EC", self.ec), ("RecommendDoc", doc.as_str())]);
+        let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
+        write_members(&mut text, &members);
+        text.push_str("</Error>\n");
+        text
+    }
+}
+
+/// An injected fault, or a body that was too much.
+impl From<Refusal> for OssError {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            status: refusal.status,
+            code: refusal.code,
+            message: refusal.message,
+            ec: UNDOCUMENTED,
+            members: Vec::new(),
+            headers: refusal.headers,
+        }
+    }
+}

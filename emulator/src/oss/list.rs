@@ -1,0 +1,146 @@
+//! ListObjectsV2: keys in their order, grouped at a delimiter, in pages.
+
+use std::sync::Arc;
+
+use super::authenticate::millis;
+use super::error::{OssError, Outcome, UNDOCUMENTED};
+use super::objects::Object;
+use super::respond::Answer;
+use crate::account::{ACCOUNT_ID, BUCKET};
+use crate::answer::write_members;
+use crate::random::{Random, hex};
+use crate::request::Request;
+use crate::server::State;
+use crate::signature::percent_encode;
+
+/// Documented.
+const USUAL_KEYS: usize = 100;
+const MOST_KEYS: usize = 1_000;
+
+/// One line of a page: an object, or a group of those that are alike up to the delimiter.
+enum Entry {
+    Object(String, Arc<Object>),
+    Group(String),
+}
+
+impl Entry {
+    fn name(&self) -> &str {
+        match self {
+            Self::Object(name, _) | Self::Group(name) => name,
+        }
+    }
+}
+
+pub(super) fn list(state: &State, request: &Request) -> Outcome<Answer> {
+    let get = |name: &str| request.first(name).unwrap_or_default();
+    let most =
+        match get("max-keys") {
+            "" => USUAL_KEYS,
+            text => text.parse().ok().filter(|most| (1..=MOST_KEYS).contains(most)).ok_or_else(|| {
+                OssError::argument(UNDOCUMENTED, "The value of max-keys is invalid.", "max-keys", text)
+            })?,
+        };
+    let encode: fn(&str) -> String = match get("encoding-type") {
+        "" => str::to_owned,
+        "url" => percent_encode,
+        other => {
+            let message = "The value of encoding-type is invalid.";
+            return Err(OssError::argument(UNDOCUMENTED, message, "encoding-type", other));
+        }
+    };
+    let (prefix, delimiter) = (get("prefix"), get("delimiter"));
+    let start = match get("continuation-token") {
+        "" => get("start-after").to_owned(),
+        token => read_token(&state.random, token).ok_or_else(|| {
+            let message = "The continuation token provided is incorrect.";
+            OssError::argument(UNDOCUMENTED, message, "continuation-token", token)
+        })?,
+    };
+    let mut entries = entries(state.objects.after(&start, prefix), prefix, delimiter, &start);
+    let truncated = entries.len() > most;
+    entries.truncate(most);
+    let next = entries.last().filter(|_| truncated).map(|last| write_token(&state.random, last.name()));
+
+    let (most, truncated, count) = (most.to_string(), truncated.to_string(), entries.len().to_string());
+    let (shown_prefix, shown_delimiter, start_after) = (encode(prefix), encode(delimiter), encode(get("start-after")));
+    let mut members: Vec<(&str, &str)> = vec![("Name", BUCKET), ("Prefix", &shown_prefix), ("MaxKeys", &most)];
+    let mut given = |name, from: &str, value| {
+        if request.first(from).is_some() {
+            members.push((name, value));
+        }
+    };
+    given("Delimiter", "delimiter", &shown_delimiter);
+    given("StartAfter", "start-after", &start_after);
+    given("EncodingType", "encoding-type", get("encoding-type"));
+    given("ContinuationToken", "continuation-token", get("continuation-token"));
+    members.extend([("IsTruncated", truncated.as_str()), ("KeyCount", count.as_str())]);
+    members.extend(next.as_deref().map(|next| ("NextContinuationToken", next)));
+
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult>");
+    write_members(&mut xml, &members);
+    for entry in &entries {
+        write_entry(&mut xml, entry, encode, get("fetch-owner") == "true");
+    }
+    xml.push_str("</ListBucketResult>\n");
+    Ok(Answer::xml(200, xml))
+}
+
+fn entries(keys: Vec<(String, Arc<Object>)>, prefix: &str, delimiter: &str, start: &str) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for (key, object) in keys {
+        let rest = key.get(prefix.len()..).unwrap_or_default();
+        match rest.find(delimiter).filter(|_| !delimiter.is_empty()) {
+            Some(at) => {
+                let group = &key[..prefix.len() + at + delimiter.len()];
+                // A page that ended with a group goes on after all of the group.
+                if group != start && entries.last().is_none_or(|last| last.name() != group) {
+                    entries.push(Entry::Group(group.to_owned()));
+                }
+            }
+            None => entries.push(Entry::Object(key, object)),
+        }
+    }
+    entries
+}
+
+fn write_entry(xml: &mut String, entry: &Entry, encode: fn(&str) -> String, with_owner: bool) {
+    match entry {
+        Entry::Group(name) => {
+            xml.push_str("<CommonPrefixes>");
+            write_members(xml, &[("Prefix", &encode(name))]);
+            xml.push_str("</CommonPrefixes>");
+        }
+        Entry::Object(key, object) => {
+            xml.push_str("<Contents>");
+            write_members(
+                xml,
+                &[
+                    ("Key", &encode(key)),
+                    ("LastModified", &millis(object.modified)),
+                    ("ETag", &object.etag),
+                    ("Type", "Normal"),
+                    ("Size", &object.size().to_string()),
+                    ("StorageClass", "Standard"),
+                ],
+            );
+            if with_owner {
+                xml.push_str("<Owner>");
+                write_members(xml, &[("ID", ACCOUNT_ID), ("DisplayName", ACCOUNT_ID)]);
+                xml.push_str("</Owner>");
+            }
+            xml.push_str("</Contents>");
+        }
+    }
+}
+
+/// Opaque to clients: a seal, then the name where the page ended.
+fn write_token(random: &Random, name: &str) -> String {
+    format!("{}{}", random.seal(&format!("oss/{name}")), hex(name.as_bytes()))
+}
+
+fn read_token(random: &Random, token: &str) -> Option<String> {
+    let digits = token.get(16..)?.as_bytes().chunks(2);
+    let bytes: Option<Vec<u8>> =
+        digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
+    String::from_utf8(bytes?).ok().filter(|name| write_token(random, name) == token)
+}

@@ -1,0 +1,286 @@
+//! The objects of the one bucket, in memory, and the operations on one of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::{HeaderName, HeaderValue, header};
+
+use super::error::{OssError, Outcome, UNDOCUMENTED};
+use super::place::OVERRIDES;
+use super::respond::Answer;
+use crate::clock::http_date;
+use crate::lock;
+use crate::request::Request;
+use crate::signature::sha256_hex;
+
+/// All objects together, in bytes.
+const ALL: usize = 64 * 1024 * 1024;
+/// What an object costs beside its body, key and headers, so that empty ones are bounded too.
+const COST: usize = 512;
+/// Documented.
+const LONGEST_KEY: usize = 1_023;
+
+/// Headers of PutObject that GetObject sends back, beside user metadata.
+const KEPT: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CACHE_CONTROL,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::EXPIRES,
+];
+
+pub(super) struct Object {
+    body: Bytes,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) etag: String,
+    pub(super) modified: DateTime<Utc>,
+}
+
+impl Object {
+    fn new(request: &Request, now: DateTime<Utc>) -> Self {
+        let kept = |name: &HeaderName| KEPT.contains(name) || name.as_str().starts_with("x-oss-meta-");
+        let headers = request.headers.iter().filter(|(name, _)| kept(name));
+        // Opaque to clients. OSS has the MD5 of the body there, for which a crate more would be needed.
+        let etag = format!("\"{}\"", sha256_hex(&request.body)[..32].to_uppercase());
+        Self {
+            headers: headers.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            body: request.body.clone(),
+            etag,
+            modified: now,
+        }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.body.len()
+    }
+
+    fn cost(&self, key: &str) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+        COST + key.len() + self.body.len() + headers
+    }
+
+    fn answer(&self, status: u16, body: Vec<u8>) -> Answer {
+        let mut answer = Answer::new(status, body);
+        answer.push("content-type", "application/octet-stream");
+        self.headers.iter().for_each(|(name, value)| answer.set(name.clone(), value.clone()));
+        answer.push("accept-ranges", "bytes");
+        answer.push("etag", &self.etag);
+        answer.push("last-modified", &http_date(self.modified));
+        answer.push("x-oss-object-type", "Normal");
+        answer.push("x-oss-storage-class", "Standard");
+        answer
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Objects {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    by_key: BTreeMap<String, Arc<Object>>,
+    cost: usize,
+}
+
+impl Objects {
+    pub(super) fn put(&self, request: &Request, key: &str, now: DateTime<Utc>) -> Outcome<Answer> {
+        check_key(key)?;
+        let object = Object::new(request, now);
+        let mut inner = lock(&self.inner);
+        let old = inner.by_key.get(key).map_or(0, |old| old.cost(key));
+        let forbidden =
+            request.header("x-oss-forbid-overwrite").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        if forbidden && old > 0 {
+            let message = "The object you specified already exists and can not be overwritten.";
+            return Err(OssError::new(409, "FileAlreadyExists", UNDOCUMENTED, message));
+        }
+        let cost = inner.cost - old + object.cost(key);
+        if cost > ALL {
+            return Err(OssError::new(
+                400,
+                "EntityTooLarge",
+                UNDOCUMENTED,
+                "The emulator keeps 64 MiB of objects in all; delete some.",
+            ));
+        }
+        let mut answer = Answer::new(200, Vec::new());
+        answer.push("etag", &object.etag);
+        inner.cost = cost;
+        inner.by_key.insert(key.to_owned(), Arc::new(object));
+        Ok(answer)
+    }
+
+    pub(super) fn get(&self, request: &Request, key: &str) -> Outcome<Answer> {
+        let object = self.find(key)?;
+        let range = request.header("range").and_then(|text| Range::parse(&text));
+        let strict = request.header("x-oss-range-behavior").is_some_and(|value| value == "standard");
+        let mut answer = match range.map(|range| range.within(object.size(), strict)) {
+            Some(Within::Part(first, last)) => {
+                let part = object.body.get(first..=last).unwrap_or_default().to_vec();
+                let mut answer = object.answer(206, part);
+                answer.push("content-range", &format!("bytes {first}-{last}/{}", object.size()));
+                answer
+            }
+            Some(Within::Nothing) => {
+                let message = "The requested range cannot be satisfied.";
+                return Err(OssError::new(416, "InvalidRange", UNDOCUMENTED, message)
+                    .with("ActualObjectSize", object.size().to_string())
+                    .with("RangeRequested", request.header("range").unwrap_or_default()));
+            }
+            Some(Within::All) | None => object.answer(200, object.body.to_vec()),
+        };
+        for name in OVERRIDES {
+            let Some(value) = request.first(name) else { continue };
+            let (Some(header), Ok(header_value)) = (name.strip_prefix("response-"), HeaderValue::from_str(value))
+            else {
+                return Err(OssError::argument(UNDOCUMENTED, "The value can not stand in a header.", name, value));
+            };
+            answer.set(HeaderName::from_static(header), header_value);
+        }
+        Ok(answer)
+    }
+
+    pub(super) fn head(&self, key: &str) -> Outcome<Answer> {
+        let object = self.find(key)?;
+        Ok(object.answer(200, object.body.to_vec()))
+    }
+
+    /// Also answers so when there was none.
+    pub(super) fn delete(&self, key: &str) -> Answer {
+        let mut inner = lock(&self.inner);
+        if let Some(old) = inner.by_key.remove(key) {
+            inner.cost -= old.cost(key);
+        }
+        Answer::new(204, Vec::new())
+    }
+
+    /// The keys that begin with `prefix`, in their order, from the first after `start` on.
+    pub(super) fn after(&self, start: &str, prefix: &str) -> Vec<(String, Arc<Object>)> {
+        let inner = lock(&self.inner);
+        let keys = inner.by_key.range(start.max(prefix).to_owned()..);
+        let keys = keys.skip_while(|(key, _)| !start.is_empty() && key.as_str() == start);
+        keys.take_while(|(key, _)| key.starts_with(prefix)).map(|(key, it)| (key.clone(), Arc::clone(it))).collect()
+    }
+
+    fn find(&self, key: &str) -> Outcome<Arc<Object>> {
+        check_key(key)?;
+        lock(&self.inner).by_key.get(key).cloned().ok_or_else(|| {
+            OssError::new(404, "NoSuchKey", "0026-00000001", "The specified key does not exist.").with("Key", key)
+        })
+    }
+}
+
+fn check_key(key: &str) -> Outcome<()> {
+    if key.len() <= LONGEST_KEY && !key.starts_with(['/', '\\']) {
+        return Ok(());
+    }
+    Err(OssError::new(400, "InvalidObjectName", UNDOCUMENTED, "The specified object is not valid."))
+}
+
+/// `bytes=a-b`, `bytes=a-` or `bytes=-n`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Range {
+    From(usize, Option<usize>),
+    Last(usize),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Within {
+    Part(usize, usize),
+    All,
+    Nothing,
+}
+
+impl Range {
+    /// Anything else, several ranges included, is as if it were not there.
+    fn parse(text: &str) -> Option<Self> {
+        let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+        let number = |text: &str| if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None };
+        match (first, last) {
+            ("", last) => number(last).map(Self::Last),
+            (first, "") => number(first).map(|first| Self::From(first, None)),
+            (first, last) => {
+                let (first, last) = (number(first)?, number(last)?);
+                (first <= last).then_some(Self::From(first, Some(last)))
+            }
+        }
+    }
+
+    /// A range that goes beyond the object is cut, or nothing, when the client asks for the standard's behaviour.
+    /// Otherwise it is as if it were not there: documented.
+    fn within(self, size: usize, strict: bool) -> Within {
+        let end = size.saturating_sub(1);
+        match self {
+            Self::From(first, _) if first >= size => {
+                if strict {
+                    Within::Nothing
+                } else {
+                    Within::All
+                }
+            }
+            Self::From(_, Some(last)) if last > end && !strict => Within::All,
+            Self::From(first, last) => Within::Part(first, last.unwrap_or(end).min(end)),
+            Self::Last(0) => {
+                if strict {
+                    Within::Nothing
+                } else {
+                    Within::All
+                }
+            }
+            Self::Last(_) if size == 0 => {
+                if strict {
+                    Within::Nothing
+                } else {
+                    Within::All
+                }
+            }
+            Self::Last(count) if count > size && !strict => Within::All,
+            Self::Last(count) => Within::Part(size.saturating_sub(count), end),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_or_ignored_as_documented() {
+        use Within::{All, Nothing, Part};
+        for (text, lax, strict) in [
+            ("bytes=0-9", Part(0, 9), Part(0, 9)),
+            ("bytes=500-2000", All, Part(500, 999)),
+            ("bytes=1000-2000", All, Nothing),
+            ("bytes=500-", Part(500, 999), Part(500, 999)),
+            ("bytes=-1", Part(999, 999), Part(999, 999)),
+            ("bytes=-2000", All, Part(0, 999)),
+            ("bytes=-0", All, Nothing),
+        ] {
+            let range = Range::parse(text).unwrap();
+            assert_eq!((range.within(1_000, false), range.within(1_000, true)), (lax, strict), "{text}");
+        }
+        assert_eq!(Range::parse("bytes=0-0").unwrap().within(0, true), Nothing);
+        assert_eq!(Range::parse("bytes=-1").unwrap().within(0, true), Nothing);
+    }
+
+    #[test]
+    fn what_is_no_single_range_is_ignored() {
+        for text in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=9-0",
+            "bytes=0-1,3-4",
+            "bytes=+1-2",
+            "chars=0-1",
+            "bytes=0-99999999999999999999999",
+        ] {
+            assert!(Range::parse(text).is_none(), "{text}");
+        }
+    }
+}

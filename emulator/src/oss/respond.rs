@@ -1,0 +1,71 @@
+//! What goes back from OSS: bytes or XML, with its headers.
+
+use axum::body::Body;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use crate::answer::{set, set_given, status};
+use crate::clock::http_date;
+
+/// What an answer must know of the request that it answers.
+pub(super) struct Responding<'a> {
+    pub(super) now: DateTime<Utc>,
+    pub(super) request_id: &'a str,
+    pub(super) host: &'a str,
+    /// Whether it was a HEAD request, whose answer has no body.
+    pub(super) head: bool,
+    pub(super) close: bool,
+}
+
+pub(super) struct Answer {
+    status: u16,
+    pub(super) body: Vec<u8>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Headers that a test asked for.
+    pub(super) given: Vec<(String, String)>,
+}
+
+impl Answer {
+    pub(super) fn new(status: u16, body: Vec<u8>) -> Self {
+        Self { status, body, headers: Vec::new(), given: Vec::new() }
+    }
+
+    pub(super) fn xml(status: u16, xml: String) -> Self {
+        let mut answer = Self::new(status, xml.into_bytes());
+        answer.push("content-type", "application/xml");
+        answer
+    }
+
+    /// Sets a header. A value that HTTP does not allow is left out.
+    pub(super) fn push(&mut self, name: &'static str, value: &str) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.set(HeaderName::from_static(name), value);
+        }
+    }
+
+    pub(super) fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers.retain(|(other, _)| *other != name);
+        self.headers.push((name, value));
+    }
+
+    pub(super) fn respond(self, responding: &Responding<'_>) -> Response {
+        let length = self.body.len();
+        // The HTTP layer sends a HEAD answer's headers alone, the length of what GET would bring among them.
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = status(self.status);
+        let no_content = response.status() == StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        set(headers, header::SERVER, "AliyunOSS");
+        set(headers, header::DATE, &http_date(responding.now));
+        if !no_content {
+            headers.insert(header::CONTENT_LENGTH, length.into());
+        }
+        set(headers, header::CONNECTION, if responding.close { "close" } else { "keep-alive" });
+        set(headers, HeaderName::from_static("x-oss-request-id"), responding.request_id);
+        set(headers, HeaderName::from_static("x-oss-server-time"), "1");
+        headers.extend(self.headers);
+        set_given(headers, &self.given);
+        response
+    }
+}
