@@ -4,16 +4,16 @@
 //!
 //! | Who | Key id | May |
 //! |---|---|---|
-//! | RAM user `imm-dev` | `emulator-ram-user` | IMM, OSS, AssumeRole |
-//! | the account itself | `emulator-root` | IMM, OSS; AssumeRole is refused as for any root |
-//! | RAM user `imm-reader` | `emulator-reader` | read IMM and OSS |
+//! | RAM user `imm-dev` | `emulator-ram-user` | IMM, OSS, SLS, AssumeRole |
+//! | the account itself | `emulator-root` | IMM, OSS, SLS; AssumeRole is refused as for any root |
+//! | RAM user `imm-reader` | `emulator-reader` | read IMM, OSS and SLS |
 //! | RAM user `imm-disabled` | `emulator-disabled` | nothing, its key is disabled |
 //!
 //! A secret is its key id followed by `-secret`.
 //!
 //! | Role | Longest session | Trusts | May |
 //! |---|---|---|---|
-//! | `imm-role` | 43,200 s | the account, ECS, and the OIDC provider for [`OIDC_SUBJECT`] | IMM, OSS, AssumeRole |
+//! | `imm-role` | 43,200 s | the account, ECS, and the OIDC provider for [`OIDC_SUBJECT`] | IMM, OSS, SLS, AssumeRole |
 //! | `short-role` | 3,600 s | the account | IMM |
 //! | `chained-role` | 43,200 s | only `imm-role` | IMM |
 //! | `partner-role` | 43,200 s | the account, with ExternalId `partner-42` | IMM |
@@ -57,31 +57,31 @@ pub const BUCKET: &str = "emulator-bucket";
 /// The bucket's region, which signatures of version 4 have to name.
 pub const BUCKET_REGION: &str = "cn-hangzhou";
 
-/// RAM user `imm-dev`: may use IMM, OSS and AssumeRole.
+/// RAM user `imm-dev`: may use IMM, OSS, SLS and AssumeRole.
 pub const RAM_USER: AccessKey = AccessKey {
     id: "emulator-ram-user",
     secret: "emulator-ram-user-secret",
     user: Some(User { name: "imm-dev", id: "201234567890123456" }),
     active: true,
-    allows: &["imm:*", "oss:*", "sts:AssumeRole"],
+    allows: &["imm:*", "oss:*", "log:*", "sts:AssumeRole"],
 };
 
-/// The account itself: may use IMM and OSS; AssumeRole is refused, as for any root.
+/// The account itself: may use IMM, OSS and SLS; AssumeRole is refused, as for any root.
 pub const ROOT: AccessKey = AccessKey {
     id: "emulator-root",
     secret: "emulator-root-secret",
     user: None,
     active: true,
-    allows: &["imm:*", "oss:*"],
+    allows: &["imm:*", "oss:*", "log:*"],
 };
 
-/// RAM user `imm-reader`: may read IMM and OSS.
+/// RAM user `imm-reader`: may read IMM, OSS and SLS.
 pub const READER: AccessKey = AccessKey {
     id: "emulator-reader",
     secret: "emulator-reader-secret",
     user: Some(User { name: "imm-reader", id: "202345678901234567" }),
     active: true,
-    allows: &["imm:Get*", "imm:List*", "oss:Get*", "oss:List*"],
+    allows: &["imm:Get*", "imm:List*", "oss:Get*", "oss:List*", "log:Get*", "log:List*"],
 };
 
 /// RAM user `imm-disabled`: its key is disabled.
@@ -162,9 +162,13 @@ impl Role {
 
 pub(crate) const IMM_ROLE: &str = "imm-role";
 
-/// The role that everyone trusts with IMM and OSS: RAM users, the ECS instance and the pods.
+/// The role that everyone trusts with IMM, OSS and SLS: RAM users, the ECS instance and the pods.
 pub(crate) fn imm_role() -> Role {
-    Role { allows: &["imm:*", "oss:*", "sts:AssumeRole"], trusts_oidc: true, ..Role::new(IMM_ROLE, Trust::Account) }
+    Role {
+        allows: &["imm:*", "oss:*", "log:*", "sts:AssumeRole"],
+        trusts_oidc: true,
+        ..Role::new(IMM_ROLE, Trust::Account)
+    }
 }
 
 /// The role of that name, if the account has one.

@@ -86,6 +86,11 @@ impl Plain {
         Self { headers: refusal.headers, ..Self::text(refusal.status, refusal.message) }
     }
 
+    pub(crate) fn with_headers(mut self, headers: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
     pub(crate) fn respond(self, now: DateTime<Utc>, close: bool) -> Response {
         let length = self.body.len().to_string();
         let mut response = Response::new(Body::from(self.body));

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::fault::Fault;
 
-const PRODUCTS: [&str; 5] = ["sts", "imm", "oss", "metadata", "uri"];
+const PRODUCTS: [&str; 6] = ["sts", "imm", "oss", "sls", "metadata", "uri"];
 
 /// One entry. Only `route` is needed, and something that goes wrong.
 #[derive(Deserialize)]
@@ -35,7 +35,10 @@ impl Entry {
     fn fault(self) -> Result<(String, Fault), String> {
         let product = self.route.split_once('/').map(|(product, _)| product.to_ascii_lowercase());
         if !product.is_some_and(|product| PRODUCTS.contains(&product.as_str())) {
-            return Err(format!("no such route: {:?}; it is sts/…, imm/…, oss/…, metadata/… or uri/…", self.route));
+            return Err(format!(
+                "no such route: {:?}; it is sts/…, imm/…, oss/…, sls/…, metadata/… or uri/…",
+                self.route
+            ));
         }
         let status = self.status.unwrap_or(0);
         if status != 0 && !(200..=599).contains(&status) {

@@ -38,6 +38,7 @@
 //! * **OSS**: PutObject, GetObject, HeadObject, DeleteObject and ListObjectsV2 on the one bucket [`account::BUCKET`], named
 //!   in the path or in the host; signature versions 4 and 1, in headers or in a presigned URL; 16 MiB an object, 64 in
 //!   all. What else a request asks for is refused as not implemented, once its signature was found good.
+//! * **SLS**: ListProjects of an account without projects, by signature version 1 (HMAC-SHA1).
 //! * **Signature version 3**, ACS3-HMAC-SHA256: action and version in headers, path `/`, GET or POST.
 //! * **Signature version 1**, RPC with HMAC-SHA1: everything in parameters, in query or form, for both products.
 //! * **Instance metadata** of ECS under `/latest/`, with tokens or, unless [`Metadata::Hardened`], without: the role
@@ -103,6 +104,7 @@ mod server;
 mod sessions;
 mod signature;
 mod signature_v1;
+mod sls;
 mod spoil;
 mod sts;
 mod target;

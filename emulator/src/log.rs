@@ -16,7 +16,7 @@ const KEPT: usize = 100_000;
 pub struct Call {
     /// `GET`, `POST`, `PUT`, or whatever else was sent.
     pub method: String,
-    /// What it was for: `sts`, `imm`, `oss`, `metadata`, `uri`; empty when it named none of them.
+    /// What it was for: `sts`, `imm`, `oss`, `sls`, `metadata`, `uri`; empty when it named none of them.
     pub product: &'static str,
     /// `x-acs-action`, or parameter `Action` in signature version 1; empty when neither was sent. For the metadata
     /// service: `token`, `role`, `credentials` or `item`; for the credentials URI: `credentials`; for OSS: the
@@ -73,6 +73,8 @@ pub struct Summary {
     pub imm: Tally,
     /// The requests to OSS.
     pub oss: Tally,
+    /// The requests to SLS.
+    pub sls: Tally,
     /// The requests to the metadata service.
     pub metadata: Tally,
     /// The requests to the credentials URI.
@@ -92,6 +94,7 @@ struct Inner {
     sts: Tally,
     imm: Tally,
     oss: Tally,
+    sls: Tally,
     metadata: Tally,
     uri: Tally,
     sessions_granted: u64,
@@ -156,6 +159,7 @@ impl Log {
             sts: inner.sts,
             imm: inner.imm,
             oss: inner.oss,
+            sls: inner.sls,
             metadata: inner.metadata,
             uri: inner.uri,
         }
@@ -174,6 +178,7 @@ impl Inner {
             "sts" => change(&mut self.sts),
             "imm" => change(&mut self.imm),
             "oss" => change(&mut self.oss),
+            "sls" => change(&mut self.sls),
             "metadata" => change(&mut self.metadata),
             "uri" => change(&mut self.uri),
             _ => {}

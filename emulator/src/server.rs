@@ -29,7 +29,7 @@ use crate::sessions::{Nonces, Sessions};
 use crate::spoil::spoil;
 use crate::target::{Service, Target};
 use crate::throttle::Throttle;
-use crate::{control, oidc, oss, sts};
+use crate::{control, oidc, oss, sls, sts};
 
 /// More than any documented project or STS request needs.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -89,6 +89,7 @@ async fn answer(
     let response = match target.service {
         Service::OpenApi(product) => open_api(&state, &parts, &request, product, target.xml, slot, refusal),
         Service::Oss => oss::answer(&state, &request, slot, refusal, wants_close(&parts)),
+        Service::Sls => sls::answer(&state, &request, slot, refusal, wants_close(&parts)),
         Service::Metadata | Service::CredentialsUri => {
             let answer = refusal.map_or_else(|| local(&state, &request, target.service), Plain::refusal);
             state.log.answered(slot, answer.status, None);

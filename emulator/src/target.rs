@@ -6,7 +6,7 @@ use crate::instance::{METADATA, URI_PATH};
 use crate::request::{Request, Style};
 use crate::route::Product;
 use crate::signature::Authorization;
-use crate::{metadata, oss};
+use crate::{metadata, oss, sls};
 
 /// A name from the request is kept no longer than this: the log is for reading.
 const LONGEST: usize = 256;
@@ -15,6 +15,7 @@ const LONGEST: usize = 256;
 pub(crate) enum Service {
     OpenApi(Option<Product>),
     Oss,
+    Sls,
     Metadata,
     CredentialsUri,
 }
@@ -48,6 +49,10 @@ impl Target {
             access_key_id: None,
             xml: false,
         };
+        if sls::is_meant(request) {
+            let (action, access_key_id) = sls::summary(request);
+            return Self { access_key_id: access_key_id.map(shortened), ..local(Service::Sls, action) };
+        }
         if request.path == URI_PATH {
             return local(Service::CredentialsUri, "credentials");
         }
@@ -81,6 +86,7 @@ impl Target {
             Service::OpenApi(Some(Product::Imm)) => "imm",
             Service::OpenApi(None) => "",
             Service::Oss => "oss",
+            Service::Sls => "sls",
             Service::Metadata => "metadata",
             Service::CredentialsUri => "uri",
         }

@@ -71,6 +71,7 @@ fn good(emulator: &Emulator) -> Vec<Vec<u8>> {
         object("PUT /emulator-bucket/films/a%20b.mp4", "content-type: text/plain\r\nx-oss-meta-a: b\r\n", "a film"),
         object("GET /emulator-bucket/films/a%20b.mp4?response-expires=x", "range: bytes=0-3\r\n", ""),
         object("GET /emulator-bucket?list-type=2&prefix=%E4%B8%AD&max-keys=7&continuation-token=ab", "", ""),
+        b"GET /?offset=0&size=10 HTTP/1.1\r\nhost: x\r\ndate: Fri, 02 Jan 2026 03:04:05 GMT\r\nx-log-apiversion: 0.6.0\r\nx-log-signaturemethod: hmac-sha1\r\nauthorization: LOG emulator-ram-user:c2ln\r\n\r\n".to_vec(),
         plain("GET /emulator-bucket/k?OSSAccessKeyId=emulator-ram-user&Expires=1&Signature=a%2Bb%3D", ""),
         plain(
             "GET /emulator-bucket/k?x-oss-signature-version=OSS4-HMAC-SHA256&x-oss-date=20260102T030405Z&x-oss-expires=600\

@@ -7,15 +7,12 @@ use std::time::Duration;
 use alibabacloud_credentials::{AssumeRole, Context, DefaultCredentialChain, Refresher, TestClock};
 use alibabacloud_emulator::{Emulator, Fault, account};
 
-pub mod product;
-
-const IMM_ROLE: &str = "acs:ram::1234567890123456:role/imm-role";
-
 /// One chain over one emulated cloud. The clients sign by the real clock, so the emulator keeps it, and a session is
 /// renewed because only the chain believes that time has passed.
 pub struct Cloud {
     pub emulator: Emulator,
     pub clock: TestClock,
+    context: Context,
     pub chain: DefaultCredentialChain,
     session: Duration,
 }
@@ -39,8 +36,13 @@ impl Cloud {
             ])
             .clock(clock.clone())
             .build();
-        let chain = DefaultCredentialChain::builder().context(context).assume_role(AssumeRole::new(IMM_ROLE)).build();
-        Self { emulator, clock, chain, session: Duration::from_secs(seconds.into()) }
+        let chain = chain(&context, "imm-role");
+        Self { emulator, clock, context, chain, session: Duration::from_secs(seconds.into()) }
+    }
+
+    /// Another chain, with sessions of another role.
+    pub fn as_role(&self, role: &str) -> DefaultCredentialChain {
+        chain(&self.context, role)
     }
 
     pub fn refresher(&self) -> &Refresher {
@@ -100,6 +102,11 @@ impl Cloud {
         ids.dedup();
         ids
     }
+}
+
+fn chain(context: &Context, role: &str) -> DefaultCredentialChain {
+    let role = AssumeRole::new(format!("acs:ram::1234567890123456:role/{role}"));
+    DefaultCredentialChain::builder().context(context.clone()).assume_role(role).build()
 }
 
 /// Nothing of a session may show in a text.
