@@ -101,6 +101,7 @@ mod oidc;
 #[cfg(feature = "openapi")]
 mod openapi;
 mod presign;
+mod product;
 mod profile;
 mod provider;
 mod providers;
@@ -125,11 +126,12 @@ pub use oidc::{
 };
 #[cfg(feature = "openapi")]
 pub use openapi::{Answer, OpenApiClient, OpenApiClientBuilder};
+pub use product::Product;
 pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, Signal, provider_fn};
 pub use providers::{
     AssumeRoleProvider, CliProfileProvider, CredentialsUriProvider, EcsMetadataProvider, EnvironmentProvider,
     IniProfileProvider, OidcRoleProvider,
 };
 pub use refresh::{Health, Refresher, RefresherBuilder};
-pub use signer::{Exchange, Product, RequestSigner, SignedRequest, Verdict};
+pub use signer::{Exchange, RequestSigner, SignedRequest, Verdict};
 pub use sts::{AssumeRole, CallerIdentity, StsSignature};

@@ -17,9 +17,9 @@ use crate::context::{CallerSender, Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
+use crate::product::{Amend, Amends, Product};
 use crate::refresh::Refresher;
 use crate::rpc::{self, Call};
-use crate::signer::{Amend, Amends, Product};
 use crate::sts::check_region;
 
 /// The API version of Intelligent Media Management.

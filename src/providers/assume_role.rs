@@ -8,9 +8,9 @@ use super::EcsMetadataProvider;
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
+use crate::product::Product;
 use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::refresh::Refresher;
-use crate::signer::Product;
 use crate::sts::{AssumeRole, Sts, StsSignature};
 
 /// Assumes a role with another provider's credentials: roles chain to any depth.

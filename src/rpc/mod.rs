@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::context::{HttpError, HttpErrorKind};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, tame};
+use crate::product::Product;
 use crate::sign::percent_encode;
-use crate::signer::Product;
 use crate::time;
 
 pub(crate) use self::unsigned::unsigned;

@@ -5,11 +5,12 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, request};
 
-use super::{Prepared, RequestSigner, answer, product};
+use super::{Prepared, RequestSigner, answer};
 use crate::context::Now;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::product::{Amend, Amends};
 
 /// One request of a [`RequestSigner`]: sign it, send it, have its answer reviewed, and again if the verdict says so.
 pub struct Exchange {
@@ -17,7 +18,7 @@ pub struct Exchange {
     head: request::Parts,
     host: Endpoint,
     prepared: Prepared,
-    amends: product::Amends,
+    amends: Amends,
     used: Option<(Credentials, Now)>,
 }
 
@@ -70,7 +71,7 @@ impl Exchange {
     pub const REVIEWED_BODY: usize = 64 * 1024;
 
     pub(super) fn new(signer: RequestSigner, head: request::Parts, host: Endpoint, prepared: Prepared) -> Self {
-        Self { signer, head, host, prepared, amends: product::Amends::default(), used: None }
+        Self { signer, head, host, prepared, amends: Amends::default(), used: None }
     }
 
     /// Signs with the credential of this moment, and a date and a nonce of their own.
@@ -110,8 +111,8 @@ impl Exchange {
         };
         let again = match self.amends.after(self.signer.product(), &code, &used) {
             None => false,
-            Some(product::Amend::SignAgain) => true,
-            Some(product::Amend::Replace) => {
+            Some(Amend::SignAgain) => true,
+            Some(Amend::Replace) => {
                 refresher.invalidate(&used);
                 refresher.credentials().await.is_ok_and(|fresh| fresh.generation() != used.generation())
             }

@@ -4,7 +4,6 @@ mod acs3;
 mod answer;
 mod exchange;
 mod oss4;
-mod product;
 mod rpc_v1;
 
 use std::fmt;
@@ -13,12 +12,9 @@ use std::sync::Arc;
 use http::{HeaderValue, header, request};
 
 pub use self::exchange::{Exchange, SignedRequest, Verdict};
-#[cfg(feature = "openapi")]
-pub(crate) use self::product::Amend;
-pub(crate) use self::product::Amends;
-pub use self::product::Product;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::product::Product;
 use crate::refresh::Refresher;
 
 /// Signs the requests of whatever HTTP client there is, and reads from its answers what concerns the credential and the

@@ -19,9 +19,9 @@ use crate::context::{Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::oidc::OidcToken;
+use crate::product::{Amends, Product};
 use crate::rpc::{self, Accepted, Call};
 use crate::session::{self, Origin};
-use crate::signer::{Amends, Product};
 
 const VERSION: &str = "2015-04-01";
 

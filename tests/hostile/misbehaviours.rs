@@ -1,8 +1,10 @@
 //! What a server can do wrong, and what has to come of it. A line here is tried with every source.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 
 use alibabacloud_credentials::ErrorKind;
+use bytes::Bytes;
 
 use crate::server::{Then, close, drip, endless, hang, reset};
 use crate::sources::Source;
@@ -56,7 +58,6 @@ impl Misbehaviour {
 struct Exception {
     is: fn(&str, &Misbehaviour) -> bool,
     wanted: Wanted,
-    #[allow(dead_code)] // for the reader
     why: &'static str,
 }
 
@@ -77,6 +78,11 @@ const EXCEPTIONS: [Exception; 3] = [
         why: "any JSON object is an answer, and its members are the caller's to read",
     },
 ];
+
+/// When each exception is one, and why.
+pub(crate) fn exceptions() -> impl Iterator<Item = (fn(&str, &Misbehaviour) -> bool, &'static str)> {
+    EXCEPTIONS.iter().map(|exception| (exception.is, exception.why))
+}
 
 /// The table. `elsewhere` is where nobody must go. The bodies hold blanks, since instance metadata takes any word for a
 /// token.
@@ -120,7 +126,7 @@ pub(crate) fn misbehaviours(elsewhere: SocketAddr) -> Vec<Misbehaviour> {
         silence("asks to go on for ever", LATE, drip("", "HTTP/1.1 103 leak-me!\r\n\r\n")),
         // Too much comes.
         nonsense("sends a body for ever", endless(ok(CHUNKED, ""), "a\r\n{ leak-me!\r\n".repeat(100))),
-        nonsense("sends 10 MB", close(ok("X-A: leak-me!", &"{ leak-me!".repeat(1 << 20)))),
+        nonsense("sends 10 MB", close(TEN_MB.clone())),
         nonsense("announces 100 TB", hang(ok("Content-Length: 99999999999999", "{ \"leak-me!\""))),
         // The answer is none.
         nonsense("announces too little", close(ok("Content-Length: 5", "{ \"leak-me!\": 1}"))),
@@ -155,6 +161,9 @@ pub(crate) fn misbehaviours(elsewhere: SocketAddr) -> Vec<Misbehaviour> {
         ),
     ]
 }
+
+/// Made once: the table is made for every cell.
+static TEN_MB: LazyLock<Bytes> = LazyLock::new(|| ok("X-A: leak-me!", &"{ leak-me!".repeat(1 << 20)).into());
 
 const CHUNKED: &str = "Transfer-Encoding: chunked";
 

@@ -97,11 +97,11 @@ impl Signed {
             return Err(bad_authorization(text));
         };
         let date = request.header("x-oss-date").unwrap_or_default();
-        let at = parse_date(&date).ok_or_else(no_date)?;
+        let at = parse_date(&date).ok_or_else(|| no_date(&date))?;
         if request.header("x-oss-content-sha256").as_deref() != Some(UNSIGNED_PAYLOAD) {
             let given = request.header("x-oss-content-sha256").unwrap_or_default();
             return Err(OssError::argument(
-                UNDOCUMENTED,
+                "0002-00000214",
                 "The value of x-oss-content-sha256 is invalid.",
                 "x-oss-content-sha256",
                 &given,
@@ -133,6 +133,9 @@ impl Signed {
             Err(_) if get("x-oss-expires").is_empty() => return wrong("x-oss-expires", "0002-00000215"),
             Err(_) => return wrong("x-oss-expires", UNDOCUMENTED),
         };
+        if get("x-oss-signature").is_empty() {
+            return wrong("x-oss-signature", "0002-00000219");
+        }
         let (access_key_id, scope) = credential_of(get("x-oss-credential"), &date, &URL_CASES)?;
         Ok(Self {
             access_key_id,
@@ -146,7 +149,8 @@ impl Signed {
     fn v1_header(request: &Request, text: &str) -> Outcome<Self> {
         let (access_key_id, signature) = text.trim().split_once(':').ok_or_else(|| bad_authorization(text))?;
         let date = request.header("date").unwrap_or_default();
-        let at = NaiveDateTime::parse_from_str(&date, "%a, %d %b %Y %H:%M:%S GMT").map_err(|_| no_date())?.and_utc();
+        let at =
+            NaiveDateTime::parse_from_str(&date, "%a, %d %b %Y %H:%M:%S GMT").map_err(|_| no_date(&date))?.and_utc();
         Ok(Self {
             access_key_id: access_key_id.to_owned(),
             token: given(request.header("x-oss-security-token")),
@@ -266,7 +270,7 @@ impl Signed {
 
     /// What the server would have signed is told in full: the token of a session stands in it.
     fn mismatch(&self, to_sign: &str, canonical: Option<String>) -> OssError {
-        let ec = if canonical.is_some() { UNDOCUMENTED } else { "0002-00000040" };
+        let ec = if canonical.is_some() { "0002-00000201" } else { "0002-00000040" };
         let bytes: Vec<String> = to_sign.bytes().map(|byte| format!("{byte:02X}")).collect();
         let error = OssError::new(
             403,
@@ -297,7 +301,7 @@ struct Cases {
 const HEADER_CASES: Cases =
     Cases { name: "Authorization", form: "0002-00000213", date: "0002-00000212", region: "0002-00000228" };
 const URL_CASES: Cases =
-    Cases { name: "x-oss-credential", form: "0002-00000224", date: UNDOCUMENTED, region: "0002-00000226" };
+    Cases { name: "x-oss-credential", form: "0002-00000224", date: "0002-00000223", region: "0002-00000226" };
 
 /// The key id and the scope of `<key id>/<day>/<region>/oss/aliyun_v4_request`.
 fn credential_of(text: &str, date: &str, cases: &Cases) -> Outcome<(String, String)> {
@@ -342,8 +346,10 @@ fn bad_authorization(text: &str) -> OssError {
     OssError::argument(UNDOCUMENTED, "The Authorization header is invalid.", "Authorization", text)
 }
 
-fn no_date() -> OssError {
-    OssError::new(403, "AccessDenied", "0002-00000503", "OSS authentication requires a valid Date.")
+/// The documents number a date that is missing and one that is malformed differently.
+fn no_date(given: &str) -> OssError {
+    let ec = if given.is_empty() { "0002-00000503" } else { "0002-00000502" };
+    OssError::new(403, "AccessDenied", ec, "OSS authentication requires a valid Date.")
 }
 
 fn too_skewed(at: DateTime<Utc>, now: DateTime<Utc>) -> OssError {

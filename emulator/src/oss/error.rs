@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 
 use super::respond::{Answer, Responding};
 use crate::answer::{Refusal, write_members};
@@ -58,7 +59,7 @@ impl OssError {
             // There is no body to read, so the error stands in a header.
             let encoded = STANDARD.encode(&answer.body);
             answer.push("x-oss-err", &encoded);
-            answer.body.clear();
+            answer.body = Bytes::new();
         }
         answer.given.clone_from(&self.headers);
         answer.respond(responding)

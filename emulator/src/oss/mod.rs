@@ -87,7 +87,7 @@ fn serve(state: &State, request: &Request, slot: Slot, now: DateTime<Utc>) -> Ou
         Operation::PutObject => state.objects.put(request, &place.key, now),
         Operation::GetObject => state.objects.get(request, &place.key),
         Operation::HeadObject => state.objects.head(&place.key),
-        Operation::DeleteObject => Ok(state.objects.delete(&place.key)),
+        Operation::DeleteObject => state.objects.delete(&place.key),
         Operation::ListObjectsV2 => list::list(state, request),
     }
 }

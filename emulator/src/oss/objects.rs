@@ -62,7 +62,7 @@ impl Object {
         COST + key.len() + self.body.len() + headers
     }
 
-    fn answer(&self, status: u16, body: Vec<u8>) -> Answer {
+    fn answer(&self, status: u16, body: Bytes) -> Answer {
         let mut answer = Answer::new(status, body);
         answer.push("content-type", "application/octet-stream");
         self.headers.iter().for_each(|(name, value)| answer.set(name.clone(), value.clone()));
@@ -107,7 +107,7 @@ impl Objects {
                 "The emulator keeps 64 MiB of objects in all; delete some.",
             ));
         }
-        let mut answer = Answer::new(200, Vec::new());
+        let mut answer = Answer::new(200, Bytes::new());
         answer.push("etag", &object.etag);
         inner.cost = cost;
         inner.by_key.insert(key.to_owned(), Arc::new(object));
@@ -120,7 +120,7 @@ impl Objects {
         let strict = request.header("x-oss-range-behavior").is_some_and(|value| value == "standard");
         let mut answer = match range.map(|range| range.within(object.size(), strict)) {
             Some(Within::Part(first, last)) => {
-                let part = object.body.get(first..=last).unwrap_or_default().to_vec();
+                let part = object.body.slice(first..=last);
                 let mut answer = object.answer(206, part);
                 answer.push("content-range", &format!("bytes {first}-{last}/{}", object.size()));
                 answer
@@ -131,7 +131,7 @@ impl Objects {
                     .with("ActualObjectSize", object.size().to_string())
                     .with("RangeRequested", request.header("range").unwrap_or_default()));
             }
-            Some(Within::All) | None => object.answer(200, object.body.to_vec()),
+            Some(Within::All) | None => object.answer(200, object.body.clone()),
         };
         for name in OVERRIDES {
             let Some(value) = request.first(name) else { continue };
@@ -146,16 +146,17 @@ impl Objects {
 
     pub(super) fn head(&self, key: &str) -> Outcome<Answer> {
         let object = self.find(key)?;
-        Ok(object.answer(200, object.body.to_vec()))
+        Ok(object.answer(200, object.body.clone()))
     }
 
     /// Also answers so when there was none.
-    pub(super) fn delete(&self, key: &str) -> Answer {
+    pub(super) fn delete(&self, key: &str) -> Outcome<Answer> {
+        check_key(key)?;
         let mut inner = lock(&self.inner);
         if let Some(old) = inner.by_key.remove(key) {
             inner.cost -= old.cost(key);
         }
-        Answer::new(204, Vec::new())
+        Ok(Answer::new(204, Bytes::new()))
     }
 
     /// The keys that begin with `prefix`, in their order, from the first after `start` on.

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
@@ -20,19 +21,19 @@ pub(super) struct Responding<'a> {
 
 pub(super) struct Answer {
     status: u16,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Headers that a test asked for.
     pub(super) given: Vec<(String, String)>,
 }
 
 impl Answer {
-    pub(super) fn new(status: u16, body: Vec<u8>) -> Self {
+    pub(super) fn new(status: u16, body: Bytes) -> Self {
         Self { status, body, headers: Vec::new(), given: Vec::new() }
     }
 
     pub(super) fn xml(status: u16, xml: String) -> Self {
-        let mut answer = Self::new(status, xml.into_bytes());
+        let mut answer = Self::new(status, xml.into());
         answer.push("content-type", "application/xml");
         answer
     }
