@@ -11,6 +11,8 @@
 mod leaks;
 #[path = "hostile/misbehaviours.rs"]
 mod misbehaviours;
+#[path = "support/plain_http.rs"]
+mod plain_http;
 #[path = "hostile/redirect.rs"]
 mod redirect;
 #[allow(dead_code)] // each test takes what it needs

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
+#[path = "support/plain_http.rs"]
+mod plain_http;
+
 use std::time::Duration;
 
 use alibabacloud_credentials::{
@@ -31,17 +33,8 @@ impl Cloud {
         let emulator = Emulator::builder().start().await.unwrap();
         emulator.freeze_clock_at(emulator.now());
         let clock = TestClock::new(emulator.now());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
         // The bucket's own name leads to the emulator too.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .tls_backend_preconfigured(tls)
-            .resolve(&format!("{BUCKET}.localhost"), emulator.http_addr());
+        let http = plain_http::client().resolve(&format!("{BUCKET}.localhost"), emulator.http_addr());
         Self { emulator, clock, http: http.build().unwrap() }
     }
 

@@ -24,11 +24,13 @@ use crate::refresh::Refresher;
 /// as a layer of `tower`; for another client this is all that there is to do:
 ///
 /// ```no_run
-/// # use alibabacloud_credentials::Error;
-/// # async fn send(request: http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes> { unimplemented!() }
-/// # async fn example(chain: alibabacloud_credentials::DefaultCredentialChain) -> Result<(), Error> {
+/// # use alibabacloud_credentials::{DefaultCredentialChain, Error};
+/// # async fn example<S: AsyncFn(http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes>>(
+/// #     chain: DefaultCredentialChain, send: S,
+/// # ) -> Result<(), Error> {
 /// use alibabacloud_credentials::{RequestSigner, Verdict};
-/// ///
+/// use bytes::Bytes;
+///
 /// let signer = RequestSigner::acs3(chain); // once, for many requests
 ///
 /// let body = Bytes::new();

@@ -2,11 +2,13 @@
 //! address, so that nobody else can choose the identity either.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use alibabacloud_credentials::{BoxFuture, HttpError, HttpErrorKind, HttpSend, SendOptions};
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
+
+use crate::plain_http;
 
 pub(crate) struct Redirect {
     to: SocketAddr,
@@ -54,14 +56,6 @@ impl HttpSend for Redirect {
 }
 
 fn client() -> reqwest::Client {
-    // No roots: all of it is plain HTTP.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     // No connection is used twice: the server closes them all.
-    builder.pool_max_idle_per_host(0).tls_backend_preconfigured(tls).build().unwrap()
+    plain_http::client().pool_max_idle_per_host(0).build().unwrap()
 }
