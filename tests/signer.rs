@@ -123,6 +123,9 @@ async fn the_host_is_signed_as_it_is_sent_without_a_default_port() {
         ("https://imm.cn-hangzhou.aliyuncs.com:443/", None, "imm.cn-hangzhou.aliyuncs.com"),
         ("http://127.0.0.1:80/", None, "127.0.0.1"),
         ("http://127.0.0.1:8080/", None, "127.0.0.1:8080"),
+        ("http://[::1]:8080/", None, "[::1]:8080"),
+        ("https://[2001:db8::1]:443/", None, "[2001:db8::1]"),
+        ("https://[2001:db8::1]:8443/", None, "[2001:db8::1]:8443"),
         ("https://gateway.internal/", Some("imm.cn-hangzhou.aliyuncs.com"), "imm.cn-hangzhou.aliyuncs.com"),
     ] {
         let mut call = rpc_call(uri);

@@ -203,6 +203,29 @@ async fn a_refusal_longer_than_is_read_ahead_reaches_the_caller_whole() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_is_no_document_is_the_callers_as_it_is_and_nothing_is_repeated() {
+    let (cloud, clients) = cloud_and_clients().await;
+    let page = "<html>InvalidSecurityToken.Expired</html>".to_owned();
+    let list = r#"["InvalidSecurityToken.Expired"]"#.to_owned();
+    let number = r#"{"Code":7}"#.to_owned();
+    let ten_megabytes = "InvalidSecurityToken.Expired".repeat(400_000);
+    for body in [page, list, number, String::new(), ten_megabytes] {
+        for status in [400, 401, 403, 503] {
+            for client in &clients {
+                let before = cloud.emulator.calls().len();
+                let fault = Fault::new(status, "InvalidSecurityToken.Expired").body(body.clone());
+                cloud.emulator.fail_next("imm/ListProjects", fault);
+                let (answered, read) = client.imm(&cloud, "ListProjects", "").await;
+                assert!(answered == status && read == body, "{status}, {} of {} bytes", read.len(), body.len());
+                let asked = cloud.emulator.calls().split_off(before);
+                assert_eq!(asked.iter().filter(|call| call.product == "imm").count(), 1);
+            }
+        }
+    }
+    assert_eq!(cloud.count("AssumeRole", 200), 1);
+}
+
+#[tokio::test]
 async fn a_lack_of_permission_is_the_callers_at_once() {
     let (cloud, clients) = cloud_and_clients().await;
     for client in &clients {
