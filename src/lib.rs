@@ -81,6 +81,9 @@
 //! | `test-util` | `TestClock` |
 //!
 //! Without `reqwest` the crate compiles and takes an [`HttpSend`] of your own.
+//!
+//! Where your own crate uses reqwest 0.13 too, choose a TLS feature of it there, as `rustls`: with `rustls-no-provider`
+//! alone, which this crate switches on, a client of yours finds no provider and panics when it is built.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
