@@ -127,6 +127,7 @@ async fn the_host_is_signed_as_it_is_sent_without_a_default_port() {
         ("https://[2001:db8::1]:443/", None, "[2001:db8::1]"),
         ("https://[2001:db8::1]:8443/", None, "[2001:db8::1]:8443"),
         ("https://gateway.internal/", Some("imm.cn-hangzhou.aliyuncs.com"), "imm.cn-hangzhou.aliyuncs.com"),
+        ("http://127.0.0.1:8080/", Some("imm.cn-hangzhou.aliyuncs.com"), "imm.cn-hangzhou.aliyuncs.com"),
     ] {
         let mut call = rpc_call(uri);
         call.headers.extend(given.map(|host| (header::HOST, host.parse().unwrap())));
@@ -206,11 +207,14 @@ fn a_request_that_cannot_be_signed_is_refused_before_anything_is_asked() {
         call.headers.insert(HeaderName::try_from(name).unwrap(), http::HeaderValue::from_bytes(value).unwrap());
         call
     };
+    let mut to_another_host = rpc_call("http://192.0.2.1/");
+    to_another_host.headers.insert(header::HOST, "localhost".parse().unwrap());
     let json = head(Request::post(sts).header("content-type", "application/json"));
-    let cases: [(&str, &RequestSigner, request::Parts, Option<&str>, &str); 17] = [
+    let cases: [(&str, &RequestSigner, request::Parts, Option<&str>, &str); 18] = [
         ("no host", &acs3, rpc_call("/"), Some(""), "InvalidEndpoint"),
         ("a user name", &acs3, rpc_call("https://user:pw@imm.example.com/"), Some(""), "InvalidEndpoint"),
         ("plain http", &acs3, rpc_call("http://imm.cn-hangzhou.aliyuncs.com/"), Some(""), "PlainHttp"),
+        ("plain http, whatever its Host says", &acs3, to_another_host, Some(""), "PlainHttp"),
         ("another scheme", &acs3, rpc_call("ftp://imm.cn-hangzhou.aliyuncs.com/"), Some(""), "InvalidEndpoint"),
         ("no version", &acs3, head(Request::post(IMM).header("x-acs-action", "A")), Some(""), "Missing.x-acs-version"),
         ("no action", &acs3, head(Request::post(IMM).header("x-acs-version", "V")), Some(""), "Missing.x-acs-action"),

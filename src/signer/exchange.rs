@@ -17,6 +17,8 @@ pub struct Exchange {
     signer: RequestSigner,
     head: request::Parts,
     host: Endpoint,
+    /// Whether its server's `Date` may correct our clock.
+    trusted: bool,
     prepared: Prepared,
     amends: Amends,
     used: Option<(Credentials, Now)>,
@@ -70,8 +72,14 @@ impl Exchange {
     /// beginning will do.
     pub const REVIEWED_BODY: usize = 64 * 1024;
 
-    pub(super) fn new(signer: RequestSigner, head: request::Parts, host: Endpoint, prepared: Prepared) -> Self {
-        Self { signer, head, host, prepared, amends: Amends::default(), used: None }
+    pub(super) fn new(
+        signer: RequestSigner,
+        head: request::Parts,
+        host: Endpoint,
+        trusted: bool,
+        prepared: Prepared,
+    ) -> Self {
+        Self { signer, head, host, trusted, prepared, amends: Amends::default(), used: None }
     }
 
     /// Signs with the credential of this moment, and a date and a nonce of their own.
@@ -104,8 +112,7 @@ impl Exchange {
     pub async fn review(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Verdict {
         let Some((used, sent)) = self.used.take() else { return Verdict::Final };
         let refresher = self.signer.refresher();
-        let trusted = self.head.uri.scheme_str() != Some("http") || self.host.is_loopback();
-        refresher.context().learn_clock(trusted, headers, sent);
+        refresher.context().learn_clock(self.trusted, headers, sent);
         let Some(code) = answer::code(headers, body).filter(|_| status.is_client_error()) else {
             return Verdict::Final;
         };

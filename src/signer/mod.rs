@@ -150,7 +150,7 @@ impl RequestSigner {
     /// `InvalidEndpoint`, `PlainHttp`, `InvalidHeader`, or, as the scheme has it, `StreamNeedsHash` (ACS3),
     /// `Missing.<name>` (the operation or the version), `InvalidPath` (OSS), `NotAForm` (V1), `AlreadySigned` (V1).
     pub fn exchange(&self, head: request::Parts, body: Option<&[u8]>) -> Result<Exchange, Error> {
-        let host = self.host(&head)?;
+        let (server, host) = self.server_and_host(&head)?;
         let prepared = match &self.0.scheme {
             Scheme::Acs3 => acs3::prepare(&head, body).map(Prepared::Acs3),
             Scheme::RpcV1 => rpc_v1::prepare(&head, body).map(Prepared::RpcV1),
@@ -158,7 +158,9 @@ impl RequestSigner {
                 oss4::prepare(&head, host.host(), region, bucket.as_deref()).map(Prepared::Oss4)
             }
         }?;
-        Ok(Exchange::new(self.clone(), head, host, prepared))
+        // Over plain HTTP anyone on the way could set our clock.
+        let trusted = server.scheme() == "https" || server.is_loopback();
+        Ok(Exchange::new(self.clone(), head, host, trusted, prepared))
     }
 
     fn product(&self) -> Product {
@@ -168,18 +170,21 @@ impl RequestSigner {
         }
     }
 
-    /// Where the request goes, as its `Host` header says or as an HTTP client will make it: without a default port.
-    fn host(&self, head: &request::Parts) -> Result<Endpoint, Error> {
+    /// Where the request goes, and its `Host`: the header that it has, or what an HTTP client makes of the URL, without a
+    /// default port. Where it goes is what plain HTTP is allowed or refused for, whatever the header says.
+    fn server_and_host(&self, head: &request::Parts) -> Result<(Endpoint, Endpoint), Error> {
         let scheme = head.uri.scheme_str().unwrap_or("https");
-        let authority = match head.headers.get(header::HOST) {
-            Some(host) => visible("host", host)?,
-            None => {
-                let authority = head.uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
-                let default = if scheme == "http" { ":80" } else { ":443" };
-                authority.strip_suffix(default).unwrap_or(authority)
-            }
+        let default = if scheme == "http" { ":80" } else { ":443" };
+        let given = head.headers.get(header::HOST).map(|host| visible("host", host)).transpose()?;
+        let authority = head.uri.authority().map(|authority| authority.as_str());
+        let authority = authority.map(|authority| authority.strip_suffix(default).unwrap_or(authority));
+        let server = authority.or(given).unwrap_or_default();
+        let server = Endpoint::parse(&format!("{scheme}://{server}"), self.0.allow_plain_http)?;
+        let host = match given {
+            Some(host) => Endpoint::parse(&format!("https://{host}"), false)?,
+            None => server.clone(),
         };
-        Endpoint::parse(&format!("{scheme}://{authority}"), self.0.allow_plain_http)
+        Ok((server, host))
     }
 }
 
