@@ -159,12 +159,17 @@ async fn a_stream_is_signed_by_the_hash_that_comes_with_it_or_refused() {
 async fn version_1_puts_everything_of_the_signature_into_the_form() {
     let call = head(
         Request::post("https://sts.aliyuncs.com/?Action=GetCallerIdentity&Version=2015-04-01&Format=JSON")
-            .header(header::CONTENT_LENGTH, "18"),
+            .header(header::CONTENT_LENGTH, "18")
+            .header("authorization", "Basic stale")
+            .header("x-acs-security-token", "stale"),
     );
     let form = b"A=b+c&Timestamp=old";
     let signed = RequestSigner::rpc_v1(fixed()).exchange(call.clone(), Some(form)).unwrap().sign().await.unwrap();
     assert_eq!(signed.head.uri, call.uri, "nothing of the signature is in the URL");
     assert!(!signed.head.headers.contains_key(header::CONTENT_LENGTH), "it was the old body's");
+    assert!(
+        !format!("{:?}", signed.head.headers).contains("stale") && !signed.head.headers.contains_key("authorization")
+    );
     assert_eq!(header(&signed, "content-type"), "application/x-www-form-urlencoded");
     let form = String::from_utf8(signed.body.clone().unwrap().to_vec()).unwrap();
     assert!(form.starts_with("A=b%20c&AccessKeyId=STS.an-id&"), "{form}");
@@ -209,8 +214,10 @@ fn a_request_that_cannot_be_signed_is_refused_before_anything_is_asked() {
     };
     let mut to_another_host = rpc_call("http://192.0.2.1/");
     to_another_host.headers.insert(header::HOST, "localhost".parse().unwrap());
+    let mut no_scheme = rpc_call("/?Name=a");
+    no_scheme.headers.insert(header::HOST, "imm.cn-hangzhou.aliyuncs.com".parse().unwrap());
     let json = head(Request::post(sts).header("content-type", "application/json"));
-    let cases: [(&str, &RequestSigner, request::Parts, Option<&str>, &str); 18] = [
+    let cases: [(&str, &RequestSigner, request::Parts, Option<&str>, &str); 21] = [
         ("no host", &acs3, rpc_call("/"), Some(""), "InvalidEndpoint"),
         ("a user name", &acs3, rpc_call("https://user:pw@imm.example.com/"), Some(""), "InvalidEndpoint"),
         ("plain http", &acs3, rpc_call("http://imm.cn-hangzhou.aliyuncs.com/"), Some(""), "PlainHttp"),
@@ -233,6 +240,9 @@ fn a_request_that_cannot_be_signed_is_refused_before_anything_is_asked() {
         ),
         ("V1 without version", &v1, head(Request::post("https://a.com/")), Some("Action=A"), "Missing.Version"),
         ("a key that is no text", &oss, head(Request::get("https://a.com/%ff")), None, "InvalidPath"),
+        ("a query that is no text", &acs3, rpc_call("https://a.com/?Name=%ff"), Some(""), "InvalidQuery"),
+        ("no scheme", &acs3, no_scheme, Some(""), "InvalidEndpoint"),
+        ("a presigned URL", &oss, head(Request::get("https://a.com/b/k?x-oss-signature=s")), None, "AlreadySigned"),
         ("plain http to OSS", &oss, head(Request::get("http://oss.example.com/b/k")), None, "PlainHttp"),
         (
             "a region that is none",

@@ -29,8 +29,8 @@ impl<B: Body> Peeked<B> {
 }
 
 impl<B: Body<Data = Bytes>> Peeked<B> {
-    /// Reads ahead until there are `most` bytes, or the end, or an error; gives what was read, a little more than `most`
-    /// perhaps.
+    /// Reads ahead until there are `most` bytes, or the end, or an error; gives what was read,
+    /// at most `most` bytes.
     pub(crate) async fn peek(&mut self, most: usize) -> Bytes {
         let mut beginning = Vec::new();
         while beginning.len() < most {
@@ -38,9 +38,13 @@ impl<B: Body<Data = Bytes>> Peeked<B> {
                 None => break,
                 Some(frame) => {
                     let data = frame.as_ref().ok().and_then(Frame::data_ref);
-                    beginning.extend_from_slice(data.map_or(&[], |data| data));
-                    let broken = frame.is_err();
-                    self.ahead.push_back(frame);
+                    let data: &[u8] = data.map_or(&[], |data| data);
+                    beginning.extend_from_slice(&data[..data.len().min(most - beginning.len())]);
+                    let (broken, empty) = (frame.is_err(), frame.as_ref().is_ok_and(Frame::is_data) && data.is_empty());
+                    // Frames without data would let it grow without end.
+                    if !empty {
+                        self.ahead.push_back(frame);
+                    }
                     if broken {
                         break;
                     }

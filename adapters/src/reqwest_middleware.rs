@@ -15,7 +15,8 @@ use crate::peek::Peeked;
 /// When the server says that the token is dead, the credential is invalidated and the request signed and sent once more,
 /// if there is another credential; so too, once each, when the clock turns out to be off, or the nonce was used. It
 /// measures the clock by every answer. It belongs last in the stack, next to the client: what changes a request after it
-/// breaks the signature, and what retries before it gets a signature of its own each time.
+/// breaks the signature, and what retries before it gets a signature of its own each time. The reqwest client's own
+/// `default_headers` come later still: none of them may be one that is signed (`x-acs-…`, `x-oss-…`, `content-type`).
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {

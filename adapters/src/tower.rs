@@ -10,7 +10,7 @@ use alibabacloud_credentials::{Exchange, RequestSigner, Verdict};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Limited};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -139,7 +139,7 @@ where
     let (head, body) = request.into_parts();
     let (bytes, mut own) = match body.size_hint().exact() {
         Some(length) if length <= IN_MEMORY => {
-            let bytes = body.collect().await.map_err(Into::into)?.to_bytes();
+            let bytes = Limited::new(body, length as usize).collect().await?.to_bytes();
             (Some(bytes.clone()), B::from(bytes))
         }
         _ => (None, body),

@@ -13,7 +13,7 @@ use crate::time;
 const CONTENT_SHA256: &str = "x-acs-content-sha256";
 
 /// Headers of the signature itself: whatever the request has of them is replaced.
-const OURS: [&str; 6] = [
+pub(super) const OURS: [&str; 6] = [
     "x-acs-date",
     "x-acs-signature-nonce",
     "x-acs-security-token",
@@ -47,7 +47,7 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Prep
             return Err(error.with_code("StreamNeedsHash").with_remedy(remedy));
         }
     };
-    Ok(Prepared { query: query(head), payload_sha256 })
+    Ok(Prepared { query: query(head)?, payload_sha256 })
 }
 
 fn hash(given: &str) -> Result<String, Error> {

@@ -108,7 +108,8 @@ impl Exchange {
     /// Reads what an answer says of the credential and of the clock. To be called with every answer, at once: an answer
     /// without a `Date`, or that comes late, measures no clock.
     ///
-    /// Only a [`Verdict::SignAgain`] has waited for anything: for the credential that will be used then.
+    /// It waits only where the credential is dead: for the next one, as [`Refresher::credentials`](crate::Refresher::credentials)
+    /// does.
     pub async fn review(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Verdict {
         let Some((used, sent)) = self.used.take() else { return Verdict::Final };
         let refresher = self.signer.refresher();

@@ -105,7 +105,7 @@ impl RequestSigner {
     ///
     /// The bucket is read from a host as `media.oss-cn-hangzhou.aliyuncs.com`, else from the path's first segment; where a host
     /// of your own stands for a bucket, say which: [`bucket`](Self::bucket). No body is hashed (TLS guards it), so
-    /// streams are as good as any.
+    /// streams are as good as any. A space in the query is to be `%20`.
     pub fn oss4(region: impl Into<String>, credentials: impl Into<Refresher>) -> Self {
         Self::new(Scheme::Oss4 { region: region.into(), bucket: None }, credentials)
     }
@@ -147,8 +147,8 @@ impl RequestSigner {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a request that cannot be signed: its code is
-    /// `InvalidEndpoint`, `PlainHttp`, `InvalidHeader`, or, as the scheme has it, `StreamNeedsHash` (ACS3),
-    /// `Missing.<name>` (the operation or the version), `InvalidPath` (OSS), `NotAForm` (V1), `AlreadySigned` (V1).
+    /// `InvalidEndpoint` (also for a URL without a scheme), `PlainHttp`, `InvalidHeader`, `InvalidQuery`, or, as the scheme has it, `StreamNeedsHash` (ACS3),
+    /// `Missing.<name>` (the operation or the version), `InvalidPath` (OSS), `NotAForm` (V1), `AlreadySigned` (V1, OSS).
     pub fn exchange(&self, head: request::Parts, body: Option<&[u8]>) -> Result<Exchange, Error> {
         let (server, host) = self.server_and_host(&head)?;
         let prepared = match &self.0.scheme {
@@ -173,7 +173,11 @@ impl RequestSigner {
     /// Where the request goes, and its `Host`: the header that it has, or what an HTTP client makes of the URL, without a
     /// default port. Where it goes is what plain HTTP is allowed or refused for, whatever the header says.
     fn server_and_host(&self, head: &request::Parts) -> Result<(Endpoint, Endpoint), Error> {
-        let scheme = head.uri.scheme_str().unwrap_or("https");
+        // Without a scheme nobody knows whether the token will travel in the clear.
+        let Some(scheme) = head.uri.scheme_str() else {
+            let error = Error::invalid_input("the URL of a request has to be absolute, scheme and host included");
+            return Err(error.with_code("InvalidEndpoint"));
+        };
         let default = if scheme == "http" { ":80" } else { ":443" };
         let given = head.headers.get(header::HOST).map(|host| visible("host", host)).transpose()?;
         let authority = head.uri.authority().map(|authority| authority.as_str());
@@ -202,8 +206,20 @@ fn decoded(form: &[u8]) -> Pairs {
     form_urlencoded::parse(form).into_owned().collect()
 }
 
-fn query(head: &request::Parts) -> Pairs {
-    decoded(head.uri.query().unwrap_or_default().as_bytes())
+/// What is no UTF-8 would be signed otherwise than it is sent.
+fn query(head: &request::Parts) -> Result<Pairs, Error> {
+    let query = head.uri.query().unwrap_or_default();
+    if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
+        return Err(Error::invalid_input("the query is not UTF-8").with_code("InvalidQuery"));
+    }
+    Ok(decoded(query.as_bytes()))
+}
+
+/// A parameter of a signature that is in the URL already.
+fn already_signed(name: &str) -> Error {
+    let message = format!("the parameter {name} is in the URL already, where logs show it, and would be there twice");
+    let error = Error::invalid_input(message).with_code("AlreadySigned");
+    error.with_remedy("leave everything that belongs to the signature out of the URL")
 }
 
 fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {

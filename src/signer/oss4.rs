@@ -2,7 +2,7 @@
 
 use http::{header, request};
 
-use super::{Pairs, SignedRequest, borrowed, headers, query};
+use super::{Pairs, SignedRequest, already_signed, borrowed, headers, query};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
@@ -13,6 +13,10 @@ use crate::sts::check_region;
 const DATE: &str = "x-oss-date";
 const CONTENT_SHA256: &str = "x-oss-content-sha256";
 const TOKEN: &str = "x-oss-security-token";
+
+/// What a presigned URL holds, of any version.
+const IN_SIGNED_URLS: [&str; 6] =
+    ["x-oss-signature", "x-oss-credential", "x-oss-security-token", "OSSAccessKeyId", "Signature", "security-token"];
 
 pub(super) struct Prepared {
     region: String,
@@ -36,13 +40,18 @@ pub(super) fn prepare(
         None => path.split_once('/').unwrap_or((path, "")),
     };
     signed_headers(head)?;
-    Ok(Prepared { region: region.to_owned(), bucket: bucket.to_owned(), key: key.to_owned(), query: query(head) })
+    let query = query(head)?;
+    if let Some((name, _)) = query.iter().find(|(name, _)| IN_SIGNED_URLS.contains(&name.as_str())) {
+        return Err(already_signed(name));
+    }
+    Ok(Prepared { region: region.to_owned(), bucket: bucket.to_owned(), key: key.to_owned(), query })
 }
 
 /// The bucket in `media.oss-cn-hangzhou.aliyuncs.com` or, of the dual stack, `media.cn-hangzhou.oss.aliyuncs.com`.
 fn in_host(host: &str) -> Option<&str> {
     let (first, rest) = host.split_once('.')?;
-    (rest.starts_with("oss-") || rest.ends_with(".oss.aliyuncs.com")).then_some(first)
+    let regional = rest.starts_with("oss-") && rest.ends_with(".aliyuncs.com");
+    (regional || rest.ends_with(".oss.aliyuncs.com")).then_some(first)
 }
 
 /// The request's own headers that are signed.
@@ -97,6 +106,7 @@ mod tests {
             ("https://oss-cn-hangzhou.aliyuncs.com/media/a/b", None, "media", "a/b"),
             ("https://oss-cn-hangzhou.aliyuncs.com/", None, "", ""),
             ("http://127.0.0.1:3000/media/k", None, "media", "k"),
+            ("https://files.oss-gateway.example.com/media/k", None, "media", "k"),
             ("http://127.0.0.1:3000/media", None, "media", ""),
             ("https://films.example.com/a/b", Some("media"), "media", "a/b"),
         ] {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Method, header, request};
 
-use super::{Pairs, SignedRequest, borrowed, decoded, missing, query};
+use super::{Pairs, SignedRequest, acs3, already_signed, borrowed, decoded, missing, query};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
@@ -28,12 +28,9 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Prep
             return Err(error.with_code("NotAForm").with_remedy("send the parameters as a form, or sign by ACS3"));
         }
     };
-    let query = query(head);
+    let query = query(head)?;
     if let Some((name, _)) = query.iter().find(|(name, _)| OURS.contains(&name.as_str())) {
-        let message =
-            format!("the parameter {name} is in the URL already, where logs show it, and would be there twice");
-        let error = Error::invalid_input(message).with_code("AlreadySigned");
-        return Err(error.with_remedy("leave everything that belongs to the signature out of the URL"));
+        return Err(already_signed(name));
     }
     for name in ["Action", "Version"] {
         if !query.iter().chain(&form).any(|(given, value)| given == name && !value.is_empty()) {
@@ -49,6 +46,10 @@ impl Prepared {
         let form = signed_form(context, credentials, &borrowed(&self.query), borrowed(&self.form));
         let mut signed = head.clone();
         signed.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
+        // What another signature left: two identities in one request would be one too many.
+        for name in acs3::OURS.into_iter().chain(["authorization"]) {
+            signed.headers.remove(name);
+        }
         // The client finds out how long the new body is.
         signed.headers.remove(header::CONTENT_LENGTH);
         SignedRequest { head: signed, body: Some(Bytes::from(form)) }
