@@ -114,6 +114,16 @@ async fn other_refusals_reach_the_caller_and_cost_no_session() {
 }
 
 #[tokio::test]
+async fn a_refusal_without_end_is_an_error_and_not_kept() {
+    let (cloud, operator) = world().await;
+    let long = "SecurityTokenExpired".repeat(50_000);
+    cloud.emulator.fail_next("oss/GetObject", Fault::new(403, "SecurityTokenExpired").body(long));
+    let error = operator.read("a").await.unwrap_err();
+    assert!(error.to_string().contains("longer than 64 KiB"), "{error}");
+    assert_eq!((cloud.oss_calls(), cloud.count("AssumeRole", 200)), (1, 1));
+}
+
+#[tokio::test]
 async fn presigned_urls_are_refused_rather_than_made_without_a_signature() {
     let (cloud, operator) = world().await;
     let error = operator.presign_read("a", Duration::from_secs(60)).await.unwrap_err();

@@ -2,6 +2,7 @@
 
 use alibabacloud_credentials::{ErrorKind as Kind, Exchange, RequestSigner, Verdict};
 use http::{Request, Response};
+use opendal::raw::oio::ReadStream as _;
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
 
 pub(super) struct Signing {
@@ -25,13 +26,26 @@ impl HttpTransport for Signing {
     }
 }
 
-/// The answer unchanged, and the body of what may be a refusal: a short text, which the service would read whole too.
+/// The answer unchanged, and the body of what may be a refusal. OSS's are short; the service would read one of any length.
 async fn read_ahead(answer: Response<HttpBody>) -> Result<(Response<HttpBody>, Buffer)> {
     if !Exchange::wants_body(answer.status()) {
         return Ok((answer, Buffer::new()));
     }
     let (parts, mut body) = answer.into_parts();
-    let text = body.to_buffer().await?;
+    let (mut chunks, mut read) = (Vec::new(), 0);
+    loop {
+        let chunk = body.read().await?;
+        if chunk.is_empty() {
+            break;
+        }
+        read += chunk.len();
+        if read > Exchange::REVIEWED_BODY {
+            let message = format!("the server's refusal ({}) is longer than 64 KiB: it is not OSS", parts.status);
+            return Err(Error::new(ErrorKind::Unexpected, message));
+        }
+        chunks.push(chunk.to_bytes());
+    }
+    let text = Buffer::from(chunks);
     let length = u64::try_from(text.len()).ok();
     let again = HttpBody::new(futures_util::stream::iter([Ok(text.clone())]), length);
     Ok((Response::from_parts(parts, again), text))
