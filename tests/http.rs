@@ -1,5 +1,5 @@
 //! The HTTP client: where it connects, by which proxy, and what it sends. Servers that misbehave are in
-//! `hostile.rs`, certificates in `tls.rs`.
+//! `hostile.rs`, certificates in `tls/`.
 
 #![allow(clippy::unwrap_used)]
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alibabacloud_credentials::{
@@ -13,6 +14,7 @@ use bytes::Bytes;
 
 use alibabacloud_emulator::account::{self, TokenOptions};
 use alibabacloud_emulator::{Emulator, Fault};
+use tokio::task::JoinSet;
 
 const ROLE: &str = "acs:ram::1234567890123456:role/imm-role";
 
@@ -39,6 +41,7 @@ struct World {
     emulator: Emulator,
     clock: TestClock,
     directory: Directory,
+    refreshes: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl World {
@@ -46,7 +49,7 @@ impl World {
         let emulator = Emulator::builder().start().await.unwrap();
         emulator.freeze_clock_at(emulator.now());
         let clock = TestClock::new(emulator.now());
-        Self { emulator, clock, directory: Directory::new(name) }
+        Self { emulator, clock, directory: Directory::new(name), refreshes: Arc::default() }
     }
 
     fn token(&self, edit: impl FnOnce(TokenOptions) -> TokenOptions) -> String {
@@ -66,8 +69,10 @@ impl World {
     }
 
     fn context(&self, file: &Path) -> Context {
+        let refreshes = Arc::clone(&self.refreshes);
         Context::builder()
             .clock(self.clock.clone())
+            .spawn(move |refresh| drop(refreshes.lock().unwrap().spawn(refresh)))
             .env([
                 ("ALIBABA_CLOUD_ROLE_ARN", ROLE),
                 ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", account::OIDC_PROVIDER_ARN),
@@ -81,7 +86,10 @@ impl World {
         DefaultCredentialChain::builder().context(self.context(file)).build()
     }
 
-    fn advance(&self, by: Duration) {
+    /// Time passes once no refresh is under way, so that none reads its token in one age and sends it in another.
+    async fn advance(&self, by: Duration) {
+        let refreshes = std::mem::take(&mut *self.refreshes.lock().unwrap());
+        refreshes.join_all().await;
         self.clock.advance(by);
         self.emulator.advance_clock(by);
     }
@@ -100,7 +108,7 @@ async fn sessions_are_renewed_through_token_rotations_with_a_link_swap_each() {
             let found = chain.credentials().await.unwrap();
             assert_eq!(found.provider_name(), "default/oidc_role_arn");
             generations.insert(found.generation());
-            world.advance(Duration::from_secs(600));
+            world.advance(Duration::from_secs(600)).await;
         }
     }
     assert!(generations.len() >= 5, "{generations:?}");
@@ -116,7 +124,7 @@ async fn sessions_are_renewed_through_token_rotations_with_a_link_swap_each() {
 async fn an_expired_token_says_so_and_sts_is_not_asked() {
     let world = World::new("expired").await;
     let file = world.rotate(0, &world.token(|token| token.ttl(Duration::from_secs(60))));
-    world.advance(Duration::from_secs(240));
+    world.advance(Duration::from_secs(240)).await;
     let error = world.chain(&file).credentials().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Failed, Some("OidcTokenExpired")));
     assert!(error.message().contains("expired 180 s ago") && error.message().contains("..data/token"), "{error}");

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/drive.rs"]
+#[path = "../support/drive.rs"]
 mod drive;
 #[allow(dead_code)] // each test takes what it needs
-#[path = "support/server.rs"]
+#[path = "../support/server.rs"]
 mod server;
 
 use std::net::Ipv4Addr;

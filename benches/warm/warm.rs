@@ -1,4 +1,4 @@
-//! What a warm read and a signature cost: nanoseconds and allocations. `cargo bench`.
+//! What a warm read and a signature cost: nanoseconds and allocations. `cargo bench -p alibabacloud-credentials-benches`.
 
 #![allow(clippy::expect_used)]
 
