@@ -1,4 +1,4 @@
-//! What a warm read and a signature cost: nanoseconds and allocations. `cargo bench -p alibabacloud-credentials-benches`.
+//! What a warm read and a signature cost: nanoseconds and allocations. `cargo bench`.
 
 #![allow(clippy::expect_used)]
 
