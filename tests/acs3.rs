@@ -1,7 +1,5 @@
 //! Signature V3 against the published vectors, and against a second implementation that is as plain as can be.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 
 use alibabacloud_credentials::sign::{acs3, percent_encode};

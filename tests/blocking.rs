@@ -1,9 +1,5 @@
 //! The chain from synchronous code: with no runtime, inside one, on many threads at once, and where it must not wait.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::time::Duration;
@@ -12,8 +8,9 @@ use alibabacloud_credentials::{
     AssumeRole, Context, Credentials, DefaultCredentialChain, Error, ErrorKind, OpenApiClient, Refresher, provider_fn,
 };
 use alibabacloud_emulator::{Emulator, account};
-use support::block_on;
 use tokio::runtime::{Builder, Runtime};
+
+use crate::support::block_on;
 
 /// A source that yields before it answers, so that whoever asks first has to wait, and that counts.
 fn source() -> (Refresher, Arc<AtomicUsize>) {

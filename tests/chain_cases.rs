@@ -13,27 +13,14 @@
 //! all beneath them, `Debug`, explanations, URLs, the log at TRACE) is searched for the secrets of the case.
 //!
 //! To add a case: add the folder, its name in `chain_cases/list.rs`, and what it covers in `covers`.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "chain_cases/case.rs"]
 mod case;
-#[path = "chain_cases/coverage.rs"]
 mod coverage;
-#[path = "chain_cases/declared.rs"]
 mod declared;
-#[path = "chain_cases/leaks.rs"]
-mod leaks;
-#[path = "chain_cases/list.rs"]
 mod list;
-#[path = "chain_cases/planted.rs"]
 mod planted;
-#[path = "chain_cases/run.rs"]
 mod run;
-#[path = "chain_cases/script.rs"]
 mod script;
-#[path = "chain_cases/wanted.rs"]
 mod wanted;
-#[path = "chain_cases/world.rs"]
 mod world;
 
 use std::collections::BTreeSet;

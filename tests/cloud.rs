@@ -1,10 +1,5 @@
 //! The chain and the client against a cloud that checks everything.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/drive.rs"]
-mod drive;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,7 +11,8 @@ use alibabacloud_credentials::{
 use alibabacloud_emulator::account::{self, AccessKey};
 use alibabacloud_emulator::{Emulator, Fault};
 use bytes::Bytes;
-use drive::drive;
+
+use crate::support::drive::drive;
 
 const IMM_ROLE: &str = "acs:ram::1234567890123456:role/imm-role";
 

@@ -1,7 +1,5 @@
 //! The credentials URI, end to end: provider, refresher and OpenAPI client against the emulator, by the crate's own client.
 
-#![allow(clippy::unwrap_used)]
-
 use std::time::{Duration, UNIX_EPOCH};
 
 use alibabacloud_credentials::{

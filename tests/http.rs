@@ -1,15 +1,10 @@
 //! The HTTP client: where it connects, by which proxy, and what it sends. Servers that misbehave are in
-//! `hostile.rs`, certificates in `tls/`.
-
-#![allow(clippy::unwrap_used)]
-
-#[allow(dead_code)] // each test takes what it needs
-#[path = "support/server.rs"]
-mod server;
+//! `hostile/`, certificates in `tls/`.
 
 use alibabacloud_credentials::{AssumeRole, Context, DefaultCredentialChain, ErrorKind};
-use server::{Server, close};
 use tokio::net::TcpListener;
+
+use crate::support::server::{Server, close};
 
 fn chain(endpoint: &str, more: &[(&str, &str)]) -> DefaultCredentialChain {
     let mut env = vec![

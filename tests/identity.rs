@@ -1,7 +1,5 @@
 //! The pin, the region, the STS host that is fallen back to, and the explanation.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -131,10 +129,11 @@ async fn a_region_whose_sts_cannot_be_connected_to_falls_back_to_the_global_host
 
 /// Asks anew, whatever was had before.
 async fn served_by(chain: &DefaultCredentialChain, hosts: &Hosts) -> Option<String> {
+    // `cached` asks already, where there is nothing.
+    hosts.tried.lock().unwrap().clear();
     if let Some(used) = chain.refresher().cached() {
         chain.refresher().invalidate(&used);
     }
-    hosts.tried.lock().unwrap().clear();
     let answer = chain.credentials().await;
     answer.ok().and_then(|_| hosts.tried.lock().unwrap().last().cloned())
 }

@@ -1,7 +1,5 @@
 //! Where IMM's parameters go and what they may be: on the wire, and against the emulator.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::{Arc, Mutex};
 
 use alibabacloud_credentials::sign::acs3;

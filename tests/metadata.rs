@@ -1,10 +1,5 @@
 //! Instance metadata, end to end: provider, refresher and OpenAPI client against the emulator.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "metadata/redirect.rs"]
-mod redirect;
-
 use std::time::{Duration, UNIX_EPOCH};
 
 use alibabacloud_credentials::{
@@ -12,7 +7,8 @@ use alibabacloud_credentials::{
     TestClock,
 };
 use alibabacloud_emulator::{Emulator, Fault, Metadata};
-use redirect::Redirect;
+
+use crate::support::redirect::Redirect;
 
 async fn start(metadata: Metadata) -> Emulator {
     let emulator = Emulator::builder().metadata(metadata).metadata_newline(true).start().await.unwrap();
@@ -22,7 +18,7 @@ async fn start(metadata: Metadata) -> Emulator {
 
 fn context(emulator: &Emulator, clock: &TestClock, env: &[(&str, &str)]) -> Context {
     let context = Context::builder().env(env.iter().copied()).root("/no-such-root").clock(clock.clone());
-    context.http(Redirect(emulator.http_addr())).build()
+    context.http(Redirect::to(emulator.http_addr())).build()
 }
 
 fn provider(emulator: &Emulator) -> EcsMetadataProvider {

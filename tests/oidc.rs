@@ -1,7 +1,5 @@
 //! RRSA against the emulator: token rotation, expiry, and what each refusal says.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,10 +1,5 @@
 //! Object Storage: requests and URLs that this crate signs, against a server that checks every signature.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/plain_http.rs"]
-mod plain_http;
-
 use std::time::Duration;
 
 use alibabacloud_credentials::{
@@ -14,6 +9,8 @@ use alibabacloud_emulator::account::{self, AccessKey, BUCKET};
 use alibabacloud_emulator::{Emulator, Fault};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
+
+use crate::support::plain_http;
 
 struct Answer {
     status: StatusCode,

@@ -1,9 +1,5 @@
 //! OSS's signature V4 against the published vectors, and against a second implementation that is as plain as can be.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +11,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use support::block_on;
+
+use crate::support::block_on;
 
 #[derive(Deserialize)]
 struct File {

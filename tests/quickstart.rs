@@ -1,10 +1,8 @@
 //! The quickstart's output against the seed's sample, and what happens to those who freeze a session.
 
-#![allow(clippy::unwrap_used)]
-
 #[allow(dead_code)]
 #[path = "../examples/quickstart.rs"]
-mod quickstart;
+mod example;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -86,7 +84,7 @@ async fn the_quickstart_prints_the_guides_sample_and_lives_through_sessions() {
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let world = Context::builder().clock(clock.clone());
-    quickstart::against_the_emulator(&emulator, world, pause, &mut out, &mut err).await.unwrap();
+    example::against_the_emulator(&emulator, world, pause, &mut out, &mut err).await.unwrap();
 
     assert_eq!(masked(&String::from_utf8(out).unwrap()), SAMPLE);
     let seen = emulator.summary();

@@ -8,21 +8,12 @@
 //! Every scenario is run with several seeds, since what is drawn at random (the instant of a refresh, the length of a
 //! back-off) must not matter; where it has to, a step says between which bounds it lies, and the runner sees to it that
 //! the draws fill them.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "refresh_scenarios/callers.rs"]
 mod callers;
-#[path = "refresh_scenarios/compare.rs"]
 mod compare;
-#[path = "refresh_scenarios/format.rs"]
 mod format;
-#[path = "refresh_scenarios/home.rs"]
 mod home;
-#[path = "refresh_scenarios/run.rs"]
 mod run;
-#[path = "refresh_scenarios/source.rs"]
 mod source;
-#[path = "refresh_scenarios/world.rs"]
 mod world;
 
 use std::collections::BTreeSet;

@@ -1,7 +1,5 @@
 //! Files that change while a service runs: a valid change takes effect, anything else keeps the last good key.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

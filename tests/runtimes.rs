@@ -1,9 +1,5 @@
 //! Credentials on any executor or none: refreshes have a home of their own.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,9 +7,10 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use alibabacloud_credentials::{AssumeRole, Context, Credentials, DefaultCredentialChain, Refresher, provider_fn};
 use alibabacloud_emulator::{Emulator, account};
-use support::block_on;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
+
+use crate::support::block_on;
 
 /// A source that answers when it is released, and counts.
 struct Gate {

@@ -1,7 +1,5 @@
 //! Requests of other people's HTTP clients: signed as our own are, and signed again when that can help.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,12 +1,7 @@
 //! The cache under stress: every row under the virtual clock, and the naive cache that fails the listed ones.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "stress/naive.rs"]
 mod naive;
-#[path = "stress/rows.rs"]
 mod rows;
-#[path = "stress/world.rs"]
 mod world;
 
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! STS called by signature V1, against a cloud that verifies it.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::Path;
 use std::time::Duration;
 

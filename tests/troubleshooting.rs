@@ -1,7 +1,5 @@
 //! Every code that the crate can give has a row in TROUBLESHOOTING.md.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeSet;
 use std::path::Path;
 

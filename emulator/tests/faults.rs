@@ -1,17 +1,15 @@
 //! Answers that go wrong on the wire, and the control path that asks for them.
 
 // Tests stop at the first thing that is not as expected.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::io::ErrorKind;
 
 use alibabacloud_emulator::{Emulator, Fault};
 use serde_json::Value;
-use support::{Answer, Request, emulator, raw};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::support::{Answer, Request, emulator, raw};
 
 /// Everything that arrives until the connection ends, and how it ends.
 async fn to_the_end(emulator: &Emulator, request: &Request) -> (String, std::io::Result<()>) {

@@ -1,10 +1,9 @@
 //! The project operations: answers, limits, paging, tags, regions.
 
-mod support;
-
 use alibabacloud_emulator::Emulator;
 use alibabacloud_emulator::account::READER;
-use support::{Answer, Request, emulator};
+
+use crate::support::{Answer, Request, emulator};
 
 async fn create(emulator: &Emulator, name: &str) -> Answer {
     Request::imm("CreateProject").with("ProjectName", name).send(emulator).await

@@ -1,15 +1,13 @@
 //! The instance metadata service and the credentials URI: tokens, modes, and sessions that STS and IMM know.
 
 // Tests stop at the first thing that is not as expected.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::time::Duration;
 
 use alibabacloud_emulator::{Emulator, Fault, Metadata};
-use support::rpc::Rpc;
-use support::{Answer, Key, Request, emulator, plain, start};
+
+use crate::support::rpc::Rpc;
+use crate::support::{Answer, Key, Request, emulator, plain, start};
 
 const ROLE: &str = "/latest/meta-data/ram/security-credentials/";
 const CREDENTIALS: &str = "/latest/meta-data/ram/security-credentials/imm-role";

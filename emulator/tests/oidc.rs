@@ -1,16 +1,14 @@
 //! AssumeRoleWithOIDC: how the official clients send it, what it answers, and every documented refusal.
 
 // Tests stop at the first thing that is not as expected.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use alibabacloud_emulator::Emulator;
 use alibabacloud_emulator::account::{OIDC_ISSUER, OIDC_PROVIDER_ARN, TokenOptions, oidc_token};
-use support::rpc::Rpc;
-use support::{NOW, Request, emulator, raw, start};
+
+use crate::support::rpc::Rpc;
+use crate::support::{NOW, Request, emulator, raw, start};
 
 fn token(options: TokenOptions) -> String {
     oidc_token(&options).unwrap()

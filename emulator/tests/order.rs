@@ -1,12 +1,11 @@
 //! One test per step of the documented order of checks. Each request is wrong in that step and, where that can be, in
 //! every later one too: the first failure wins.
 
-mod support;
-
 use std::time::Duration;
 
 use alibabacloud_emulator::account::{DISABLED, RAM_USER, READER};
-use support::{Key, Request, emulator};
+
+use crate::support::{Key, Request, emulator};
 
 /// Wrong in the parameters (no ProjectName), without permission, and signed with a wrong secret.
 fn wrong() -> Request {

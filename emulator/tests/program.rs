@@ -1,9 +1,6 @@
 //! The program: its one line when ready, its refusal to start with faults that do nothing, and the tokens that it mints.
 
-#![cfg(feature = "cli")]
 // Tests stop at the first thing that is not as expected.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

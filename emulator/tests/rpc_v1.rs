@@ -1,12 +1,11 @@
 //! Signature version 1: where its parameters may stand, what it must cover, and the order of its refusals.
 
-mod support;
-
 use std::time::Duration;
 
 use alibabacloud_emulator::account::{DISABLED, READER};
-use support::rpc::Rpc;
-use support::{Key, Request, emulator, raw};
+
+use crate::support::rpc::Rpc;
+use crate::support::{Key, Request, emulator, raw};
 
 fn assume() -> Rpc {
     Rpc::sts("AssumeRole").with("RoleArn", "acs:ram::1234567890123456:role/imm-role").with("RoleSessionName", "app")

@@ -1,12 +1,11 @@
 //! The emulator as a server: tolerances, envelopes, clock, faults, log, and input that no client should send.
 
-mod support;
-
 use std::time::{Duration, UNIX_EPOCH};
 
 use alibabacloud_emulator::{Emulator, Fault};
-use support::{NOW, Request, emulator, exchange, raw};
 use tokio::net::TcpStream;
+
+use crate::support::{NOW, Request, emulator, exchange, raw};
 
 #[tokio::test]
 async fn what_official_clients_write_is_understood() {

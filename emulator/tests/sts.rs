@@ -1,12 +1,11 @@
 //! AssumeRole and GetCallerIdentity: who may, what is granted, and every documented refusal.
 
-mod support;
-
 use std::time::Duration;
 
 use alibabacloud_emulator::Emulator;
 use alibabacloud_emulator::account::{READER, ROOT};
-use support::{Request, emulator, start};
+
+use crate::support::{Request, emulator, start};
 
 #[tokio::test]
 async fn a_session_is_granted_in_the_documented_form() {

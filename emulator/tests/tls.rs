@@ -1,10 +1,6 @@
 //! HTTPS: the same emulator on a second address.
 
-#![cfg(feature = "tls")]
 // Tests stop at the first thing that is not as expected.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
@@ -14,11 +10,12 @@ use alibabacloud_emulator::{Emulator, Fault};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use support::{Request, exchange, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::support::{Request, exchange, start};
 
 const NAME: &str = "sts.aliyuncs.com";
 

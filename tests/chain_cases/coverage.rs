@@ -113,8 +113,8 @@ const GRID: [(&str, &[&str]); 26] = [
 /// Cells with how many cases they have. Ignored cases count for nothing.
 fn counted() -> BTreeMap<String, usize> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for name in crate::names("cases") {
-        let case = crate::read("cases", &name).case;
+    for name in super::names("cases") {
+        let case = super::read("cases", &name).case;
         assert!(!case.covers.is_empty(), "{name} covers nothing");
         for cell in case.covers {
             *counts.entry(cell).or_default() += usize::from(case.ignored.is_none());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::case::{File, Folder};
+use super::case::{File, Folder};
 
 const ENDS: [&str; 5] = ["ACCESS_KEY_SECRET", "SECURITY_TOKEN", "SESSION_TOKEN", "ACCESSKEYSECRET", "SECURITYTOKEN"];
 

@@ -6,7 +6,7 @@ macro_rules! cases {
         $(
             #[test]
             fn $name() {
-                crate::holds(stringify!($name));
+                super::holds(stringify!($name));
             }
         )*
     };

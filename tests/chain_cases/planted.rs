@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use alibabacloud_credentials::{Chain, Credentials, Error, ProvideCredentials, Refresher, provider_fn};
 
-use crate::leaks::Exposed;
-use crate::script::Script;
-use crate::world::World;
+use super::script::Script;
+use super::world::World;
+use crate::support::leaks::Exposed;
 
 const SECRET: &str = "planted/not+a+real+secret";
 

@@ -3,9 +3,9 @@
 use alibabacloud_credentials::{Account, Credentials, DefaultCredentialChain, Error, Explanation, OnFailure, Outcome};
 use chrono::DateTime;
 
-use crate::case::{Expected, Failure, Folder, Options, Step, WantedCredentials, WantedError};
-use crate::leaks::Exposed;
-use crate::world::{Changed, World};
+use super::case::{Expected, Failure, Folder, Options, Step, WantedCredentials, WantedError};
+use super::world::{Changed, World};
+use crate::support::leaks::Exposed;
 
 /// What came of a case.
 pub(crate) enum Verdict {
@@ -17,7 +17,7 @@ pub(crate) enum Verdict {
 
 /// Runs the case in this folder.
 pub(crate) fn run(name: &str, mut folder: Folder) -> Verdict {
-    let undeclared = crate::declared::undeclared_secrets(&folder);
+    let undeclared = super::declared::undeclared_secrets(&folder);
     if !undeclared.is_empty() {
         return Verdict::Fails(vec![format!("secrets that the case does not declare: {undeclared:?}")]);
     }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::Value;
 
-use crate::case::{Answer, Exchange};
-use crate::wanted::{mismatches, signature};
+use super::case::{Answer, Exchange};
+use super::wanted::{mismatches, signature};
 
 /// A sender that knows its lines. Clones share them.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use alibabacloud_credentials::SendOptions;
 use bytes::Bytes;
 use http::Request;
 
-use crate::case::Wanted;
+use super::case::Wanted;
 
 const METADATA: &str = "100.100.100.200";
 

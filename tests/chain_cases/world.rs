@@ -14,8 +14,8 @@ use alibabacloud_credentials::{Clock, Context, TestClock};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-use crate::case::{File, Folder};
-use crate::script::Script;
+use super::case::{File, Folder};
+use super::script::Script;
 
 /// Thu, 01 Jan 2026 00:00:00 GMT: when every case starts.
 pub(crate) const START: Duration = Duration::from_secs(1_767_225_600);

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use alibabacloud_credentials::ErrorKind;
 use bytes::Bytes;
 
-use crate::server::{Then, close, drip, endless, hang, reset};
-use crate::sources::Source;
+use super::sources::Source;
+use crate::support::server::{Then, close, drip, endless, hang, reset};
 
 /// What every text that a server sends holds, and nobody is shown.
 pub(crate) const MARKER: &str = "leak-me!";

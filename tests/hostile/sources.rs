@@ -8,8 +8,8 @@ use alibabacloud_credentials::{
     OidcRoleProvider, OpenApiClient, Refresher, StsSignature,
 };
 
-use crate::redirect::Redirect;
-use crate::stage::Stage;
+use super::stage::Stage;
+use crate::support::redirect::Redirect;
 
 pub(crate) struct Source {
     pub(crate) name: &'static str,

@@ -12,9 +12,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
-use crate::misbehaviours::Misbehaviour;
-use crate::server::{Event, Server, Then, close};
-use crate::sources::{Source, Step};
+use super::misbehaviours::Misbehaviour;
+use super::sources::{Source, Step};
+use crate::support::server::{Event, Server, Then, close};
 
 /// How long a good session lasts.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);

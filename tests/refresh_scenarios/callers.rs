@@ -7,7 +7,7 @@ use std::time::Duration;
 use alibabacloud_credentials::{Clock, Credentials, Error, Refresher, TestClock};
 use tokio::task::JoinHandle;
 
-use crate::format::How;
+use super::format::How;
 
 #[derive(Debug)]
 pub(crate) enum Reply {

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use alibabacloud_credentials::{Credentials, ErrorKind, Health};
 
-use crate::callers::{Answer, Reply};
-use crate::format::{AtMost, Count, Gets, Waited, WantedHealth};
+use super::callers::{Answer, Reply};
+use super::format::{AtMost, Count, Gets, Waited, WantedHealth};
 
 /// Clocks may be read 10 ms coarse.
 const GRANULARITY: Duration = Duration::from_millis(10);

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use alibabacloud_credentials::BoxFuture;
 use tokio::task::JoinHandle;
 
-use crate::format::Place;
+use super::format::Place;
 
 type Task = BoxFuture<'static, ()>;
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use alibabacloud_credentials::Clock;
 
-use crate::callers::{Answer, Callers, Reply, dropped_after};
-use crate::compare::{self, Seen};
-use crate::format::{Ask, Does, Gets, Hear, How, Scenario, Step, UntilContacted, Waited};
-use crate::world::World;
+use super::callers::{Answer, Callers, Reply, dropped_after};
+use super::compare::{self, Seen};
+use super::format::{Ask, Does, Gets, Hear, How, Scenario, Step, UntilContacted, Waited};
+use super::world::World;
 
 /// Enough to fill the bounds of a draw; a quarter of them where none is looked at.
 const SEEDS: u64 = 32;

@@ -11,7 +11,7 @@ use alibabacloud_credentials::{
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::format::{Does, Failure};
+use super::format::{Does, Failure};
 
 /// Fri, 15 Jan 2027 08:00:00 GMT: when every scenario starts.
 pub(crate) const START: Duration = Duration::from_secs(1_800_000_000);

@@ -9,10 +9,10 @@ use alibabacloud_credentials::{
 };
 use tokio::sync::{oneshot, watch};
 
-use crate::callers::Callers;
-use crate::format::{Options, Through};
-use crate::home::Home;
-use crate::source::{START, Source, Sts};
+use super::callers::Callers;
+use super::format::{Options, Through};
+use super::home::Home;
+use super::source::{START, Source, Sts};
 
 pub(crate) struct World {
     pub(crate) clock: TestClock,

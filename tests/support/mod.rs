@@ -1,4 +1,10 @@
-//! What several tests need: a future driven without any runtime.
+//! What several tests need: a clock that goes on by itself, servers, and a future driven without any runtime.
+
+pub(crate) mod drive;
+pub(crate) mod leaks;
+pub(crate) mod plain_http;
+pub(crate) mod redirect;
+pub(crate) mod server;
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,27 +1,17 @@
 //! Servers that misbehave, in every way that is known, towards everything that asks a server: a typed error each, in
 //! bounded time and memory, with nothing shown of what was sent; and whoever has a session already notices nothing.
 //!
-//! The table is `hostile/misbehaviours.rs` by `hostile/sources.rs`, and every cell is tried: a new line in either is tried
-//! with all of the other.
+//! The table is `misbehaviours.rs` by `sources.rs`, and every cell is tried: a new line in either is tried with all of the
+//! other. A program of its own, since it listens to all that its process logs.
 
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)] // the cases of the chain need more of it
-#[path = "chain_cases/leaks.rs"]
-mod leaks;
-#[path = "hostile/misbehaviours.rs"]
 mod misbehaviours;
-#[path = "support/plain_http.rs"]
-mod plain_http;
-#[path = "hostile/redirect.rs"]
-mod redirect;
-#[allow(dead_code)] // each test takes what it needs
-#[path = "support/server.rs"]
-mod server;
-#[path = "hostile/sources.rs"]
 mod sources;
-#[path = "hostile/stage.rs"]
 mod stage;
+#[allow(dead_code)] // the other program needs more of it
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -30,10 +20,10 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use alibabacloud_credentials::{Error, ErrorKind, Health};
-use leaks::Exposed;
 use misbehaviours::{MARKER, Misbehaviour, Wanted, exceptions, misbehaviours};
 use sources::{Client, Renewal, SOURCES, Source};
 use stage::{LIFETIME, SECRETS, Seen, Stage, TOKEN};
+use support::leaks::Exposed;
 use tracing::level_filters::LevelFilter;
 
 /// More than the system's buffers hold, and less than what is sent by a server that is not stopped.
@@ -117,15 +107,15 @@ impl Cell<'_> {
 
 /// Every cell, in order, on a stage of its own.
 async fn every_cell(play: impl AsyncFn(Cell<'_>, Stage)) {
-    let log = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false).with_writer(|| Log);
+    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false).with_writer(|| Log);
     // The first test of the process installs it, and the other one finds it there.
-    let _ = log.try_init();
+    let _ = subscriber.try_init();
     for source in &SOURCES {
         let nowhere = Stage::new(source).await.elsewhere.address;
         for at in 0..misbehaviours(nowhere).len() {
             let stage = Stage::new(source).await;
             let row = &misbehaviours(stage.elsewhere.address)[at];
-            let cell = Cell { source, row, exposed: Exposed::default(), logged: crate::log().len() };
+            let cell = Cell { source, row, exposed: Exposed::default(), logged: log().len() };
             stage.misbehave(Some(row));
             play(cell, stage).await;
         }

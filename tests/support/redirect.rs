@@ -8,7 +8,7 @@ use alibabacloud_credentials::{BoxFuture, HttpError, HttpErrorKind, HttpSend, Se
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 
-use crate::plain_http;
+use super::plain_http;
 
 pub(crate) struct Redirect {
     to: SocketAddr,

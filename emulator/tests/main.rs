@@ -1,0 +1,17 @@
+//! Every test of the emulator in one program, so that it is linked once; `abuse.rs` needs a process of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod faults;
+mod imm;
+mod metadata;
+mod oidc;
+mod order;
+#[cfg(feature = "cli")]
+mod program;
+mod rpc_v1;
+mod server;
+mod sts;
+mod support;
+#[cfg(feature = "tls")]
+mod tls;
