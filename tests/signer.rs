@@ -1,7 +1,9 @@
 //! Requests of other people's HTTP clients: signed as our own are, and signed again when that can help.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alibabacloud_credentials::{
@@ -215,7 +217,7 @@ fn a_request_that_cannot_be_signed_is_refused_before_anything_is_asked() {
     let mut no_scheme = rpc_call("/?Name=a");
     no_scheme.headers.insert(header::HOST, "imm.cn-hangzhou.aliyuncs.com".parse().unwrap());
     let json = head(Request::post(sts).header("content-type", "application/json"));
-    let cases: [(&str, &RequestSigner, request::Parts, Option<&str>, &str); 21] = [
+    let cases: [(&str, &RequestSigner, request::Parts, Option<&str>, &str); 22] = [
         ("no host", &acs3, rpc_call("/"), Some(""), "InvalidEndpoint"),
         ("a user name", &acs3, rpc_call("https://user:pw@imm.example.com/"), Some(""), "InvalidEndpoint"),
         ("plain http", &acs3, rpc_call("http://imm.cn-hangzhou.aliyuncs.com/"), Some(""), "PlainHttp"),
@@ -225,6 +227,7 @@ fn a_request_that_cannot_be_signed_is_refused_before_anything_is_asked() {
         ("no action", &acs3, head(Request::post(IMM).header("x-acs-version", "V")), Some(""), "Missing.x-acs-action"),
         ("no text in a header", &acs3, named("x-acs-x", b"\xff"), Some(""), "InvalidHeader"),
         ("no text as host", &acs3, named("host", b"\xff"), Some(""), "InvalidHeader"),
+        ("a bucket of no storage", &acs3.clone().bucket("media"), rpc_call(IMM), Some(""), "NoBucket"),
         ("V1 by GET", &v1, head(Request::get(sts)), Some(""), "NotAForm"),
         ("V1 over JSON", &v1, json, Some("{}"), "NotAForm"),
         ("V1 over a stream", &v1, head(Request::post(sts)), None, "NotAForm"),
@@ -264,6 +267,18 @@ async fn plain_http_is_signed_where_that_was_allowed() {
     let call = rpc_call("http://imm.example.internal/");
     assert!(signer.exchange(call, Some(b"")).unwrap().sign().await.is_ok());
 }
+
+trait NowOrNever: Future + Sized {
+    /// What it has at its first poll.
+    fn now_or_never(self) -> Option<Self::Output> {
+        match pin!(self).poll(&mut TaskContext::from_waker(Waker::noop())) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        }
+    }
+}
+
+impl<F: Future> NowOrNever for F {}
 
 /// Signs, answers, and says what came of it.
 async fn answered(exchange: &mut Exchange, status: u16, body: &str) -> Verdict {
@@ -331,6 +346,23 @@ async fn a_source_with_nothing_else_to_give_leaves_the_answer_to_the_caller() {
     let refresher = Refresher::builder(source).context(Context::builder().clock(clock()).build()).build();
     let mut exchange = RequestSigner::acs3(refresher).exchange(rpc_call(IMM), Some(b"")).unwrap();
     assert_eq!(answered(&mut exchange, 400, &refusal("InvalidSecurityToken.Expired")).await, Verdict::Final);
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_once_gives_up_its_dead_token_and_waits_for_nothing() {
+    let asked = AtomicU64::new(0);
+    let source = provider_fn("test", move || {
+        let n = asked.fetch_add(1, Ordering::Relaxed);
+        async move { if n == 0 { Ok(session()) } else { std::future::pending().await } }
+    });
+    let refresher = Refresher::builder(source).context(Context::builder().clock(clock()).build()).build();
+    refresher.credentials().await.unwrap();
+    for code in ["SignatureNonceUsed", "InvalidSecurityToken.Expired"] {
+        assert!(refresher.credentials().now_or_never().is_some(), "{code}");
+        let mut exchange = RequestSigner::acs3(refresher.clone()).exchange(rpc_call(IMM), Some(b"")).unwrap().once();
+        assert_eq!(answered(&mut exchange, 400, &refusal(code)).now_or_never(), Some(Verdict::Final), "{code}");
+    }
+    assert!(refresher.credentials().now_or_never().is_none(), "whoever comes next waits for another one");
 }
 
 #[tokio::test]

@@ -68,7 +68,11 @@ impl Middleware for SigningMiddleware {
     async fn handle(&self, mut request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
         let head = head_of(&request)?;
         let body = request.body().map_or(Some(&b""[..]), Body::as_bytes);
+        let stream = body.is_none();
         let mut exchange = self.0.exchange(head, body).map_err(reqwest_middleware::Error::middleware)?;
+        if stream {
+            exchange = exchange.once();
+        }
         loop {
             let again = request.try_clone();
             let signed = exchange.sign().await.map_err(reqwest_middleware::Error::middleware)?;

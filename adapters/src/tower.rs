@@ -145,6 +145,9 @@ where
         _ => (None, body),
     };
     let mut exchange = signer.exchange(head, bytes.as_deref())?;
+    if bytes.is_none() {
+        exchange = exchange.once();
+    }
     loop {
         let signed = exchange.sign().await?;
         let answer = inner.call(signed.with_body(own)).await.map_err(Into::into)?;

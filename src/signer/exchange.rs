@@ -21,6 +21,7 @@ pub struct Exchange {
     trusted: bool,
     prepared: Prepared,
     amends: Amends,
+    once: bool,
     used: Option<(Credentials, Now)>,
 }
 
@@ -79,7 +80,15 @@ impl Exchange {
         trusted: bool,
         prepared: Prepared,
     ) -> Self {
-        Self { signer, head, host, trusted, prepared, amends: Amends::default(), used: None }
+        Self { signer, head, host, trusted, prepared, amends: Amends::default(), once: false, used: None }
+    }
+
+    /// This request can be sent once only: its body is a stream that is gone then. A dead credential is invalidated all
+    /// the same, but nobody waits for the next one, and every verdict is [`Verdict::Final`].
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
     }
 
     /// Signs with the credential of this moment, and a date and a nonce of their own.
@@ -109,7 +118,7 @@ impl Exchange {
     /// without a `Date`, or that comes late, measures no clock.
     ///
     /// It waits only where the credential is dead: for the next one, as [`Refresher::credentials`](crate::Refresher::credentials)
-    /// does.
+    /// does. Of an exchange that happens [`once`](Self::once), it waits for nothing.
     pub async fn review(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Verdict {
         let Some((used, sent)) = self.used.take() else { return Verdict::Final };
         let refresher = self.signer.refresher();
@@ -119,10 +128,10 @@ impl Exchange {
         };
         let again = match self.amends.after(self.signer.product(), &code, &used) {
             None => false,
-            Some(Amend::SignAgain) => true,
+            Some(Amend::SignAgain) => !self.once,
             Some(Amend::Replace) => {
                 refresher.invalidate(&used);
-                refresher.credentials().await.is_ok_and(|fresh| fresh.generation() != used.generation())
+                !self.once && refresher.credentials().await.is_ok_and(|fresh| fresh.generation() != used.generation())
             }
         };
         if again {

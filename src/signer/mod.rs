@@ -63,6 +63,7 @@ pub struct RequestSigner(Arc<Inner>);
 struct Inner {
     credentials: Refresher,
     scheme: Scheme,
+    bucket: Option<String>,
     allow_plain_http: bool,
 }
 
@@ -70,7 +71,7 @@ struct Inner {
 enum Scheme {
     Acs3,
     RpcV1,
-    Oss4 { region: String, bucket: Option<String> },
+    Oss4 { region: String },
 }
 
 impl fmt::Debug for RequestSigner {
@@ -107,11 +108,11 @@ impl RequestSigner {
     /// of your own stands for a bucket, say which: [`bucket`](Self::bucket). No body is hashed (TLS guards it), so
     /// streams are as good as any. A space in the query is to be `%20`.
     pub fn oss4(region: impl Into<String>, credentials: impl Into<Refresher>) -> Self {
-        Self::new(Scheme::Oss4 { region: region.into(), bucket: None }, credentials)
+        Self::new(Scheme::Oss4 { region: region.into() }, credentials)
     }
 
     fn new(scheme: Scheme, credentials: impl Into<Refresher>) -> Self {
-        Self(Arc::new(Inner { credentials: credentials.into(), scheme, allow_plain_http: false }))
+        Self(Arc::new(Inner { credentials: credentials.into(), scheme, bucket: None, allow_plain_http: false }))
     }
 
     fn edit(mut self, edit: impl FnOnce(&mut Inner)) -> Self {
@@ -119,14 +120,11 @@ impl RequestSigner {
         self
     }
 
-    /// The bucket that the host stands for, where its name does not say so (a domain of your own). For OSS only.
+    /// The bucket that the host stands for, where its name does not say so (a domain of your own). For OSS only: with
+    /// another signature no request is signed.
     #[must_use]
     pub fn bucket(self, name: impl Into<String>) -> Self {
-        self.edit(|inner| {
-            if let Scheme::Oss4 { bucket, .. } = &mut inner.scheme {
-                *bucket = Some(name.into());
-            }
-        })
+        self.edit(|inner| inner.bucket = Some(name.into()))
     }
 
     /// Signs requests over plain `http://` beyond loopback too. Tokens then travel in the clear.
@@ -140,23 +138,29 @@ impl RequestSigner {
         &self.0.credentials
     }
 
-    /// Takes on one request: its head, and its body if that is in memory (`None` is a stream). Asks nobody anything.
+    /// Takes on one request: its head, and its body if that is in memory (`None` is a stream; where it cannot be had again,
+    /// say so: [`Exchange::once`]). Asks nobody anything.
     ///
     /// Headers that belong to the signature are replaced: `authorization`, the date, the nonce, the key id, the token.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a request that cannot be signed: its code is
-    /// `InvalidEndpoint` (also for a URL without a scheme), `PlainHttp`, `InvalidHeader`, `InvalidQuery`, or, as the scheme has it, `StreamNeedsHash` (ACS3),
-    /// `Missing.<name>` (the operation or the version), `InvalidPath` (OSS), `NotAForm` (V1), `AlreadySigned` (V1, OSS).
+    /// `InvalidEndpoint` (also for a URL without a scheme), `PlainHttp`, `InvalidHeader`, `InvalidQuery`, or, as the scheme
+    /// has it, `StreamNeedsHash` (ACS3), `Missing.<name>` (the operation or the version), `InvalidPath` (OSS), `NotAForm`
+    /// (V1), `AlreadySigned` (V1, OSS), `NoBucket` (ACS3, V1).
     pub fn exchange(&self, head: request::Parts, body: Option<&[u8]>) -> Result<Exchange, Error> {
         let (server, host) = self.server_and_host(&head)?;
         let prepared = match &self.0.scheme {
+            Scheme::Oss4 { region } => {
+                oss4::prepare(&head, host.host(), region, self.0.bucket.as_deref()).map(Prepared::Oss4)
+            }
+            _ if self.0.bucket.is_some() => {
+                let message = "a bucket is named, and the signature is not that of Object Storage";
+                Err(Error::invalid_input(message).with_code("NoBucket"))
+            }
             Scheme::Acs3 => acs3::prepare(&head, body).map(Prepared::Acs3),
             Scheme::RpcV1 => rpc_v1::prepare(&head, body).map(Prepared::RpcV1),
-            Scheme::Oss4 { region, bucket } => {
-                oss4::prepare(&head, host.host(), region, bucket.as_deref()).map(Prepared::Oss4)
-            }
         }?;
         // Over plain HTTP anyone on the way could set our clock.
         let trusted = server.scheme() == "https" || server.is_loopback();
