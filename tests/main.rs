@@ -11,6 +11,7 @@ mod credentials_uri;
 mod http;
 mod identity;
 mod imm_operations;
+mod late;
 mod metadata;
 mod oidc;
 mod oss;

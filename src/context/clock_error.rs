@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Differences below this are the network's and the header's granularity.
 const IGNORED: f64 = 4.0;
+/// An exchange that took longer, an upload for one, does not tell when in it the server looked at its clock.
+const LONGEST: f64 = 10.0;
 /// A difference above this is a server's mistake, not ours.
 const MOST: f64 = 24.0 * 3600.0;
 /// The wall clock was set when it and the boot clock have moved apart by more than this since the measurement.
@@ -28,28 +30,37 @@ fn wall_over_boot(wall: Duration, boot: Duration) -> f64 {
 
 impl ClockError {
     /// Takes in a `Date` that a server sent between two readings of the wall clock.
-    pub(crate) fn measure(&self, date: SystemTime, sent: Duration, received: Duration, boot: Duration) {
+    pub(crate) fn measure(&self, date: SystemTime, sent: Duration, wall: Duration, boot: Duration) {
         let Ok(date) = date.duration_since(UNIX_EPOCH) else { return };
-        // `Date` is cut to the second, so half a second is the best guess of what was cut.
-        let correction = date.as_secs_f64() + 0.5 - f64::midpoint(sent.as_secs_f64(), received.as_secs_f64());
-        let correction = if correction.abs() < IGNORED { 0.0 } else { correction };
+        let (sent, received) = (sent.as_secs_f64(), wall.as_secs_f64());
+        if !(0.0..=LONGEST).contains(&(received - sent)) {
+            return;
+        }
+        // `Date` is cut to the second, so the server looked between it and a second later, and so did we between the two.
+        let [least, most] = [date.as_secs_f64() - received, date.as_secs_f64() + 1.0 - sent];
+        let correction = if least < IGNORED && most > -IGNORED { 0.0 } else { f64::midpoint(least, most) };
         if correction.abs() <= MOST {
-            let measured = Measured { correction, wall_over_boot: wall_over_boot(received, boot) };
+            let measured = Measured { correction, wall_over_boot: wall_over_boot(wall, boot) };
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(measured);
         }
     }
 
-    /// The wall clock as the servers have it.
+    /// The wall clock as the servers have it; our own while none has told.
     pub(crate) fn correct(&self, wall: Duration, boot: Duration) -> Duration {
+        self.measured(wall, boot).unwrap_or(wall)
+    }
+
+    /// The wall clock as the servers have it, if one has told.
+    pub(crate) fn measured(&self, wall: Duration, boot: Duration) -> Option<Duration> {
         let mut measured = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *measured {
             Some(m) if (wall_over_boot(wall, boot) - m.wall_over_boot).abs() <= MOVED => {
                 let corrected = wall.as_secs_f64() + m.correction;
-                if m.correction == 0.0 { wall } else { Duration::try_from_secs_f64(corrected).unwrap_or(wall) }
+                Some(if m.correction == 0.0 { wall } else { Duration::try_from_secs_f64(corrected).unwrap_or(wall) })
             }
             _ => {
                 *measured = None;
-                wall
+                None
             }
         }
     }
@@ -75,6 +86,25 @@ mod tests {
         assert_eq!(corrected_after(90_000.0), 0.0);
         assert_eq!(corrected_after(600.0), 600.5);
         assert_eq!(corrected_after(-600.0), -599.5);
+    }
+
+    #[test]
+    fn a_long_exchange_says_nothing_of_the_clock() {
+        let error = ClockError::default();
+        // An upload of 40 minutes, answered at its end by a server that agrees with us.
+        let end = WALL + Duration::from_secs(2400);
+        error.measure(UNIX_EPOCH + end, WALL, end, BOOT);
+        assert_eq!(error.correct(end, BOOT), end);
+        // What was measured before holds.
+        error.measure(UNIX_EPOCH + WALL + Duration::from_secs(600), WALL, WALL, BOOT);
+        let later = BOOT + Duration::from_secs(2400);
+        error.measure(UNIX_EPOCH + end, WALL, end, later);
+        assert_eq!(error.correct(end, later), end + Duration::from_millis(600_500));
+        // Nine seconds of upload are within what the header can tell.
+        let error = ClockError::default();
+        let end = WALL + Duration::from_secs(9);
+        error.measure(UNIX_EPOCH + end, WALL, end, BOOT);
+        assert_eq!(error.correct(end, BOOT), end);
     }
 
     #[test]

@@ -250,6 +250,12 @@ impl Context {
         SystemTime::UNIX_EPOCH + self.0.clock_error.correct(now.wall, self.boot())
     }
 
+    /// The wall clock as the servers have it, once a server's `Date` has told.
+    pub(crate) fn measured_time(&self) -> Option<SystemTime> {
+        let wall = self.0.clock_error.measured(self.now().wall, self.boot())?;
+        Some(SystemTime::UNIX_EPOCH + wall)
+    }
+
     pub(crate) fn random(&self) -> u64 {
         match &self.0.random {
             Random::Seeded(state) => {

@@ -100,7 +100,7 @@ impl Clock for TestClock {
         let (wake, woken) = oneshot::channel();
         if !duration.is_zero() {
             let mut state = self.state();
-            let at = state.now.monotonic + duration;
+            let at = state.now.monotonic.saturating_add(duration);
             state.sleepers.push((at, wake));
         }
         Box::pin(async move {

@@ -63,17 +63,20 @@ impl Flight {
             let message = format!("the refresh took longer than {} s", shared.flight_limit.as_secs());
             Err(Error::new(ErrorKind::TimedOut, message).with_code("RefreshTimedOut"))
         });
-        let name = shared.provider.provider_name();
-        let result = match result {
-            Ok(credentials) => Ok(credentials.or_provider_name(&name)),
-            Err(error) if error.provider_name().is_none() => Err(error.in_provider(&name)),
-            Err(error) => Err(error),
+        let result = match catch_unwind(AssertUnwindSafe(|| shared.provider.provider_name())) {
+            Err(_) => Err(panicked()),
+            Ok(name) => match result {
+                Ok(credentials) => Ok(credentials.or_provider_name(&name)),
+                Err(error) if error.provider_name().is_none() => Err(error.in_provider(&name)),
+                Err(error) => Err(error),
+            },
         };
         let now = time(&shared.context);
+        let servers = shared.context.measured_time();
         let draws = [shared.context.random(), shared.context.random()];
         let outcome = shared
             .cell
-            .update(now, |machine| machine.landed(self.launch.id, result, sync::next_generation(), now, draws));
+            .update(now, |machine| machine.landed(&self.launch, result, sync::next_generation(), now, servers, draws));
         match &outcome {
             Some(Ok(credentials)) => tracing::debug!(
                 provider = %credentials.provider_name(),
@@ -84,8 +87,9 @@ impl Flight {
             Some(Err(error)) => tracing::warn!(%error, "refresh failed"),
             None => {}
         }
-        // Nobody may be waiting.
+        // Nobody may be waiting. Subscribers come last: one that looks at the channel for long stops this thread only.
         let _ = self.launch.landed.send(outcome);
+        shared.cell.tell();
     }
 }
 
@@ -102,11 +106,13 @@ async fn unpanicked(work: impl Future<Output = Outcome>) -> Outcome {
     let mut work = std::pin::pin!(work);
     std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
         Ok(poll) => poll,
-        Err(_) => {
-            Poll::Ready(Err(Error::new(ErrorKind::Panicked, "the provider panicked").with_code("ProviderPanicked")))
-        }
+        Err(_) => Poll::Ready(Err(panicked())),
     })
     .await
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Panicked, "the provider panicked").with_code("ProviderPanicked")
 }
 
 fn check(shared: &Arc<Shared>, credentials: &Credentials) {

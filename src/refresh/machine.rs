@@ -50,6 +50,7 @@ pub(super) struct Chores {
 #[derive(Debug)]
 pub(super) struct Launch {
     pub(super) id: u64,
+    pub(super) started: Time,
     pub(super) landed: watch::Sender<Option<Outcome>>,
 }
 
@@ -209,7 +210,7 @@ impl Machine {
         let mut machine = Self::new(None, flight_limit);
         machine.checks = false;
         // An expired literal is no credential; the first caller hears so.
-        let _ = machine.accept(credentials, generation, now, draw);
+        let _ = machine.accept(credentials, generation, Duration::ZERO, now, draw);
         machine
     }
 
@@ -218,7 +219,7 @@ impl Machine {
     fn valid(&self, now: Time) -> Option<(&Held, Option<Duration>)> {
         let held = self.held.as_ref()?;
         let remaining = held.remaining(now);
-        (remaining.is_none_or(|left| left > GRANULARITY)).then_some((held, remaining))
+        (!is_over(remaining)).then_some((held, remaining))
     }
 
     /// The failure whose back-off runs. None does while a refresh is under way: one that jumped it is waited for by all.
@@ -230,9 +231,10 @@ impl Machine {
         self.flight.as_ref()
     }
 
-    /// What remains of the current credential, for a provider that is a `Refresher` itself.
-    pub(super) fn remaining(&self, now: Time) -> Option<Duration> {
-        self.held.as_ref()?.remaining(now)
+    /// What remains of `credentials`, if they are the current ones, for a provider that is a `Refresher` itself.
+    pub(super) fn remaining(&self, credentials: &Credentials, now: Time) -> Option<Duration> {
+        let held = self.held.as_ref()?;
+        if held.credentials.generation() == credentials.generation() { held.remaining(now) } else { None }
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -334,7 +336,7 @@ impl Machine {
         self.flights += 1;
         let (landed, landing) = watch::channel(None);
         self.flight = Some(Flight { id: self.flights, landing, process: now.process, started: now.boot });
-        Some(Launch { id: self.flights, landed })
+        Some(Launch { id: self.flights, started: now, landed })
     }
 
     /// The provider says that the current credential is not what it would give.
@@ -345,28 +347,43 @@ impl Machine {
         Chores { launch, check: None }
     }
 
-    /// A refresh ended. `generation` is for a credential that is new.
+    /// A refresh ended. `generation` is for a credential that is new; `servers` is the wall clock as servers have told it.
     pub(super) fn landed(
         &mut self,
-        id: u64,
+        launch: &Launch,
         result: Outcome,
         generation: u64,
         now: Time,
+        servers: Option<SystemTime>,
         draws: [u64; 2],
     ) -> Option<Outcome> {
-        if self.flight.as_ref().is_none_or(|flight| flight.id != id) {
-            // Given up as lost, and back after all, as when the machine slept meanwhile. What it brings is good; its
-            // failure is nobody's any more.
+        let age = result.as_ref().map_or(Duration::ZERO, |credentials| self.age(credentials, launch, now, servers));
+        if result.as_ref().is_ok_and(|credentials| !age.is_zero() && is_over(lifetime(credentials, age, now))) {
+            // Its time passed on the way. That is nobody's failure, and the next one may be good.
+            self.dropped(launch.id);
+            return None;
+        }
+        if self.flight.as_ref().is_none_or(|flight| flight.id != launch.id) {
+            // Given up as lost, and back after all, as when the machine slept meanwhile. What it brings is good where
+            // it lasts longer than what came instead; its failure is nobody's any more.
+            let credentials = result.ok()?;
+            let lasts = lifetime(&credentials, age, now).unwrap_or(Duration::MAX);
+            if !self.invalidated
+                && let Some((held, left)) = self.valid(now)
+                && left.unwrap_or(Duration::MAX) > lasts
+            {
+                return Some(Ok(held.credentials.clone()));
+            }
             let before = self.generation();
-            let outcome = result.ok().map(|credentials| self.accept(credentials, generation, now, draws[0]));
+            let outcome = self.accept(credentials, generation, age, now, draws[0]);
             if self.generation() != before {
                 self.failure = None;
                 self.invalidated = false;
             }
-            return outcome;
+            return Some(outcome);
         }
         self.flight = None;
-        let outcome = result.and_then(|credentials| self.accept(credentials, generation, now, draws[0]));
+        let outcome = result.and_then(|credentials| self.accept(credentials, generation, age, now, draws[0]));
         match &outcome {
             Ok(_) => {
                 self.failure = None;
@@ -383,16 +400,26 @@ impl Machine {
         Some(outcome)
     }
 
-    fn accept(&mut self, credentials: Credentials, generation: u64, now: Time, draw: u64) -> Outcome {
-        let mut lifetime = credentials.expiration().map(|expiration| {
-            let issued = credentials.issued_at().unwrap_or(now.system_time());
-            expiration.duration_since(issued).unwrap_or_default()
-        });
+    /// How long ago the credential was issued that a refresh brings now. It counts as new, as a rule; but its answer may
+    /// have lain there while the machine slept, or while nobody drove the executor.
+    fn age(&self, credentials: &Credentials, launch: &Launch, now: Time, servers: Option<SystemTime>) -> Duration {
+        let took = now.boot.saturating_sub(launch.started.boot);
+        let awake = now.monotonic.saturating_sub(launch.started.monotonic);
+        if took <= self.flight_limit && took.saturating_sub(awake) <= DRIFT {
+            return Duration::ZERO;
+        }
+        // Our own clock may be wrong by hours: that is why the `Date` of an answer is what it is judged by.
+        let age = servers.zip(credentials.issued_at()).and_then(|(now, issued)| now.duration_since(issued).ok());
+        age.unwrap_or_default().min(took)
+    }
+
+    fn accept(&mut self, credentials: Credentials, generation: u64, age: Duration, now: Time, draw: u64) -> Outcome {
+        let mut lifetime = lifetime(&credentials, age, now);
         let same = self.held.as_mut().filter(|held| held.credentials.same_keys(&credentials));
         if let Some(held) = &same {
             lifetime = [lifetime, held.remaining(now)].into_iter().flatten().min();
         }
-        if lifetime.is_some_and(|lifetime| lifetime <= GRANULARITY) {
+        if is_over(lifetime) {
             let error = Error::new(ErrorKind::Expired, "the source returned a credential that has expired already");
             return Err(error.with_code("ExpiredCredential").in_provider(credentials.provider_name()));
         }
@@ -466,7 +493,7 @@ impl Machine {
             held.resettle(now);
         }
         // A flight of a parent process never lands here, and one past its limit has been lost with its executor.
-        let grace = self.flight_limit + 5 * SECOND;
+        let grace = self.flight_limit.saturating_add(5 * SECOND);
         let lost = |flight: &Flight| flight.process != now.process || now.boot.saturating_sub(flight.started) > grace;
         if self.flight.as_ref().is_some_and(lost) {
             self.flight = None;
@@ -546,6 +573,19 @@ impl Machine {
     }
 }
 
+/// What a credential lasts that was issued `age` ago, if its issuer said when. `None`: for ever.
+fn lifetime(credentials: &Credentials, age: Duration, now: Time) -> Option<Duration> {
+    let expiration = credentials.expiration()?;
+    Some(match credentials.issued_at() {
+        Some(issued) => expiration.duration_since(issued).unwrap_or_default().saturating_sub(age),
+        None => expiration.duration_since(now.system_time()).unwrap_or_default(),
+    })
+}
+
+fn is_over(remaining: Option<Duration>) -> bool {
+    remaining.is_some_and(|left| left <= GRANULARITY)
+}
+
 fn too_short(wanted: Duration, granted: Duration) -> Error {
     let message = format!(
         "a credential that lasts {} s was asked for, and {} s is what can be had",
@@ -555,5 +595,5 @@ fn too_short(wanted: Duration, granted: Duration) -> Error {
     Error::new(ErrorKind::TooShort, message)
         .with_code("TooShort")
         .with_granted(granted)
-        .with_remedy("ask for less, or for a longer session (duration, and the role's MaxSessionDuration)")
+        .with_remedy("ask for some seconds less than that, or for a longer session (duration, MaxSessionDuration)")
 }

@@ -294,7 +294,7 @@ impl Refresher {
     #[cold]
     fn wait(&self, lifetime: Option<Duration>) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(async move {
-            let mut again = false;
+            let (mut again, mut ended) = (false, None);
             // A refresh that was dropped unfinished counts as no attempt, but a home that drops all of them is broken.
             for _ in 0..3 {
                 let now = self.now();
@@ -311,7 +311,14 @@ impl Refresher {
                 let outcome = self.0.outcome(landing, at_most).await;
                 let now = self.now();
                 match (outcome, lifetime) {
-                    (flight::Waited::Landed(Ok(credentials)), None) => return Ok(credentials),
+                    // It may have landed long before this caller was driven again.
+                    (flight::Waited::Landed(Ok(_)), None) => {
+                        if let Some(credentials) = self.0.cell.look(|machine| machine.current(now)) {
+                            return Ok(credentials);
+                        }
+                        let message = "each credential had expired by the time that it was waited for";
+                        ended = Some(Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential"));
+                    }
                     (flight::Waited::Landed(Ok(_)), Some(_)) => again = true,
                     (flight::Waited::Landed(Err(error)), None) => {
                         return self.0.cell.update(now, |machine| machine.current(now)).ok_or(error);
@@ -333,6 +340,9 @@ impl Refresher {
             let now = self.now();
             let held = self.0.cell.update(now, |machine| machine.make_do_for(lifetime.unwrap_or_default(), now));
             held.unwrap_or_else(|| {
+                if let Some(error) = ended {
+                    return Err(error);
+                }
                 let message = "refreshes are dropped before they end: the place where they run is gone";
                 Err(Error::new(ErrorKind::Failed, message).with_code("RefreshDropped"))
             })
@@ -379,7 +389,7 @@ impl ProvideCredentials for Refresher {
             let credentials = self.credentials().await?;
             // Whoever keeps this credential judges it by what remains now, not by what did when it was issued.
             let now = self.now();
-            let remaining = self.0.cell.look(|machine| machine.remaining(now));
+            let remaining = self.0.cell.look(|machine| machine.remaining(&credentials, now));
             Ok(match (credentials.expiration(), remaining) {
                 (Some(expiration), Some(remaining)) => match expiration.checked_sub(remaining) {
                     Some(issued) => credentials.with_issued_at(issued),

@@ -25,6 +25,8 @@ pub(super) struct Cell {
     published: ArcSwapOption<Published>,
     /// Readers of a due credential stay off the lock until this monotonic nanosecond: a flight or a back-off runs.
     quiet_until: AtomicU64,
+    generation: AtomicU64,
+    /// For subscribers alone: whoever holds on to what the channel shows keeps others from changing it.
     generations: watch::Sender<u64>,
 }
 
@@ -81,6 +83,7 @@ impl Cell {
             machine: Mutex::new(machine),
             published: ArcSwapOption::empty(),
             quiet_until: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
             generations,
         };
         cell.update(now, |_| ());
@@ -110,8 +113,7 @@ impl Cell {
         // Readers that see the new deadline must see the credential that it is about.
         self.published.store(machine.view(now).map(|view| publish(view).into()));
         self.quiet_until.store(saturated(machine.quiet_until(now)), Ordering::Release);
-        let generation = machine.generation();
-        self.generations.send_if_modified(|known| std::mem::replace(known, generation) != generation);
+        self.generation.store(machine.generation(), Ordering::Release);
         result
     }
 
@@ -120,8 +122,18 @@ impl Cell {
         look(&self.machine.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Tells subscribers of a new generation. Never under the lock: it wakes them, and may have to wait for them.
+    pub(super) fn tell(&self) {
+        let generation = self.generation();
+        self.generations.send_if_modified(|known| {
+            let new = *known < generation;
+            *known = generation.max(*known);
+            new
+        });
+    }
+
     pub(super) fn generation(&self) -> u64 {
-        *self.generations.borrow()
+        self.generation.load(Ordering::Acquire)
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {

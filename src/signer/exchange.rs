@@ -115,7 +115,7 @@ impl Exchange {
     }
 
     /// Reads what an answer says of the credential and of the clock. To be called with every answer, at once: an answer
-    /// without a `Date`, or that comes late, measures no clock.
+    /// without a `Date`, or that comes more than 10 s after the signature, measures no clock.
     ///
     /// It waits only where the credential is dead: for the next one, as [`Refresher::credentials`](crate::Refresher::credentials)
     /// does. Of an exchange that happens [`once`](Self::once), it waits for nothing.
