@@ -226,3 +226,14 @@ async fn a_name_of_nearly_a_mebibyte_is_weighed_by_the_policy_first_and_answered
     let all_but = format!("{},{}", statement("Allow", "*"), statement("Deny", &pattern));
     assert_eq!(code(all_but).await, "InvalidArgument");
 }
+
+#[tokio::test]
+async fn a_session_for_one_project_cannot_list_all_by_naming_it() {
+    let emulator = emulator().await;
+    let policy =
+        r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"imm:*","Resource":"acs:imm:*:*:project/mine"}]}"#;
+    let session = Request::assume("imm-role").with("Policy", policy).send(&emulator).await.session();
+    let request = |action: &str| Request::imm(action).with("ProjectName", "mine").key(session.clone());
+    assert_eq!(request("CreateProject").send(&emulator).await.status, 200);
+    assert_eq!(request("ListProjects").code(&emulator).await, "Forbidden.RAM");
+}
