@@ -122,7 +122,8 @@ impl Emulator {
         self.running.state.faults.clear();
     }
 
-    /// The log: every request, in the order of arrival, the latest 100,000 of them.
+    /// The log: every request, in the order of arrival, the latest 100,000 of them; fewer when their URLs are so long that
+    /// these would take more than 64 MiB.
     pub fn calls(&self) -> Vec<Call> {
         self.running.state.log.calls()
     }

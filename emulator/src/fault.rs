@@ -19,6 +19,7 @@ use crate::lock;
 /// let slow = Fault::delayed(Duration::from_secs(2));
 /// let cut_off = Fault::answered().truncate(20);
 /// let lost = Fault::answered().reset();
+/// let cached = Fault::answered().header("age", "100");
 /// let garbage = Fault::new(502, "BadGateway").body("<html>");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,8 @@ pub struct Fault {
     pub code: String,
     /// The `Message` of the answer.
     pub message: String,
-    /// More headers for the answer, for instance `x-acs-retry-after` (milliseconds) or `retry-after` (seconds).
+    /// More headers for the answer, for instance `x-acs-retry-after` (milliseconds) or `retry-after` (seconds). One that
+    /// the answer has already is replaced.
     pub headers: Vec<(String, String)>,
     /// How long the answer is held back, in tokio's time of the emulator's runtime, not by the emulator's clock.
     pub delay: Duration,
@@ -131,17 +133,14 @@ impl Fault {
         self
     }
 
-    /// Whether something is done to the answer itself.
+    /// Whether the body or the connection is made wrong.
     pub(crate) fn spoils(&self) -> bool {
         self.reset || self.truncate.is_some() || self.body.is_some()
     }
 
     /// The answer, or `None` when the call is to be answered as usual.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
-        (self.status != 0).then(|| Refusal {
-            headers: self.headers.clone(),
-            ..Refusal::new(self.status, self.code.clone(), self.message.clone())
-        })
+        (self.status != 0).then(|| Refusal::new(self.status, self.code.clone(), self.message.clone()))
     }
 }
 

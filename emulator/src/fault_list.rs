@@ -57,9 +57,9 @@ impl Entry {
         if let Some(message) = self.message {
             fault.message = message;
         }
-        if status == 0 && fault.delay.is_zero() && !fault.spoils() {
+        if status == 0 && fault.delay.is_zero() && fault.headers.is_empty() && !fault.spoils() {
             return Err(format!(
-                "{}: nothing goes wrong; give a status, delay_ms, reset, truncate or body",
+                "{}: nothing goes wrong; give a status, headers, delay_ms, reset, truncate or body",
                 self.route
             ));
         }

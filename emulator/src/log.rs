@@ -9,6 +9,10 @@ use crate::lock;
 /// Older calls are forgotten beyond this many; the summary still counts them.
 const KEPT: usize = 100_000;
 
+/// And beyond this many bytes of text, for a URL may have 64 KiB. It is room for the 100,000 with ordinary URLs; a long
+/// one is kept whole, since a test may look for a secret at its end.
+const KEPT_BYTES: usize = 64 << 20;
+
 /// One request to a product or to one of the sources of sessions, with nothing removed: a test can look for secrets in
 /// its URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +43,15 @@ pub struct Call {
     pub code: Option<String>,
     /// When it arrived, by the emulator's clock.
     pub at: SystemTime,
+}
+
+impl Call {
+    /// What its texts take.
+    fn bytes(&self) -> usize {
+        let optional = [&self.access_key_id, &self.session, &self.code].into_iter().flatten();
+        let texts = [&self.method, &self.action, &self.version, &self.host, &self.path_and_query];
+        texts.into_iter().chain(optional).map(String::len).sum()
+    }
 }
 
 /// How many calls came, and how they were answered. What is in neither `accepted` nor `rejected` was not answered.
@@ -90,6 +103,8 @@ pub(crate) struct Log {
 struct Inner {
     forgotten: usize,
     calls: VecDeque<Call>,
+    /// What the texts of `calls` take.
+    bytes: usize,
     all: Tally,
     sts: Tally,
     imm: Tally,
@@ -111,26 +126,25 @@ impl Log {
     pub(crate) fn arrived(&self, call: Call) -> Slot {
         let mut inner = lock(&self.inner);
         inner.tally(call.product, |tally| tally.calls += 1);
+        inner.bytes += call.bytes();
         inner.calls.push_back(call);
-        if inner.calls.len() > KEPT {
-            inner.calls.pop_front();
-            inner.forgotten += 1;
-        }
-        Slot(inner.forgotten + inner.calls.len() - 1)
+        let slot = Slot(inner.forgotten + inner.calls.len() - 1);
+        inner.forget_oldest();
+        slot
     }
 
     pub(crate) fn proven(&self, slot: Slot, session: &str) {
-        if let Some(call) = lock(&self.inner).call(slot) {
-            call.session = Some(session.to_owned());
-        }
+        lock(&self.inner).change(slot, |call| call.session = Some(session.to_owned()));
     }
 
     pub(crate) fn answered(&self, slot: Slot, status: u16, code: Option<&str>) {
         let mut inner = lock(&self.inner);
-        let Some(call) = inner.call(slot) else { return };
-        call.status = status;
-        call.code = code.map(str::to_owned);
-        let call = call.clone();
+        let changed = inner.change(slot, |call| {
+            call.status = status;
+            call.code = code.map(str::to_owned);
+            call.clone()
+        });
+        let Some(call) = changed else { return };
         let accepted = code.is_none() && status < 400;
         inner.tally(call.product, |tally| {
             tally.accepted += u64::from(accepted);
@@ -167,9 +181,23 @@ impl Log {
 }
 
 impl Inner {
-    fn call(&mut self, slot: Slot) -> Option<&mut Call> {
+    /// `None` when the call is forgotten.
+    fn change<T>(&mut self, slot: Slot, change: impl FnOnce(&mut Call) -> T) -> Option<T> {
         let index = slot.0.checked_sub(self.forgotten)?;
-        self.calls.get_mut(index)
+        let call = self.calls.get_mut(index)?;
+        self.bytes -= call.bytes();
+        let result = change(call);
+        self.bytes += call.bytes();
+        self.forget_oldest();
+        Some(result)
+    }
+
+    fn forget_oldest(&mut self) {
+        while self.calls.len() > KEPT || self.bytes > KEPT_BYTES {
+            let Some(oldest) = self.calls.pop_front() else { return };
+            self.bytes -= oldest.bytes();
+            self.forgotten += 1;
+        }
     }
 
     fn tally(&mut self, product: &str, change: impl Fn(&mut Tally)) {
@@ -183,5 +211,52 @@ impl Inner {
             "uri" => change(&mut self.uri),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(path_and_query: String) -> Call {
+        Call {
+            method: "GET".to_owned(),
+            product: "imm",
+            action: String::new(),
+            version: String::new(),
+            access_key_id: None,
+            session: None,
+            host: "x".to_owned(),
+            path_and_query,
+            status: 0,
+            code: None,
+            at: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn calls_with_long_urls_take_no_more_room_than_ordinary_ones_the_oldest_go_first_and_all_are_counted() {
+        let log = Log::default();
+        let first = log.arrived(call("first".to_owned()));
+        let slots: Vec<Slot> = (0..1_500).map(|number| log.arrived(call(format!("{number:065535}")))).collect();
+        log.answered(first, 200, None);
+        log.answered(slots[1_499], 400, Some("InvalidParameter"));
+        let calls = log.calls();
+        assert_eq!(calls.len(), 1_023);
+        assert!(calls.iter().all(|call| call.path_and_query.len() == 65_535));
+        assert!(calls[1_022].path_and_query.ends_with("01499") && calls[1_022].status == 400);
+        let summary = log.summary();
+        assert_eq!((summary.calls, summary.rejected), (1_501, 1));
+    }
+
+    #[test]
+    fn a_long_code_takes_its_room_too() {
+        let log = Log::default();
+        let code = "x".repeat(1 << 20);
+        for _ in 0..100 {
+            let slot = log.arrived(call(String::new()));
+            log.answered(slot, 503, Some(&code));
+        }
+        assert_eq!((log.calls().len(), log.summary().rejected), (63, 100));
     }
 }

@@ -11,7 +11,7 @@ use http::Method;
 use http::request::Parts;
 use tokio::sync::oneshot;
 
-use crate::answer::{Answering, Outcome, Plain, Refusal};
+use crate::answer::{Answering, Outcome, Plain, Refusal, set_given};
 use crate::authenticate::{authenticate, check_given_timestamp};
 use crate::call::Invocation;
 use crate::clock::Clock;
@@ -86,7 +86,7 @@ async fn answer(
         hold_back(fault.delay).await;
     }
     let refusal = fault.as_ref().and_then(|fault| fault.refusal()).or(broken);
-    let response = match target.service {
+    let mut response = match target.service {
         Service::OpenApi(product) => open_api(&state, &parts, &request, product, target.xml, slot, refusal),
         Service::Oss => oss::answer(&state, &request, slot, refusal, wants_close(&parts)),
         Service::Sls => sls::answer(&state, &request, slot, refusal, wants_close(&parts)),
@@ -96,10 +96,10 @@ async fn answer(
             answer.respond(state.clock.now(), wants_close(&parts))
         }
     };
-    match fault {
-        Some(fault) if fault.spoils() => spoil(response, &fault, &peer.connection).await,
-        _ => response,
-    }
+    let Some(fault) = fault else { return response };
+    // Here, so that the answer of every product gets them, be it a true one or the fault's own.
+    set_given(response.headers_mut(), &fault.headers);
+    if fault.spoils() { spoil(response, &fault, &peer.connection).await } else { response }
 }
 
 /// What an instance or a container finds beside it, with no signature and no envelope.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Duration, Utc};
+use sha2::{Digest, Sha256};
 
 use crate::account::Role;
 use crate::lock;
@@ -12,6 +13,9 @@ use crate::policy::Policy;
 /// Sessions that ended longer ago than this may be forgotten, once there are many.
 const REMEMBERED: Duration = Duration::hours(24);
 const MANY: usize = 10_000;
+
+/// From this many nonces on, those that no check needs any more are looked for.
+const MANY_NONCES: usize = 1_024;
 
 /// A granted session. It has no `Debug`, for it holds a secret and a token.
 pub(crate) struct Session {
@@ -34,16 +38,20 @@ pub(crate) struct Sessions {
 struct Inner {
     by_key: HashMap<String, Arc<Session>>,
     key_of_token: HashMap<String, String>,
+    /// So many must there be before ended ones are looked for again: twice what the last look left, so that a grant
+    /// costs the same however many live.
+    next_sweep: usize,
 }
 
 impl Sessions {
     pub(crate) fn add(&self, session: Session, now: DateTime<Utc>) -> Arc<Session> {
         let session = Arc::new(session);
         let mut inner = lock(&self.inner);
-        if inner.by_key.len() >= MANY {
-            inner.by_key.retain(|_, session| session.expires + REMEMBERED > now);
-            let Inner { by_key, key_of_token } = &mut *inner;
+        if inner.by_key.len() >= inner.next_sweep.max(MANY) {
+            let Inner { by_key, key_of_token, next_sweep } = &mut *inner;
+            by_key.retain(|_, session| session.expires + REMEMBERED > now);
             key_of_token.retain(|_, key| by_key.contains_key(key));
+            *next_sweep = by_key.len() * 2;
         }
         inner.key_of_token.insert(session.token.clone(), session.access_key_id.clone());
         inner.by_key.insert(session.access_key_id.clone(), Arc::clone(&session));
@@ -60,15 +68,16 @@ impl Sessions {
     }
 }
 
-/// Nonces seen, per AccessKeyId, each with the timestamp of its request.
+/// Nonces seen, each with the timestamp of its request.
 #[derive(Default)]
 pub(crate) struct Nonces {
-    seen: Mutex<HashMap<String, PerKey>>,
+    inner: Mutex<Seen>,
 }
 
 #[derive(Default)]
-struct PerKey {
-    nonces: HashMap<String, DateTime<Utc>>,
+struct Seen {
+    /// By a digest of key id and nonce: a nonce has no documented limit, and in a form it may take the whole body.
+    timestamps: HashMap<[u8; 32], DateTime<Utc>>,
     next_sweep: usize,
 }
 
@@ -82,16 +91,76 @@ impl Nonces {
         now: DateTime<Utc>,
         window: Duration,
     ) -> bool {
-        let mut seen = lock(&self.seen);
-        let key = seen.entry(access_key_id.to_owned()).or_default();
-        if key.nonces.len() >= key.next_sweep.max(1_024) {
-            key.nonces.retain(|_, then| *then + window >= now);
-            key.next_sweep = key.nonces.len() * 2;
+        // A key id that a signature was proven for is one that was given out, so it has no zero byte.
+        let digest = Sha256::new().chain_update(access_key_id).chain_update([0]).chain_update(nonce).finalize().into();
+        let mut inner = lock(&self.inner);
+        if inner.timestamps.len() >= inner.next_sweep.max(MANY_NONCES) {
+            inner.timestamps.retain(|_, then| *then + window >= now);
+            inner.next_sweep = inner.timestamps.len() * 2;
         }
-        if key.nonces.get(nonce).is_some_and(|then| *then + window >= now) {
+        if inner.timestamps.get(&digest).is_some_and(|then| *then + window >= now) {
             return false;
         }
-        key.nonces.insert(nonce.to_owned(), timestamp);
+        inner.timestamps.insert(digest, timestamp);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::imm_role;
+
+    const WINDOW: Duration = Duration::minutes(15);
+
+    fn session(number: usize, now: DateTime<Utc>) -> Session {
+        Session {
+            access_key_id: format!("STS.{number}"),
+            secret: String::new(),
+            token: format!("CAIS{number}"),
+            role: imm_role(),
+            name: "app".to_owned(),
+            expires: now + Duration::hours(1),
+            policy: None,
+            source_identity: None,
+        }
+    }
+
+    #[test]
+    fn ended_sessions_are_looked_for_each_time_the_number_has_doubled() {
+        let sessions = Sessions::default();
+        let start = DateTime::UNIX_EPOCH;
+        for number in 0..=MANY {
+            sessions.add(session(number, start), start);
+        }
+        let later = start + Duration::hours(26);
+        for number in MANY + 1..2 * MANY {
+            sessions.add(session(number, later), later);
+        }
+        assert!(sessions.by_key("STS.0").is_some());
+        sessions.add(session(2 * MANY, later), later);
+        assert!(sessions.by_key("STS.0").is_none() && sessions.key_of_token("CAIS0").is_none());
+        assert!(sessions.by_key("STS.10001").is_some() && sessions.key_of_token("CAIS20000").is_some());
+    }
+
+    #[test]
+    fn a_nonce_is_used_once_by_each_key_while_its_request_would_pass() {
+        let nonces = Nonces::default();
+        let start = DateTime::UNIX_EPOCH;
+        let record = |key, nonce, now| nonces.record(key, nonce, now, now, WINDOW);
+        assert!(record("a", "nonce", start) && record("b", "nonce", start) && record("an", "once", start));
+        assert!(!record("a", "nonce", start + WINDOW));
+        assert!(record("a", "nonce", start + WINDOW + Duration::seconds(1)));
+    }
+
+    #[test]
+    fn of_a_key_whose_nonces_are_all_stale_nothing_is_kept() {
+        let nonces = Nonces::default();
+        let record = |number: usize, now| nonces.record(&format!("STS.{number}"), "nonce", now, now, WINDOW);
+        let start = DateTime::UNIX_EPOCH;
+        let later = start + Duration::hours(1);
+        assert!((0..3_000).all(|number| record(number, start)));
+        assert!((3_000..8_000).all(|number| record(number, later)));
+        assert_eq!(lock(&nonces.inner).timestamps.len(), 5_000);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Answer, Request, emulator, raw};
+use crate::support::{Answer, Request, emulator, plain, raw};
 
 /// Everything that arrives until the connection ends, and how it ends.
 async fn to_the_end(emulator: &Emulator, request: &Request) -> (String, std::io::Result<()>) {
@@ -76,6 +76,39 @@ async fn a_body_is_replaced_with_its_own_length() {
     let mut request = Request::sts("GetCallerIdentity");
     request.method = "GET".into();
     assert_eq!(request.send(&emulator).await.body, "<html>");
+}
+
+#[tokio::test]
+async fn the_headers_of_a_fault_are_put_onto_the_true_answer() {
+    let emulator = emulator().await;
+    let long_ago = "Thu, 01 Jan 1970 00:00:00 GMT";
+    let fault = Fault::answered()
+        .header("age", "100")
+        .header("Date", long_ago)
+        .header("content-length", "3")
+        .header("transfer-encoding", "chunked")
+        .header("no name", "x");
+    emulator.fail_next("sts/*", fault.clone());
+    let answer = Request::sts("GetCallerIdentity").send(&emulator).await;
+    assert_eq!((answer.status, answer.json()["IdentityType"].as_str()), (200, Some("RAMUser")));
+    let values = |name: &str| -> Vec<String> {
+        answer.headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.clone()).collect()
+    };
+    assert_eq!((values("age"), values("date")), (vec!["100".to_owned()], vec![long_ago.to_owned()]));
+    assert_eq!(values("content-length"), [answer.body.len().to_string()]);
+    assert!(values("transfer-encoding").is_empty() && values("no name").is_empty());
+    // A true refusal gets them as well, and so does an answer that is spoiled in another way too.
+    emulator.fail_next("sts/*", fault.clone());
+    let refused = Request::sts("GetCallerIdentity").tamper("authorization", None).send(&emulator).await;
+    assert_eq!((refused.code().as_str(), refused.header("age")), ("MissingAccessKeyId", "100"));
+    emulator.fail_next("sts/*", fault.body("<html>"));
+    let replaced = Request::sts("GetCallerIdentity").send(&emulator).await;
+    assert_eq!((replaced.body.as_str(), replaced.header("age")), ("<html>", "100"));
+
+    let list = r#"[{"route":"metadata/*","headers":{"age":"100","date":"Thu, 01 Jan 1970 00:00:00 GMT"}}]"#;
+    assert_eq!(control(&emulator, "POST", list).await.json()["pending"], 1);
+    let answer = plain(&emulator, "GET", "/latest/meta-data/ram/security-credentials/", &[]).await;
+    assert_eq!((answer.body.as_str(), answer.header("age"), answer.header("date")), ("imm-role", "100", long_ago));
 }
 
 #[tokio::test]

@@ -209,3 +209,31 @@ async fn lists_are_filtered_by_tags() {
         assert_eq!(names, expected, "{filter}");
     }
 }
+
+#[tokio::test]
+async fn a_name_of_nearly_a_mebibyte_is_weighed_by_the_policy_first_and_answered() {
+    let emulator = emulator().await;
+    let pattern = format!("*{}b", "a".repeat(1_500));
+    let form = format!("ProjectName={}", "a".repeat(1_000_000));
+    let code = async |statements: String| {
+        let policy = format!(r#"{{"Version":"1","Statement":[{statements}]}}"#);
+        let session = Request::assume("imm-role").with("Policy", &policy).send(&emulator).await.session();
+        Request::imm("GetProject").form(&form).key(session).code(&emulator).await
+    };
+    let statement =
+        |effect: &str, resource: &str| format!(r#"{{"Effect":"{effect}","Action":"*","Resource":"{resource}"}}"#);
+    assert_eq!(code(statement("Allow", &pattern)).await, "Forbidden.RAM");
+    let all_but = format!("{},{}", statement("Allow", "*"), statement("Deny", &pattern));
+    assert_eq!(code(all_but).await, "InvalidArgument");
+}
+
+#[tokio::test]
+async fn a_session_for_one_project_cannot_list_all_by_naming_it() {
+    let emulator = emulator().await;
+    let policy =
+        r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"imm:*","Resource":"acs:imm:*:*:project/mine"}]}"#;
+    let session = Request::assume("imm-role").with("Policy", policy).send(&emulator).await.session();
+    let request = |action: &str| Request::imm(action).with("ProjectName", "mine").key(session.clone());
+    assert_eq!(request("CreateProject").send(&emulator).await.status, 200);
+    assert_eq!(request("ListProjects").code(&emulator).await, "Forbidden.RAM");
+}

@@ -71,7 +71,8 @@ pub(crate) fn invoke(call: &Invocation<'_>, action: &str) -> Outcome<String> {
 }
 
 fn authorise(call: &Invocation<'_>, action: &str) -> Outcome<()> {
-    let name = call.parameters.get("ProjectName").unwrap_or(if action == "ListProjects" { "*" } else { "" });
+    // A list is of all projects, whatever name the request gives along.
+    let name = if action == "ListProjects" { "*" } else { call.parameters.get("ProjectName").unwrap_or_default() };
     let resource = format!("acs:imm:{}:{ACCOUNT_ID}:project/{name}", call.region);
     let refusal = Refusal::new(403, "Forbidden.RAM", "User not authorized to operate on the specified APIs.");
     call.authorise(format!("imm:{action}"), &resource, refusal)

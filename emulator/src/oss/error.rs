@@ -24,12 +24,11 @@ pub(super) struct OssError {
     message: Cow<'static, str>,
     ec: &'static str,
     members: Vec<(&'static str, String)>,
-    headers: Vec<(String, String)>,
 }
 
 impl OssError {
     pub(super) fn new(status: u16, code: &'static str, ec: &'static str, message: &'static str) -> Self {
-        Self { status, code: code.into(), message: message.into(), ec, members: Vec::new(), headers: Vec::new() }
+        Self { status, code: code.into(), message: message.into(), ec, members: Vec::new() }
     }
 
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -61,7 +60,6 @@ impl OssError {
             answer.push("x-oss-err", &encoded);
             answer.body = Bytes::new();
         }
-        answer.given.clone_from(&self.headers);
         answer.respond(responding)
     }
 
@@ -91,7 +89,6 @@ impl From<Refusal> for OssError {
             message: refusal.message,
             ec: UNDOCUMENTED,
             members: Vec::new(),
-            headers: refusal.headers,
         }
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::answer::{set, set_given, status};
+use crate::answer::{set, status};
 use crate::clock::http_date;
 
 /// What an answer must know of the request that it answers.
@@ -23,13 +23,11 @@ pub(super) struct Answer {
     status: u16,
     pub(super) body: Bytes,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// Headers that a test asked for.
-    pub(super) given: Vec<(String, String)>,
 }
 
 impl Answer {
     pub(super) fn new(status: u16, body: Bytes) -> Self {
-        Self { status, body, headers: Vec::new(), given: Vec::new() }
+        Self { status, body, headers: Vec::new() }
     }
 
     pub(super) fn xml(status: u16, xml: String) -> Self {
@@ -66,7 +64,6 @@ impl Answer {
         set(headers, HeaderName::from_static("x-oss-request-id"), responding.request_id);
         set(headers, HeaderName::from_static("x-oss-server-time"), "1");
         headers.extend(self.headers);
-        set_given(headers, &self.given);
         response
     }
 }
