@@ -19,6 +19,7 @@ cases! {
     a_caller_without_the_policy_is_told_which_to_attach
     a_chained_profile_without_source_lacks_it
     a_circle_of_source_profiles_is_shown
+    a_command_without_mode_is_no_reason_to_go_on_to_another_identity
     a_connection_that_breaks_is_unreachable
     a_credentials_uri_gives_a_session
     a_credentials_uri_in_plain_http_elsewhere_is_refused_before_any_request
@@ -52,6 +53,7 @@ cases! {
     a_key_id_that_no_header_can_carry_is_never_sent
     a_key_of_another_account_is_never_handed_out
     a_key_of_the_expected_account_is_handed_out
+    a_key_pair_without_mode_comes_before_an_instance_role
     a_key_profile_that_holds_a_session_is_told_its_mode
     a_key_profile_with_a_temporary_id_needs_a_session
     a_key_profile_without_secret_lacks_it
@@ -133,8 +135,10 @@ cases! {
     a_session_profile_without_token_lacks_it
     a_session_that_had_ended_by_its_own_date_is_none
     a_session_without_date_is_judged_by_the_wall_clock
+    a_sign_in_url_without_mode_is_no_reason_to_go_on_to_another_identity
     a_source_identity_of_the_clouds_own_makes_no_request
     a_source_profile_that_is_not_there_lists_what_there_is
+    a_source_profile_without_mode_is_told_its_mode
     a_sources_token_goes_into_a_header_and_never_into_the_url
     a_string_in_place_of_the_profiles_is_an_error_that_does_not_show_it
     a_temporary_id_without_its_token_names_the_variable
