@@ -328,11 +328,12 @@ impl Profile {
         }
         let names = ["access_key_id", "access_key_secret", "sts_token"];
         let keys = keys(id, secret, token.filter(|_| takes_token), names, needs_token)?;
-        Ok(match u64::try_from(self.sts_expiration) {
-            Ok(seconds @ 1..) if keys.security_token().is_some() => {
-                keys.with_expiration(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-            }
-            _ => keys,
+        let seconds = u64::try_from(self.sts_expiration).ok().filter(|seconds| *seconds > 0);
+        // An end beyond all clocks is none.
+        let end = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+        Ok(match end.filter(|_| keys.security_token().is_some()) {
+            Some(end) => keys.with_expiration(end),
+            None => keys,
         })
     }
 
