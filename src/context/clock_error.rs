@@ -22,6 +22,13 @@ struct Measured {
     wall_over_boot: f64,
 }
 
+impl Measured {
+    /// Whether the wall clock has not been set since.
+    fn holds(self, wall: Duration, boot: Duration) -> bool {
+        (wall_over_boot(wall, boot) - self.wall_over_boot).abs() <= MOVED
+    }
+}
+
 fn wall_over_boot(wall: Duration, boot: Duration) -> f64 {
     wall.as_secs_f64() - boot.as_secs_f64()
 }
@@ -39,11 +46,17 @@ impl ClockError {
         }
     }
 
+    /// Whether a server has told how wrong the wall clock is, or that it is right.
+    pub(crate) fn is_known(&self, wall: Duration, boot: Duration) -> bool {
+        let measured = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        measured.is_some_and(|measured| measured.holds(wall, boot))
+    }
+
     /// The wall clock as the servers have it.
     pub(crate) fn correct(&self, wall: Duration, boot: Duration) -> Duration {
         let mut measured = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *measured {
-            Some(m) if (wall_over_boot(wall, boot) - m.wall_over_boot).abs() <= MOVED => {
+            Some(m) if m.holds(wall, boot) => {
                 let corrected = wall.as_secs_f64() + m.correction;
                 if m.correction == 0.0 { wall } else { Duration::try_from_secs_f64(corrected).unwrap_or(wall) }
             }
@@ -75,6 +88,17 @@ mod tests {
         assert_eq!(corrected_after(90_000.0), 0.0);
         assert_eq!(corrected_after(600.0), 600.5);
         assert_eq!(corrected_after(-600.0), -599.5);
+    }
+
+    #[test]
+    fn the_clock_is_known_once_a_server_told_the_time_and_until_it_is_set() {
+        let error = ClockError::default();
+        assert!(!error.is_known(WALL, BOOT));
+        error.measure(UNIX_EPOCH + WALL + Duration::from_secs(90_000), WALL, WALL, BOOT);
+        assert!(!error.is_known(WALL, BOOT), "an absurd date tells nothing");
+        error.measure(UNIX_EPOCH + WALL, WALL, WALL, BOOT);
+        assert!(error.is_known(WALL, BOOT), "a clock that is right is known, too");
+        assert!(!error.is_known(WALL + Duration::from_secs(600), BOOT));
     }
 
     #[test]

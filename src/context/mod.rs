@@ -250,6 +250,11 @@ impl Context {
         SystemTime::UNIX_EPOCH + self.0.clock_error.correct(now.wall, self.boot())
     }
 
+    /// Whether a server's `Date` stands behind [`signing_time`](Self::signing_time), or the wall clock alone.
+    pub(crate) fn knows_the_clock(&self) -> bool {
+        self.0.clock_error.is_known(self.now().wall, self.boot())
+    }
+
     pub(crate) fn random(&self) -> u64 {
         match &self.0.random {
             Random::Seeded(state) => {

@@ -229,7 +229,7 @@ cases! {
     an_oidc_role_that_does_not_trust_the_token_is_told_the_condition
     an_oidc_token_file_that_is_not_there_is_an_error
     an_oidc_token_file_with_something_else_in_it_is_not_shown
-    an_oidc_token_that_has_expired_says_so_without_a_request
+    an_oidc_token_that_has_expired_is_sent_only_until_the_time_is_known
     an_sts_that_a_pod_cannot_connect_to_is_no_reason_for_the_nodes_role
     an_sts_that_cannot_be_connected_to_is_unreachable
     an_sts_that_never_answers_is_given_up_after_10_seconds
