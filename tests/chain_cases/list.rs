@@ -312,6 +312,8 @@ cases! {
     the_string_to_sign_of_the_old_signature_is_not_told_either
     the_variable_chooses_the_profile
     the_variables_fill_what_a_role_profile_leaves_empty
+    the_variables_role_does_nothing_beside_a_profiles_own
+    the_variables_role_does_nothing_beside_a_role_in_code_over_a_profile
     three_roles_chain_and_the_last_one_is_handed_out
     try_next_never_leaves_a_kept_provider
     try_next_never_skips_the_role_that_was_asked_for
