@@ -190,7 +190,8 @@ impl DefaultCredentialChainBuilder {
         self
     }
 
-    /// The region whose STS is used, as `cn-hangzhou`. Without one, `sts.aliyuncs.com`.
+    /// The region whose STS is used, as `cn-hangzhou`. Default: `ALIBABA_CLOUD_STS_REGION`, the profile's `sts_region`, the
+    /// region that the RRSA token's issuer or the instance itself names; without any, the global `sts.aliyuncs.com`.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.endpoint.region = Some(region.into());

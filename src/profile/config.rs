@@ -14,7 +14,7 @@ use crate::error::{Error, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
 
 /// Roles may chain, but a file that chains more of them than this was not written on purpose.
-const DEPTH: usize = 10;
+const ROLES: usize = 10;
 
 /// A whole file.
 #[derive(Default, Deserialize)]
@@ -187,9 +187,9 @@ impl Config {
         let at = |error: Error| error.map_message(|message| format!("{place} {message}"));
         let circle = above.contains(&chosen.name);
         above.push(chosen.name.clone());
-        if circle || above.len() > DEPTH {
+        if circle || above.len() > ROLES + 1 {
             let names: Vec<String> = above.iter().map(|name| shown(name)).collect();
-            let what = if circle { "is its own source" } else { "has too many sources" };
+            let what = if circle { "is its own source" } else { "chains too many roles" };
             let error = Error::failed(format!("{what}: {}", names.join(" → "))).with_code("SourceProfileCycle");
             return Err(at(error.permanent().with_remedy("let source_profile lead to a profile with keys")));
         }
@@ -514,6 +514,13 @@ mod tests {
         let mut links: Vec<(&str, &str)> = names.windows(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
         links.insert(0, ("a", "p0"));
         links.push(("p19", ""));
-        assert!(source(&chain_of(&links), None).err().unwrap().message().contains("too many sources: a → p0 →"));
+        assert!(source(&chain_of(&links), None).err().unwrap().message().contains("too many roles: a → p0 →"));
+        let is_read = |roles: usize| {
+            let mut links = links[..roles].to_vec();
+            links[roles - 1].1 = "keys";
+            links.push(("keys", ""));
+            source(&chain_of(&links), None).is_ok()
+        };
+        assert_eq!((is_read(10), is_read(11)), (true, false));
     }
 }
