@@ -243,6 +243,24 @@ async fn other_token_sources_work_alike() {
     assert!(error.message().contains("NO_SUCH_TOKEN is unset"), "{error}");
 }
 
+#[tokio::test]
+async fn what_the_exchange_has_no_place_for_is_refused_and_never_left_out() {
+    let world = World::new("no-place").await;
+    let file = world.rotate(0, &world.token(|token| token));
+    let role = || AssumeRole::new(ROLE);
+    for (role, code) in [
+        (role().external_id("partner-42"), "InvalidParameter.ExternalId"),
+        (role().source_identity("alice"), "InvalidParameter.SourceIdentity"),
+    ] {
+        let context = world.context(&file);
+        let provider = OidcRoleProvider::new().role(role).context(context.clone());
+        let error = Refresher::builder(provider).context(context).build().credentials().await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidInput, Some(code)));
+        assert!(error.message().contains("AssumeRoleWithOIDC takes no"), "{error}");
+    }
+    assert!(world.emulator.calls().is_empty());
+}
+
 /// GitHub's token endpoint, and STS behind it, by script.
 struct GitHub(std::sync::Mutex<Vec<String>>, String);
 

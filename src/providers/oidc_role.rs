@@ -71,7 +71,9 @@ impl OidcRoleProvider {
     }
 
     /// What a profile says.
-    pub(crate) fn of_profile(provider_arn: &str, token_file: &Path, role: AssumeRole, sts: Sts) -> Self {
+    pub(crate) fn of_profile(provider_arn: &str, token_file: &Path, mut role: AssumeRole, sts: Sts) -> Self {
+        // The environment's is there for whichever role needs one; the CLI and the SDKs send none here, either.
+        role.external_id = None;
         let token = OidcTokenFile::new(token_file);
         Self { sts, provider_arn: Some(provider_arn.to_owned()), role: Some(role), token: Some(Arc::new(token)) }
     }
@@ -83,7 +85,8 @@ impl OidcRoleProvider {
         self
     }
 
-    /// The role. Default: the one that the variable names.
+    /// The role. Default: the one that the variable names. AssumeRoleWithOIDC has neither ExternalId nor SourceIdentity: a role
+    /// with either is [`ErrorKind::InvalidInput`].
     #[must_use]
     pub fn role(mut self, role: AssumeRole) -> Self {
         self.role = Some(role);
@@ -154,6 +157,7 @@ impl OidcRoleProvider {
     async fn ask(&self) -> Result<Credentials, Error> {
         let Exchange { provider_arn, role, token } = self.exchange()?;
         role.check()?;
+        role.check_for_oidc()?;
         let source = token.describe().into_owned();
         let token = token.token(&self.sts.context).await?;
         let claims = Claims::of(&token).map_err(|error| error.map_message(|message| format!("{source} {message}")))?;
