@@ -326,7 +326,7 @@ struct Outermost {
 impl Outermost {
     async fn ask(&self) -> Result<Credentials, Error> {
         if let Some(region) = &self.sts.endpoint.region {
-            check_region(region)?;
+            check_region(region).map_err(|error| error.of("the region given in code"))?;
         }
         let found = self.found.provide_credentials().await?;
         self.pin.check(&found, &self.sts).await?;

@@ -156,7 +156,7 @@ impl OidcRoleProvider {
 
     async fn ask(&self) -> Result<Credentials, Error> {
         let Exchange { provider_arn, role, token } = self.exchange()?;
-        role.check()?;
+        role.check().map_err(|error| if self.role.is_some() { error } else { error.of(ROLE_ARN) })?;
         role.check_for_oidc()?;
         let source = token.describe().into_owned();
         let token = token.token(&self.sts.context).await?;

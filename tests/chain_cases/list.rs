@@ -63,6 +63,7 @@ cases! {
     a_long_lived_key_is_called_that
     a_lost_packet_to_metadata_is_tried_again
     a_malformed_role_arn_names_its_variable
+    a_malformed_role_arn_of_a_pod_names_its_variable
     a_malformed_role_arn_of_the_environment_makes_no_request
     a_malformed_role_in_a_profile_makes_no_request
     a_mode_that_has_no_key_pair_is_named_with_its_profile
@@ -195,6 +196,7 @@ cases! {
     an_ini_instance_role_that_is_a_path_makes_no_request
     an_ini_instance_role_that_is_not_attached_is_an_error
     an_ini_instance_role_without_name_is_the_attached_one
+    an_ini_key_section_that_holds_a_session_is_told_its_type
     an_ini_key_without_secret_lacks_it
     an_ini_oidc_role_exchanges_its_token
     an_ini_oidc_role_with_something_else_in_its_token_file_does_not_show_it
