@@ -135,6 +135,9 @@ impl Config {
             let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err().unwrap_or(error);
             let what = match error.classify() {
                 serde_json::error::Category::Eof => "ends too early",
+                serde_json::error::Category::Data if error.to_string().starts_with("duplicate field") => {
+                    "has a key twice"
+                }
                 serde_json::error::Category::Data => "holds a value of the wrong type",
                 _ => "is not JSON",
             };
@@ -378,11 +381,20 @@ mod tests {
             b"[\"s3cr3t\"]",
             b"{\"profiles\": [[\"default\", \"AK\", \"id\", \"s3cr3t\"]]}",
             b"s3cr3t",
+            b"{\"profiles\": [{\"access_key_secret\": \"a\", \"access_key_secret\": \"s3cr3t\"}]}",
         ];
         for text in texts {
             let error = parse(text);
             assert!(error.contains("line 1") && !error.contains("s3cr3t") && !error.contains("12345678"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_key_twice_is_called_that_and_one_in_capitals_is_another_key() {
+        let twice = r#"{"profiles":[{"name":"a","mode":"AK","mode":"AK"}]}"#;
+        assert!(Config::parse(twice.as_bytes()).err().unwrap().message().starts_with("has a key twice (line 1"));
+        let error = one(r#""Mode":"AK","Access_Key_Id":"i","access_key_secret":"s""#).err().unwrap();
+        assert!(error.message().contains("lacks access_key_id"), "{error}");
     }
 
     #[test]

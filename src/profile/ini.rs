@@ -220,7 +220,14 @@ mod tests {
 
     #[test]
     fn a_malformed_file_is_named_by_its_line() {
-        for text in ["[default\ntype = a", "access_key_secret = s3cr3t", "[default]\ns3cr3t", "\u{feff}[a]\n[b"] {
+        for text in [
+            "[default\ntype = a",
+            "access_key_secret = s3cr3t",
+            "[default]\ns3cr3t",
+            "[default]\naccess_key_secret: s3cr3t",
+            "[default]\naccess_key_secret = a\n\ts3cr3t",
+            "\u{feff}[a]\n[b",
+        ] {
             assert_eq!(code(text, None), "ConfigMalformed", "{text}");
         }
         assert_eq!(code("\u{feff}[default]\ntype = ecs_ram_role", None), "ok");
