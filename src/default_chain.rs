@@ -47,6 +47,7 @@ pub struct DefaultCredentialChain {
     refresher: Refresher,
     chain: Arc<Chain>,
     sts: Sts,
+    role_in_code: bool,
 }
 
 impl fmt::Debug for DefaultCredentialChain {
@@ -104,7 +105,7 @@ impl DefaultCredentialChain {
 
     pub(crate) fn explained(&self, result: &Result<Credentials, Error>) -> Explanation {
         let accounts = self.chain.accounts();
-        let notes = notes(&self.sts.context, result, &accounts);
+        let notes = notes(&self.sts.context, result, &accounts, self.role_in_code);
         Explanation::new(result, accounts, notes)
     }
 
@@ -189,7 +190,8 @@ impl DefaultCredentialChainBuilder {
         self
     }
 
-    /// The region whose STS is used, as `cn-hangzhou`. Without one, `sts.aliyuncs.com`.
+    /// The region whose STS is used, as `cn-hangzhou`. Default: `ALIBABA_CLOUD_STS_REGION`, the profile's `sts_region`, the
+    /// region that the RRSA token's issuer or the instance itself names; without any, the global `sts.aliyuncs.com`.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.endpoint.region = Some(region.into());
@@ -297,17 +299,18 @@ impl DefaultCredentialChainBuilder {
             chain = chain.then(CredentialsUriProvider::new().context(context.clone()));
         }
         let chain = Arc::new(chain);
+        let role_in_code = self.role.is_some();
         let found: Arc<dyn ProvideCredentials> = match self.role {
             None => Arc::clone(&chain) as _,
             Some(role) => Arc::new(AssumeRoleProvider::over(Arc::clone(&chain) as _, role, sts.clone())),
         };
         let pin = Pin::new(self.expected_account, self.expected_role);
-        let provider = Outermost { found, chain: Arc::clone(&chain), sts: sts.clone(), pin };
+        let provider = Outermost { found, chain: Arc::clone(&chain), sts: sts.clone(), pin, role_in_code };
         let mut refresher = Refresher::builder(provider).context(context);
         if let Some(window) = self.advisory {
             refresher = refresher.advisory_window(window);
         }
-        DefaultCredentialChain { refresher: refresher.build(), chain, sts }
+        DefaultCredentialChain { refresher: refresher.build(), chain, sts, role_in_code }
     }
 }
 
@@ -317,12 +320,13 @@ struct Outermost {
     chain: Arc<Chain>,
     sts: Sts,
     pin: Pin,
+    role_in_code: bool,
 }
 
 impl Outermost {
     async fn ask(&self) -> Result<Credentials, Error> {
         if let Some(region) = &self.sts.endpoint.region {
-            check_region(region)?;
+            check_region(region).map_err(|error| error.of("the region given in code"))?;
         }
         let found = self.found.provide_credentials().await?;
         self.pin.check(&found, &self.sts).await?;
@@ -343,7 +347,7 @@ impl ProvideCredentials for Outermost {
                     let error = error.in_provider("default");
                     let accounts = self.chain.accounts();
                     let failed = Err(error.clone());
-                    let notes = notes(&self.sts.context, &failed, &accounts);
+                    let notes = notes(&self.sts.context, &failed, &accounts, self.role_in_code);
                     Err(error.with_explanation(Explanation::new(&failed, accounts, notes)))
                 }
             }

@@ -165,6 +165,11 @@ impl Error {
         self.edit(|inner| inner.message = change(&inner.message))
     }
 
+    /// Says which variable or setting the error is about.
+    pub(crate) fn of(self, setting: &str) -> Self {
+        self.map_message(|message| format!("{setting}: {message}"))
+    }
+
     pub(crate) fn with_http_status(self, status: u16) -> Self {
         self.edit(|inner| inner.http_status = Some(status))
     }

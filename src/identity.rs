@@ -29,6 +29,13 @@ impl<'a> Identity<'a> {
     }
 }
 
+/// Whether STS calls a session of that role by this ARN.
+pub(crate) fn is_session_of(session: &str, role: &str) -> bool {
+    let (Some(session), Some(role)) = (Identity::of(session), Identity::of(role)) else { return false };
+    let names = session.role.zip(role.role);
+    session.account == role.account && names.is_some_and(|(session, role)| session.eq_ignore_ascii_case(role))
+}
+
 impl Pin {
     pub(crate) fn new(account: Option<String>, role: Option<String>) -> Self {
         Self { account, role, verified: Mutex::new(None) }

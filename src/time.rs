@@ -1,12 +1,34 @@
 //! The three spellings of time on the wire.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 
-/// `2015-04-09T11:52:19Z`: what requests are signed with.
+/// The first and the last second that RFC 3339 can write: its years have four digits.
+const FIRST: i64 = -62_167_219_200;
+const LAST: i64 = 253_402_300_799;
+
+/// Whole seconds since the Unix epoch, rounded down.
+fn seconds(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => {
+            let before = before.duration();
+            -i64::try_from(before.as_secs()).unwrap_or(i64::MAX) - i64::from(before.subsec_nanos() > 0)
+        }
+    }
+}
+
+/// Whether [`to_iso`] names this very second.
+pub(crate) fn has_iso(time: SystemTime) -> bool {
+    (FIRST..=LAST).contains(&seconds(time))
+}
+
+/// `2015-04-09T11:52:19Z`: what requests are signed with. Files and callers may name any time at all; one that is beyond
+/// the calendar is written as the calendar's end.
 pub(crate) fn to_iso(time: SystemTime) -> String {
-    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
+    let time = DateTime::<Utc>::from_timestamp(seconds(time).clamp(FIRST, LAST), 0).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// An `Expiration`: RFC 3339, with or without fraction, in any offset.
@@ -22,7 +44,26 @@ pub(crate) fn parse_http(text: &str) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_written_as_its_end() {
+        let after = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let before = |millis| UNIX_EPOCH - Duration::from_millis(millis);
+        for (time, text, exact) in [
+            (after(253_402_300_799), "9999-12-31T23:59:59Z", true),
+            (after(253_402_300_800), "9999-12-31T23:59:59Z", false),
+            (after(9_999_999_999_999), "9999-12-31T23:59:59Z", false),
+            (after(i64::MAX as u64), "9999-12-31T23:59:59Z", false),
+            (before(500), "1969-12-31T23:59:59Z", true),
+            (before(62_167_219_200_000), "0000-01-01T00:00:00Z", true),
+            (before(62_167_219_200_001), "0000-01-01T00:00:00Z", false),
+        ] {
+            assert_eq!((to_iso(time).as_str(), has_iso(time)), (text, exact), "{time:?}");
+        }
+    }
 
     #[test]
     fn the_three_spellings_name_one_instant() {

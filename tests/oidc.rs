@@ -119,14 +119,51 @@ async fn sessions_are_renewed_through_token_rotations_with_a_link_swap_each() {
 }
 
 #[tokio::test]
-async fn an_expired_token_says_so_and_sts_is_not_asked() {
+async fn an_expired_token_says_so_and_sts_is_not_asked_again_once_the_time_is_known() {
     let world = World::new("expired").await;
+    let file = world.rotate(0, &world.token(|token| token.ttl(Duration::from_secs(600))));
+    let chain = world.chain(&file);
+    chain.credentials().await.unwrap();
+    // Past the session's hour, too.
+    world.advance(Duration::from_secs(3780)).await;
+    let error = chain.credentials().await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Failed, Some("OidcTokenExpired")));
+    assert!(error.message().contains("expired 3180 s ago") && error.message().contains("..data/token"), "{error}");
+    assert_eq!(world.emulator.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ahead_of_a_tokens_life_does_not_keep_it_from_sts() {
+    let world = World::new("ahead").await;
+    let file = world.rotate(0, &world.token(|token| token.ttl(Duration::from_secs(600))));
+    world.clock.step(7200);
+    let chain = world.chain(&file);
+    assert_eq!(chain.credentials().await.unwrap().provider_name(), "default/oidc_role_arn");
+
+    // The answer told the time: what is rotated later is judged by it, and still sent.
+    world.rotate(1, &world.token(|token| token.issued_at(world.emulator.now() + Duration::from_secs(3700))));
+    world.advance(Duration::from_secs(3780)).await;
+    assert!(chain.credentials().await.is_ok());
+    let seen = world.emulator.summary();
+    assert_eq!((seen.sessions_granted, seen.rejected), (2, 1), "the first time stamp alone is refused: {seen:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_sts_calls_expired_says_where_it_came_from_and_is_not_sent_again() {
+    let world = World::new("stale").await;
     let file = world.rotate(0, &world.token(|token| token.ttl(Duration::from_secs(60))));
     world.advance(Duration::from_secs(240)).await;
-    let error = world.chain(&file).credentials().await.unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Failed, Some("OidcTokenExpired")));
-    assert!(error.message().contains("expired 180 s ago") && error.message().contains("..data/token"), "{error}");
-    assert!(world.emulator.calls().is_empty());
+    let chain = world.chain(&file);
+    let error = chain.credentials().await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Refused, Some("AuthenticationFail.OIDCToken.Expired")));
+    let remedy = error.remedy().unwrap();
+    assert!(remedy.contains("..data/token was not renewed in time") && remedy.contains("the kubelet"), "{remedy}");
+
+    world.advance(Duration::from_secs(10)).await;
+    let error = chain.credentials().await.unwrap_err();
+    assert_eq!(error.code(), Some("OidcTokenExpired"));
+    assert!(error.message().contains("expired 190 s ago"), "{error}");
+    assert_eq!(world.emulator.calls().len(), 1);
 }
 
 #[tokio::test]
@@ -204,6 +241,24 @@ async fn other_token_sources_work_alike() {
     let unset = provider().token(OidcTokenVariable::new("NO_SUCH_TOKEN")).context(context.clone());
     let error = Refresher::builder(unset).context(context).build().credentials().await.unwrap_err();
     assert!(error.message().contains("NO_SUCH_TOKEN is unset"), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_exchange_has_no_place_for_is_refused_and_never_left_out() {
+    let world = World::new("no-place").await;
+    let file = world.rotate(0, &world.token(|token| token));
+    let role = || AssumeRole::new(ROLE);
+    for (role, code) in [
+        (role().external_id("partner-42"), "InvalidParameter.ExternalId"),
+        (role().source_identity("alice"), "InvalidParameter.SourceIdentity"),
+    ] {
+        let context = world.context(&file);
+        let provider = OidcRoleProvider::new().role(role).context(context.clone());
+        let error = Refresher::builder(provider).context(context).build().credentials().await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidInput, Some(code)));
+        assert!(error.message().contains("AssumeRoleWithOIDC takes no"), "{error}");
+    }
+    assert!(world.emulator.calls().is_empty());
 }
 
 /// GitHub's token endpoint, and STS behind it, by script.

@@ -170,6 +170,18 @@ fn what_cannot_be_signed_is_refused_by_name() {
 }
 
 #[test]
+fn a_time_that_no_date_can_say_is_refused_and_never_a_panic() {
+    let key = Credentials::new("ak", "sk");
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    for late in [253_402_300_800, 9_999_999_999_999] {
+        assert_eq!(oss4::date(at(late)), "99991231T235959Z");
+        let error = FILM.presigned_url(HOST, at(late), HOUR, &key).unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidInput, Some("InvalidTime")));
+    }
+    assert!(FILM.presigned_url(HOST, at(253_402_300_799), HOUR, &key).is_ok());
+}
+
+#[test]
 fn a_url_does_not_outlive_its_credential_unawares() {
     let session = Credentials::new("STS.ak", "sk").with_security_token("t").with_expiration(start() + HOUR);
     assert!(FILM.presigned_url(HOST, start(), HOUR, &session).is_ok());

@@ -29,6 +29,24 @@ fn ini(id: &str) -> String {
     format!("[default]\ntype = access_key\naccess_key_id = {id}\naccess_key_secret = fake-secret\n")
 }
 
+#[tokio::test]
+async fn an_end_that_no_calendar_has_is_explained_and_never_a_panic() {
+    for (name, end, shown) in [
+        ("late", "253402300799", "until 9999-12-31T23:59:59Z"),
+        ("later", "9999999999999", "until 9999-12-31T23:59:59Z"),
+        ("latest", "9223372036854775807", "until 9999-12-31T23:59:59Z"),
+    ] {
+        let session = format!(
+            r#"{{"current":"a","profiles":[{{"name":"a","mode":"StsToken","access_key_id":"STS.an-id",
+                "access_key_secret":"fake-secret","sts_token":"fake-token","sts_expiration":{end}}}]}}"#
+        );
+        let world = World::new(name, |root| std::fs::write(root.join(CONFIG), session).unwrap());
+        assert!(world.chain.credentials().await.is_ok());
+        let explanation = world.chain.explain().await.to_string();
+        assert!(explanation.contains(shown), "{explanation}");
+    }
+}
+
 async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;

@@ -217,7 +217,7 @@ fn a_request_that_cannot_be_signed_is_refused_before_anything_is_asked() {
     let mut no_scheme = rpc_call("/?Name=a");
     no_scheme.headers.insert(header::HOST, "imm.cn-hangzhou.aliyuncs.com".parse().unwrap());
     let json = head(Request::post(sts).header("content-type", "application/json"));
-    let cases: [(&str, &RequestSigner, request::Parts, Option<&str>, &str); 22] = [
+    let cases: [(&str, &RequestSigner, request::Parts, Option<&str>, &str); 23] = [
         ("no host", &acs3, rpc_call("/"), Some(""), "InvalidEndpoint"),
         ("a user name", &acs3, rpc_call("https://user:pw@imm.example.com/"), Some(""), "InvalidEndpoint"),
         ("plain http", &acs3, rpc_call("http://imm.cn-hangzhou.aliyuncs.com/"), Some(""), "PlainHttp"),
@@ -231,6 +231,7 @@ fn a_request_that_cannot_be_signed_is_refused_before_anything_is_asked() {
         ("V1 by GET", &v1, head(Request::get(sts)), Some(""), "NotAForm"),
         ("V1 over JSON", &v1, json, Some("{}"), "NotAForm"),
         ("V1 over a stream", &v1, head(Request::post(sts)), None, "NotAForm"),
+        ("V1 over a form that is no text", &v1, head(Request::post(sts)), Some("Name=%FF"), "InvalidForm"),
         ("V1 twice", &v1, head(Request::post(format!("{sts}&AccessKeyId=a"))), Some(""), "AlreadySigned"),
         (
             "V1 without action",

@@ -24,6 +24,13 @@ struct Measured {
     wall_over_boot: f64,
 }
 
+impl Measured {
+    /// Whether the wall clock has not been set since.
+    fn holds(self, wall: Duration, boot: Duration) -> bool {
+        (wall_over_boot(wall, boot) - self.wall_over_boot).abs() <= MOVED
+    }
+}
+
 fn wall_over_boot(wall: Duration, boot: Duration) -> f64 {
     wall.as_secs_f64() - boot.as_secs_f64()
 }
@@ -54,7 +61,7 @@ impl ClockError {
     pub(crate) fn measured(&self, wall: Duration, boot: Duration) -> Option<Duration> {
         let mut measured = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *measured {
-            Some(m) if (wall_over_boot(wall, boot) - m.wall_over_boot).abs() <= MOVED => {
+            Some(m) if m.holds(wall, boot) => {
                 let corrected = wall.as_secs_f64() + m.correction;
                 Some(if m.correction == 0.0 { wall } else { Duration::try_from_secs_f64(corrected).unwrap_or(wall) })
             }
@@ -105,6 +112,17 @@ mod tests {
         let end = WALL + Duration::from_secs(9);
         error.measure(UNIX_EPOCH + end, WALL, end, BOOT);
         assert_eq!(error.correct(end, BOOT), end);
+    }
+
+    #[test]
+    fn the_clock_is_known_once_a_server_told_the_time_and_until_it_is_set() {
+        let error = ClockError::default();
+        assert_eq!(error.measured(WALL, BOOT), None);
+        error.measure(UNIX_EPOCH + WALL + Duration::from_secs(90_000), WALL, WALL, BOOT);
+        assert_eq!(error.measured(WALL, BOOT), None, "an absurd date tells nothing");
+        error.measure(UNIX_EPOCH + WALL, WALL, WALL, BOOT);
+        assert_eq!(error.measured(WALL, BOOT), Some(WALL), "a clock that is right is known, too");
+        assert_eq!(error.measured(WALL + Duration::from_secs(600), BOOT), None);
     }
 
     #[test]

@@ -37,6 +37,10 @@ fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, colour: bool) ->
         }
         None => f.write_str(&paint("no credentials", "1;31"))?,
     }
+    if let Some(error) = explanation.error.as_ref().filter(|error| !is_shown(error, &explanation.accounts)) {
+        write!(f, "\n{}", paint("error:", "1;31"))?;
+        wrap(f, error, "      ")?;
+    }
     for (at, account) in explanation.accounts.iter().enumerate() {
         let last = at + 1 == explanation.accounts.len();
         let (state, code) = match account.outcome {
@@ -61,6 +65,14 @@ fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, colour: bool) ->
         wrap(f, note, "      ")?;
     }
     Ok(())
+}
+
+/// Whether the accounts tell by themselves why there is no credential: one has the error's own words, or nobody has any.
+/// They do not where it failed behind the chain (a role that was refused, another identity) or before it answered.
+fn is_shown(error: &str, accounts: &[Account]) -> bool {
+    let nobody = !accounts.is_empty() && accounts.iter().all(|account| account.outcome == Outcome::NotConfigured);
+    let failed = accounts.iter().filter(|account| account.outcome == Outcome::Failed);
+    nobody || failed.filter_map(|account| account.detail.as_deref()).any(|detail| error.contains(detail))
 }
 
 fn details(account: &Account) -> Vec<String> {
@@ -129,6 +141,38 @@ note:
       a static key: assume a role";
         assert_eq!(explanation().to_string(), expected);
         assert!(expected.lines().all(|line| line.chars().count() <= COLUMNS));
+    }
+
+    #[test]
+    fn an_error_that_no_account_tells_is_told_above_them() {
+        let found = Credentials::new("LTAI5tExampleKeyId01", "s").with_provider_name("env");
+        let used = Account::used("env", &found, Duration::ZERO);
+        let waiting = Account::not_reached("ecs_ram_role", Some(Signal::not_configured("ALIBABA_CLOUD_X is unset")));
+        let absent = Account::of_error("env", &Error::not_configured("A is unset"), Duration::ZERO);
+        let refused = Error::failed("sts.aliyuncs.com refused AssumeRole: you are not authorized to do this action")
+            .with_code("NoPermission")
+            .with_remedy("attach the policy")
+            .in_provider("ram_role_arn");
+        let tree = |error: &Error, accounts: &[Account]| {
+            Explanation::new(&Err(error.clone()), accounts.to_vec(), Vec::new()).to_string()
+        };
+        let expected = "\
+no credentials
+error:
+      ram_role_arn: sts.aliyuncs.com refused AssumeRole: you are not authorized
+      to do this action (NoPermission); attach the policy
+├─ env              used
+│     AccessKey ID LTAI…Id01
+└─ ecs_ram_role     not reached
+      ALIBABA_CLOUD_X is unset";
+        assert_eq!(tree(&refused, &[used, waiting.clone()]), expected);
+        // Nobody was asked yet, or some were, and the next one never came back.
+        assert!(tree(&refused, std::slice::from_ref(&waiting)).contains("error:"));
+        assert!(tree(&refused, &[absent.clone(), waiting.clone()]).contains("error:"));
+        // The one that failed tells it, and where nobody has any each one tells why.
+        let failed = Account::of_error("env", &refused, Duration::ZERO);
+        assert!(!tree(&refused, &[failed, waiting]).contains("error:"));
+        assert!(!tree(&Error::not_configured("no credentials (env: A is unset)"), &[absent]).contains("error:"));
     }
 
     #[test]

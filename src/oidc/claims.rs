@@ -59,7 +59,8 @@ impl Claims {
 
     /// How long ago it expired, by a clock that shows `now`.
     pub(crate) fn expired_for(&self, now: SystemTime) -> Option<Duration> {
-        let end = SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(self.exp?).ok()?;
+        // An end beyond all clocks is none.
+        let end = SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(self.exp?).ok()?)?;
         now.duration_since(end).ok()
     }
 
@@ -104,6 +105,14 @@ mod tests {
         assert_eq!(claims.expired_for(at(999)), None);
         assert_eq!(claims.expired_for(at(1180)), Some(Duration::from_secs(180)));
         assert!(Claims::of(&token(r#"{"aud":"one"}"#)).unwrap().condition().contains("oidc:aud one"));
+    }
+
+    #[test]
+    fn an_end_beyond_all_clocks_is_none() {
+        for exp in ["1e12", "1e19", "1e300", "-1", "18446744073709551615"] {
+            let claims = Claims::of(&token(&format!(r#"{{"exp":{exp}}}"#))).unwrap();
+            assert_eq!(claims.expired_for(SystemTime::UNIX_EPOCH), None, "{exp}");
+        }
     }
 
     #[test]

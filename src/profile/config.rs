@@ -14,7 +14,7 @@ use crate::error::{Error, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
 
 /// Roles may chain, but a file that chains more of them than this was not written on purpose.
-const DEPTH: usize = 10;
+const ROLES: usize = 10;
 
 /// A whole file.
 #[derive(Default, Deserialize)]
@@ -70,6 +70,21 @@ struct Profile {
     sts_endpoint: Option<String>,
     #[serde(deserialize_with = "or_default")]
     enable_vpc: bool,
+    // Of modes that are not read, only so much that they are recognised.
+    #[serde(deserialize_with = "is_set")]
+    private_key: bool,
+    #[serde(deserialize_with = "is_set")]
+    key_pair_name: bool,
+    #[serde(deserialize_with = "is_set")]
+    process_command: bool,
+    #[serde(deserialize_with = "is_set")]
+    cloud_sso_sign_in_url: bool,
+    #[serde(deserialize_with = "is_set")]
+    oauth_access_token: bool,
+    #[serde(deserialize_with = "is_set")]
+    oauth_refresh_token: bool,
+    #[serde(deserialize_with = "is_set")]
+    bearer_token: bool,
 }
 
 /// A structure that is written as an object: serde would take a list for one too, and so a secret for a name.
@@ -102,6 +117,11 @@ fn trimmed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Erro
     Ok(value.filter(|value| !value.is_empty()))
 }
 
+/// Whether there is a value, where the value itself is nobody's business.
+fn is_set<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    trimmed(from).map(|value| value.is_some())
+}
+
 impl Config {
     /// Reads the file. Errors name line and column, never what stands there.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
@@ -115,6 +135,9 @@ impl Config {
             let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err().unwrap_or(error);
             let what = match error.classify() {
                 serde_json::error::Category::Eof => "ends too early",
+                serde_json::error::Category::Data if error.to_string().starts_with("duplicate field") => {
+                    "has a key twice"
+                }
                 serde_json::error::Category::Data => "holds a value of the wrong type",
                 _ => "is not JSON",
             };
@@ -167,9 +190,9 @@ impl Config {
         let at = |error: Error| error.map_message(|message| format!("{place} {message}"));
         let circle = above.contains(&chosen.name);
         above.push(chosen.name.clone());
-        if circle || above.len() > DEPTH {
+        if circle || above.len() > ROLES + 1 {
             let names: Vec<String> = above.iter().map(|name| shown(name)).collect();
-            let what = if circle { "is its own source" } else { "has too many sources" };
+            let what = if circle { "is its own source" } else { "chains too many roles" };
             let error = Error::failed(format!("{what}: {}", names.join(" → "))).with_code("SourceProfileCycle");
             return Err(at(error.permanent().with_remedy("let source_profile lead to a profile with keys")));
         }
@@ -209,20 +232,12 @@ impl Profile {
                 let over = Box::new(Source::EcsRamRole { role_name: self.ram_role_name.clone() });
                 Ok(Source::Role { over, role: self.role(fill)?, endpoint: self.endpoint() })
             }
-            "OIDC" => match (&self.oidc_provider_arn, &self.oidc_token_file) {
-                (Some(provider_arn), Some(token_file)) => Ok(Source::Oidc {
-                    provider_arn: provider_arn.clone(),
-                    token_file: token_file.clone(),
-                    role: self.role(fill)?,
-                    endpoint: self.endpoint(),
-                }),
-                (None, _) => Err(half_set("lacks oidc_provider_arn".to_owned())),
-                (_, None) => Err(half_set("lacks oidc_token_file".to_owned())),
-            },
+            "OIDC" => self.oidc(fill),
             "CredentialsURI" => match &self.credentials_uri {
                 Some(url) => Ok(Source::CredentialsUri { url: url.clone() }),
                 None => Err(half_set("lacks credentials_uri".to_owned())),
             },
+            "" => self.unrecognised(chosen, fill),
             mode @ ("External" | "CloudSSO" | "OAuth") => {
                 let error = Error::failed(format!("has mode {mode}, which this version of the crate cannot read yet"));
                 Err(error.with_code("NotYetSupported").with_remedy("use a mode with keys or a role").permanent())
@@ -234,16 +249,71 @@ impl Profile {
         }
     }
 
-    /// The mode, or where none is written the one that the CLI would see.
+    /// The mode, or where none is written the one that the CLI would see (its `AutoModeRecognition`); empty where it sees
+    /// none.
     fn mode(&self) -> &str {
-        match &self.mode {
-            Some(mode) => mode,
-            None if self.source_profile.is_some() => "ChainableRamRoleArn",
-            None if self.oidc_provider_arn.is_some() => "OIDC",
-            None if self.ram_role_arn.is_some() => "RamRoleArn",
-            None if self.sts_token.is_some() => "StsToken",
-            None if self.ram_role_name.is_some() => "EcsRamRole",
-            None => "AK",
+        if let Some(mode) = &self.mode {
+            return mode;
+        }
+        let oidc = [&self.oidc_provider_arn, &self.oidc_token_file, &self.ram_role_arn];
+        if self.access_key_id.is_some() && self.access_key_secret.is_some() {
+            if self.sts_token.is_some() {
+                "StsToken"
+            } else if self.ram_role_arn.is_some() {
+                "RamRoleArn"
+            } else {
+                "AK"
+            }
+        } else if self.private_key && self.key_pair_name {
+            "RsaKeyPair"
+        } else if self.ram_role_name.is_some() {
+            "EcsRamRole"
+        } else if self.process_command {
+            "External"
+        } else if oidc.iter().all(|member| member.is_some()) {
+            "OIDC"
+        } else if self.cloud_sso_sign_in_url {
+            "CloudSSO"
+        } else if self.bearer_token {
+            "BearerToken"
+        } else {
+            ""
+        }
+    }
+
+    /// What a profile gives in which the CLI sees no mode: nothing at all, or half of something.
+    fn unrecognised(&self, chosen: &Chosen, fill: &Fill) -> Result<Source, Error> {
+        let of_another_mode = [
+            ("ChainableRamRoleArn", "source_profile", self.source_profile.is_some()),
+            ("OAuth", "oauth_access_token", self.oauth_access_token),
+            ("OAuth", "oauth_refresh_token", self.oauth_refresh_token),
+            ("CredentialsURI", "credentials_uri", self.credentials_uri.is_some()),
+            ("RsaKeyPair", "private_key", self.private_key),
+            ("RsaKeyPair", "key_pair_name", self.key_pair_name),
+        ];
+        if self.access_key_id.is_none() && self.access_key_secret.is_none() {
+            // The CLI fills an empty role ARN before it looks.
+            if self.oidc_provider_arn.is_some() || self.oidc_token_file.is_some() {
+                return self.oidc(fill);
+            }
+            if let Some((mode, member, _)) = of_another_mode.iter().find(|(.., is_set)| *is_set) {
+                let error = half_set(format!("has {member} and lacks mode"));
+                return Err(error.with_remedy(format!("write mode {mode}, if that is meant")));
+            }
+        }
+        self.keys(chosen, false).map(Source::Keys)
+    }
+
+    fn oidc(&self, fill: &Fill) -> Result<Source, Error> {
+        match (&self.oidc_provider_arn, &self.oidc_token_file) {
+            (Some(provider_arn), Some(token_file)) => Ok(Source::Oidc {
+                provider_arn: provider_arn.clone(),
+                token_file: token_file.clone(),
+                role: self.role(fill)?,
+                endpoint: self.endpoint(),
+            }),
+            (None, _) => Err(half_set("lacks oidc_provider_arn".to_owned())),
+            (_, None) => Err(half_set("lacks oidc_token_file".to_owned())),
         }
     }
 
@@ -254,18 +324,19 @@ impl Profile {
         if empty && !chosen.named {
             return Err(Error::not_configured("has no credentials in it"));
         }
-        let takes_token = needs_token || self.mode() == "RamRoleArn";
+        let takes_token = needs_token || self.mode() != "AK";
         if !takes_token && token.is_some() && id.is_some_and(|id| id.starts_with("STS.")) {
             let error = half_set("holds a session (STS.…) under mode AK, not StsToken".to_owned());
             return Err(error.with_remedy("write mode StsToken"));
         }
         let names = ["access_key_id", "access_key_secret", "sts_token"];
         let keys = keys(id, secret, token.filter(|_| takes_token), names, needs_token)?;
-        Ok(match u64::try_from(self.sts_expiration) {
-            Ok(seconds @ 1..) if keys.security_token().is_some() => {
-                keys.with_expiration(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-            }
-            _ => keys,
+        let seconds = u64::try_from(self.sts_expiration).ok().filter(|seconds| *seconds > 0);
+        // An end beyond all clocks is none.
+        let end = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+        Ok(match end.filter(|_| keys.security_token().is_some()) {
+            Some(end) => keys.with_expiration(end),
+            None => keys,
         })
     }
 
@@ -310,11 +381,20 @@ mod tests {
             b"[\"s3cr3t\"]",
             b"{\"profiles\": [[\"default\", \"AK\", \"id\", \"s3cr3t\"]]}",
             b"s3cr3t",
+            b"{\"profiles\": [{\"access_key_secret\": \"a\", \"access_key_secret\": \"s3cr3t\"}]}",
         ];
         for text in texts {
             let error = parse(text);
             assert!(error.contains("line 1") && !error.contains("s3cr3t") && !error.contains("12345678"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_key_twice_is_called_that_and_one_in_capitals_is_another_key() {
+        let twice = r#"{"profiles":[{"name":"a","mode":"AK","mode":"AK"}]}"#;
+        assert!(Config::parse(twice.as_bytes()).err().unwrap().message().starts_with("has a key twice (line 1"));
+        let error = one(r#""Mode":"AK","Access_Key_Id":"i","access_key_secret":"s""#).err().unwrap();
+        assert!(error.message().contains("lacks access_key_id"), "{error}");
     }
 
     #[test]
@@ -358,6 +438,58 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_without_mode_is_what_the_cli_takes_it_for() {
+        let pair = r#""access_key_id":"i","access_key_secret":"s""#;
+        let (token, arn) = (r#""sts_token":"t""#, r#""ram_role_arn":"acs:ram::1:role/a""#);
+        let name = r#""ram_role_name":"r""#;
+        let rsa = r#""private_key":"p","key_pair_name":"k""#;
+        let command = r#""process_command":"c""#;
+        let oidc = r#""oidc_provider_arn":"p","oidc_token_file":"/t""#;
+        let sso = r#""cloud_sso_sign_in_url":"https://u""#;
+        let bearer = r#""bearer_token":"b""#;
+        let table: [(&[&str], &str); 24] = [
+            (&[pair, rsa, name, command, oidc, sso, bearer], "keys"),
+            (&[pair, token, arn, name], "session"),
+            (&[pair, arn, name, oidc], "role over keys"),
+            (&[pair, r#""source_profile":"b""#, arn], "role over keys"),
+            (&[rsa, name], "has mode RsaKeyPair"),
+            (&[name, arn, command, oidc], "instance"),
+            (&[name, r#""access_key_id":"i""#, token], "instance"),
+            (&[command, arn, oidc, sso, bearer], "has mode External"),
+            (&[arn, oidc, sso], "oidc"),
+            (&[arn, sso, bearer], "has mode CloudSSO"),
+            (&[bearer, arn], "has mode BearerToken"),
+            // In what follows the CLI sees no mode, and all but the last are not nothing.
+            (&[r#""access_key_id":"i""#], "lacks access_key_secret"),
+            (&[r#""access_key_id":"STS.i""#, token], "lacks access_key_secret"),
+            (&[r#""access_key_id":"i""#, oidc], "lacks access_key_secret"),
+            (&[token], "lacks access_key_id and access_key_secret"),
+            (&[arn], "lacks access_key_id and access_key_secret"),
+            (&[oidc], "lacks ram_role_arn, and ALIBABA_CLOUD_ROLE_ARN is unset"),
+            (&[r#""oidc_token_file":"/t""#, arn], "lacks oidc_provider_arn"),
+            (&[r#""source_profile":"b""#, arn], "has source_profile and lacks mode"),
+            (&[r#""credentials_uri":"http://127.0.0.1/""#], "has credentials_uri and lacks mode"),
+            (&[r#""oauth_refresh_token":"t""#], "has oauth_refresh_token and lacks mode"),
+            (&[r#""private_key":"p""#], "has private_key and lacks mode"),
+            (&[r#""key_pair_name":"p""#], "has key_pair_name and lacks mode"),
+            (&[r#""access_key_id":"","process_command":" ","bearer_token":null"#], "has no credentials in it"),
+        ];
+        for (members, expected) in table {
+            let fields = members.join(",");
+            let seen = match one(&fields) {
+                Ok(Source::Keys(keys)) if keys.security_token().is_some() => "session".to_owned(),
+                Ok(Source::Keys(_)) => "keys".to_owned(),
+                Ok(Source::Role { over, .. }) if matches!(*over, Source::Keys(_)) => "role over keys".to_owned(),
+                Ok(Source::EcsRamRole { .. }) => "instance".to_owned(),
+                Ok(Source::Oidc { .. }) => "oidc".to_owned(),
+                Ok(_) => "another".to_owned(),
+                Err(error) => error.message().to_owned(),
+            };
+            assert!(seen.contains(expected), "{fields}: {seen}");
+        }
+    }
+
+    #[test]
     fn a_role_profile_uses_its_token_and_its_settings() {
         let fields = r#""mode":"RamRoleArn","access_key_id":"STS.i","access_key_secret":"s","sts_token":"t",
             "ram_role_arn":"acs:ram::1:role/a","expired_seconds":900,"sts_region":"cn-x","external_id":"e1""#;
@@ -394,6 +526,13 @@ mod tests {
         let mut links: Vec<(&str, &str)> = names.windows(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
         links.insert(0, ("a", "p0"));
         links.push(("p19", ""));
-        assert!(source(&chain_of(&links), None).err().unwrap().message().contains("too many sources: a → p0 →"));
+        assert!(source(&chain_of(&links), None).err().unwrap().message().contains("too many roles: a → p0 →"));
+        let is_read = |roles: usize| {
+            let mut links = links[..roles].to_vec();
+            links[roles - 1].1 = "keys";
+            links.push(("keys", ""));
+            source(&chain_of(&links), None).is_ok()
+        };
+        assert_eq!((is_read(10), is_read(11)), (true, false));
     }
 }

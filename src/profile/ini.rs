@@ -78,6 +78,10 @@ impl Ini {
         let pair = |needs_token: bool| {
             let (id, secret, token) = (value("access_key_id"), value("access_key_secret"), value("security_token"));
             let names = ["access_key_id", "access_key_secret", "security_token"];
+            if !needs_token && token.is_some() && id.is_some_and(|id| id.starts_with("STS.")) {
+                let error = half_set("holds a session (STS.…) under type access_key, not sts".to_owned());
+                return Err(error.with_remedy("write type = sts"));
+            }
             keys(id, secret, token.filter(|_| needs_token), names, needs_token)
         };
         let empty = self.sections.iter().filter(|found| found.name == chosen.name).all(|found| found.values.is_empty());
@@ -201,8 +205,29 @@ mod tests {
     }
 
     #[test]
+    fn a_session_of_another_type_is_told_its_type() {
+        let session = "access_key_id = STS.i\naccess_key_secret = s3cr3t\nsecurity_token = t";
+        let of = |text: String| {
+            let ini = Ini::parse(text.as_bytes()).unwrap();
+            ini.source(&Ini::choose(None), "credentials", &Fill::default()).err().unwrap()
+        };
+        let error = of(format!("[default]\ntype = access_key\n{session}"));
+        assert!(error.message().ends_with("holds a session (STS.…) under type access_key, not sts"), "{error}");
+        assert_eq!((error.code(), error.remedy()), (Some("HalfSet"), Some("write type = sts")));
+        let error = of(format!("[default]\ntype = ram_role_arn\n{session}"));
+        assert!(error.message().contains("lacks role_arn"), "{error}");
+    }
+
+    #[test]
     fn a_malformed_file_is_named_by_its_line() {
-        for text in ["[default\ntype = a", "access_key_secret = s3cr3t", "[default]\ns3cr3t", "\u{feff}[a]\n[b"] {
+        for text in [
+            "[default\ntype = a",
+            "access_key_secret = s3cr3t",
+            "[default]\ns3cr3t",
+            "[default]\naccess_key_secret: s3cr3t",
+            "[default]\naccess_key_secret = a\n\ts3cr3t",
+            "\u{feff}[a]\n[b",
+        ] {
             assert_eq!(code(text, None), "ConfigMalformed", "{text}");
         }
         assert_eq!(code("\u{feff}[default]\ntype = ecs_ram_role", None), "ok");

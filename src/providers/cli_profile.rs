@@ -12,7 +12,7 @@ use crate::sts::Sts;
 use super::profile_files::ProfileFiles;
 
 /// Reads `~/.aliyun/config.json`, or the file that `ALIBABA_CLOUD_CONFIG_FILE` names: modes `AK`, `StsToken`, `RamRoleArn`,
-/// `ChainableRamRoleArn`, `EcsRamRole`, `RamRoleArnWithRoleName`, `OIDC` and `CredentialsURI`.
+/// `ChainableRamRoleArn`, `EcsRamRole`, `RamRoleArnWithRoleName`, `OIDC` and `CredentialsURI`. A profile without mode is what the CLI would take it for.
 ///
 /// The profile is the one given here, else `ALIBABA_CLOUD_PROFILE`, else the file's `current`, else `default`. The file is
 /// read anew at every refresh, and a changed file starts one.

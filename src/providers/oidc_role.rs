@@ -16,7 +16,7 @@ use crate::sts::{AssumeRole, Sts};
 ///
 /// Without arguments it reads what ACK's webhook injects for RRSA: `ALIBABA_CLOUD_ROLE_ARN`,
 /// `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and `ALIBABA_CLOUD_OIDC_TOKEN_FILE`. The token is read anew for every exchange. Its
-/// claims are looked at first, so that an expired token says so by itself.
+/// claims are looked at first, so that an expired token says so by itself, once a server's `Date` has told the time.
 ///
 /// ```
 /// use alibabacloud_credentials::{AssumeRole, GitHubActionsToken, OidcRoleProvider, Refresher};
@@ -50,6 +50,8 @@ const PROVIDER_ARN: &str = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN";
 const TOKEN_FILE: &str = "ALIBABA_CLOUD_OIDC_TOKEN_FILE";
 const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
 
+const ROTATION: &str = "look at what rotates it: the kubelet, for a projected volume";
+
 /// The three parts of an exchange.
 struct Exchange {
     provider_arn: String,
@@ -69,7 +71,9 @@ impl OidcRoleProvider {
     }
 
     /// What a profile says.
-    pub(crate) fn of_profile(provider_arn: &str, token_file: &Path, role: AssumeRole, sts: Sts) -> Self {
+    pub(crate) fn of_profile(provider_arn: &str, token_file: &Path, mut role: AssumeRole, sts: Sts) -> Self {
+        // The environment's is there for whichever role needs one; the CLI and the SDKs send none here, either.
+        role.external_id = None;
         let token = OidcTokenFile::new(token_file);
         Self { sts, provider_arn: Some(provider_arn.to_owned()), role: Some(role), token: Some(Arc::new(token)) }
     }
@@ -81,7 +85,8 @@ impl OidcRoleProvider {
         self
     }
 
-    /// The role. Default: the one that the variable names.
+    /// The role. Default: the one that the variable names. AssumeRoleWithOIDC has neither ExternalId nor SourceIdentity: a role
+    /// with either is [`ErrorKind::InvalidInput`].
     #[must_use]
     pub fn role(mut self, role: AssumeRole) -> Self {
         self.role = Some(role);
@@ -151,14 +156,18 @@ impl OidcRoleProvider {
 
     async fn ask(&self) -> Result<Credentials, Error> {
         let Exchange { provider_arn, role, token } = self.exchange()?;
-        role.check()?;
+        role.check().map_err(|error| if self.role.is_some() { error } else { error.of(ROLE_ARN) })?;
+        role.check_for_oidc()?;
         let source = token.describe().into_owned();
         let token = token.token(&self.sts.context).await?;
         let claims = Claims::of(&token).map_err(|error| error.map_message(|message| format!("{source} {message}")))?;
-        if let Some(ago) = claims.expired_for(self.sts.context.signing_time()) {
+        // Only a clock that a server has confirmed refuses a token: one that is ahead would refuse every token for ever, and
+        // nothing would be sent whose answer could set it right.
+        let context = &self.sts.context;
+        if let Some(ago) = context.measured_time().and_then(|now| claims.expired_for(now)) {
             let message = format!("the token of {source} expired {} s ago", ago.as_secs());
             let error = Error::failed(message).with_code("OidcTokenExpired");
-            return Err(error.with_remedy("look at what rotates it: the kubelet, for a projected volume"));
+            return Err(error.with_remedy(ROTATION));
         }
         let session = self.sts.assume_role_with_oidc(&provider_arn, &token, &role, claims.region()).await;
         session.map_err(|error| match error.code() {
@@ -166,6 +175,9 @@ impl OidcRoleProvider {
                 "check that the OIDC provider exists, and give the role's trust policy this condition: {}",
                 claims.condition()
             )),
+            Some("AuthenticationFail.OIDCToken.Expired") => {
+                error.with_remedy(format!("the token of {source} was not renewed in time: {ROTATION}"))
+            }
             Some(code) if code.ends_with("NotMatch") => {
                 error.with_remedy(format!("the OIDC provider has to match the token: {}", claims.condition()))
             }

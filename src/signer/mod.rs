@@ -148,7 +148,7 @@ impl RequestSigner {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a request that cannot be signed: its code is
     /// `InvalidEndpoint` (also for a URL without a scheme), `PlainHttp`, `InvalidHeader`, `InvalidQuery`, or, as the scheme
     /// has it, `StreamNeedsHash` (ACS3), `Missing.<name>` (the operation or the version), `InvalidPath` (OSS), `NotAForm`
-    /// (V1), `AlreadySigned` (V1, OSS), `NoBucket` (ACS3, V1).
+    /// or `InvalidForm` (V1), `AlreadySigned` (V1, OSS), `NoBucket` (ACS3, V1).
     pub fn exchange(&self, head: request::Parts, body: Option<&[u8]>) -> Result<Exchange, Error> {
         let (server, host) = self.server_and_host(&head)?;
         let prepared = match &self.0.scheme {
@@ -206,17 +206,15 @@ enum Prepared {
 /// Decoded parameters.
 type Pairs = Vec<(String, String)>;
 
-fn decoded(form: &[u8]) -> Pairs {
-    form_urlencoded::parse(form).into_owned().collect()
+/// The parameters of a query or a form; none where it is no UTF-8, which would be signed otherwise than it is sent.
+fn decoded(form: &[u8]) -> Option<Pairs> {
+    percent_encoding::percent_decode(form).decode_utf8().ok()?;
+    Some(form_urlencoded::parse(form).into_owned().collect())
 }
 
-/// What is no UTF-8 would be signed otherwise than it is sent.
 fn query(head: &request::Parts) -> Result<Pairs, Error> {
-    let query = head.uri.query().unwrap_or_default();
-    if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
-        return Err(Error::invalid_input("the query is not UTF-8").with_code("InvalidQuery"));
-    }
-    Ok(decoded(query.as_bytes()))
+    let query = decoded(head.uri.query().unwrap_or_default().as_bytes());
+    query.ok_or_else(|| Error::invalid_input("the query is not UTF-8").with_code("InvalidQuery"))
 }
 
 /// A parameter of a signature that is in the URL already.

@@ -22,7 +22,8 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Prep
     let media = head.headers.get(header::CONTENT_TYPE).map_or(FORM.as_bytes(), HeaderValue::as_bytes);
     let is_form = media.split(|byte| *byte == b';').next().is_some_and(|m| m.eq_ignore_ascii_case(FORM.as_bytes()));
     let form = match body {
-        Some(body) if head.method == Method::POST && (is_form || body.is_empty()) => decoded(body),
+        Some(body) if head.method == Method::POST && (is_form || body.is_empty()) => decoded(body)
+            .ok_or_else(|| Error::invalid_input("the form is not UTF-8 when decoded").with_code("InvalidForm"))?,
         _ => {
             let error = Error::invalid_input("signature V1 is for a POST whose body, if any, is a form in memory");
             return Err(error.with_code("NotAForm").with_remedy("send the parameters as a form, or sign by ACS3"));

@@ -138,6 +138,20 @@ impl AssumeRole {
         }
         Ok(())
     }
+
+    /// Checks that the role asks for nothing that AssumeRoleWithOIDC does not have. To leave an ExternalId out unsaid would
+    /// look like a check that was made.
+    pub(crate) fn check_for_oidc(&self) -> Result<(), Error> {
+        for (name, is_set) in
+            [("ExternalId", self.external_id.is_some()), ("SourceIdentity", self.source_identity.is_some())]
+        {
+            if is_set {
+                let remedy = "leave it out; a trust policy tells callers with tokens apart by oidc:sub";
+                return Err(invalid(name, &format!("AssumeRoleWithOIDC takes no {name}")).with_remedy(remedy));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn invalid(what: &str, message: &str) -> Error {

@@ -38,18 +38,20 @@ impl StsEndpoint {
         for (source, text) in named {
             if let Some(text) = text.filter(|text| !text.trim().is_empty()) {
                 let parsed = Endpoint::parse(&text, self.allow_plain_http);
-                let parsed = parsed.map_err(|error| error.map_message(|message| format!("{source}: {message}")))?;
+                let parsed = parsed.map_err(|error| error.of(source))?;
                 return Ok(Hosts { first: parsed, then: None });
             }
         }
-        let region = match (&self.region, context.env("ALIBABA_CLOUD_STS_REGION")?) {
-            (Some(region), _) => Some(region.clone()),
-            (None, Some(region)) => Some(region),
-            (None, None) => profile.region.or(inferred.map(str::to_owned)),
-        };
+        let named = [
+            ("the region given in code", self.region.clone()),
+            ("ALIBABA_CLOUD_STS_REGION", context.env("ALIBABA_CLOUD_STS_REGION")?),
+            ("the profile's sts_region", profile.region),
+            ("the region that the key's source named", inferred.map(str::to_owned)),
+        ];
+        let region = named.into_iter().find_map(|(source, region)| Some((source, region?)));
         let global = || Endpoint::https(GLOBAL.to_owned());
-        let Some(region) = region else { return Ok(Hosts { first: global(), then: None }) };
-        check_region(&region)?;
+        let Some((source, region)) = region else { return Ok(Hosts { first: global(), then: None }) };
+        check_region(&region).map_err(|error| error.of(source))?;
         let vpc = self.vpc || profile.vpc || context.switch("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED")?;
         let prefix = if vpc { "sts-vpc" } else { "sts" };
         let first = Endpoint::https(format!("{prefix}.{region}.aliyuncs.com"));
@@ -116,7 +118,11 @@ mod tests {
     #[test]
     fn a_region_that_is_no_label_and_an_endpoint_that_is_no_host_are_refused() {
         let region = StsEndpoint { region: Some("cn-x.evil.example/".into()), ..StsEndpoint::default() };
-        assert!(host(region, &[]).contains("a region is"));
+        assert!(host(region, &[]).starts_with("the region given in code: a region is"));
+        let bad = profile(None, Some("cn x"), false);
+        assert!(host(bad.clone(), &[]).starts_with("the profile's sts_region: a region is"));
+        let variable = ("ALIBABA_CLOUD_STS_REGION", "cn y");
+        assert!(host(bad, &[variable]).starts_with("ALIBABA_CLOUD_STS_REGION: a region is"));
         assert!(
             host(StsEndpoint::default(), &[("ALIBABA_CLOUD_STS_ENDPOINT", "http://sts.aliyuncs.com")])
                 .contains("plain http")

@@ -88,16 +88,17 @@ impl Sts {
 
     /// `given`, else `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else a name in the official SDKs' pattern.
     fn session_name(&self, given: Option<&str>) -> Result<String, Error> {
-        let given = match given {
-            Some(name) => Some(name.to_owned()),
-            None => self.context.env("ALIBABA_CLOUD_ROLE_SESSION_NAME")?,
-        };
-        let Some(name) = given else {
-            let made = || format!("credentials-rust-{}", self.context.now().wall.as_millis());
-            return Ok(self.made_up_name.get_or_init(made).clone());
-        };
-        check_session_name(&name)?;
-        Ok(name)
+        const VARIABLE: &str = "ALIBABA_CLOUD_ROLE_SESSION_NAME";
+        if let Some(name) = given {
+            check_session_name(name)?;
+            return Ok(name.to_owned());
+        }
+        if let Some(name) = self.context.env(VARIABLE)? {
+            check_session_name(&name).map_err(|error| error.of(VARIABLE))?;
+            return Ok(name);
+        }
+        let made = || format!("credentials-rust-{}", self.context.now().wall.as_millis());
+        Ok(self.made_up_name.get_or_init(made).clone())
     }
 
     /// Exchanges `source` for a session of the role.

@@ -19,6 +19,7 @@ cases! {
     a_caller_without_the_policy_is_told_which_to_attach
     a_chained_profile_without_source_lacks_it
     a_circle_of_source_profiles_is_shown
+    a_command_without_mode_is_no_reason_to_go_on_to_another_identity
     a_connection_that_breaks_is_unreachable
     a_credentials_uri_gives_a_session
     a_credentials_uri_in_plain_http_elsewhere_is_refused_before_any_request
@@ -52,6 +53,7 @@ cases! {
     a_key_id_that_no_header_can_carry_is_never_sent
     a_key_of_another_account_is_never_handed_out
     a_key_of_the_expected_account_is_handed_out
+    a_key_pair_without_mode_comes_before_an_instance_role
     a_key_profile_that_holds_a_session_is_told_its_mode
     a_key_profile_with_a_temporary_id_needs_a_session
     a_key_profile_without_secret_lacks_it
@@ -61,6 +63,7 @@ cases! {
     a_long_lived_key_is_called_that
     a_lost_packet_to_metadata_is_tried_again
     a_malformed_role_arn_names_its_variable
+    a_malformed_role_arn_of_a_pod_names_its_variable
     a_malformed_role_arn_of_the_environment_makes_no_request
     a_malformed_role_in_a_profile_makes_no_request
     a_mode_that_has_no_key_pair_is_named_with_its_profile
@@ -133,8 +136,10 @@ cases! {
     a_session_profile_without_token_lacks_it
     a_session_that_had_ended_by_its_own_date_is_none
     a_session_without_date_is_judged_by_the_wall_clock
+    a_sign_in_url_without_mode_is_no_reason_to_go_on_to_another_identity
     a_source_identity_of_the_clouds_own_makes_no_request
     a_source_profile_that_is_not_there_lists_what_there_is
+    a_source_profile_without_mode_is_told_its_mode
     a_sources_token_goes_into_a_header_and_never_into_the_url
     a_string_in_place_of_the_profiles_is_an_error_that_does_not_show_it
     a_temporary_id_without_its_token_names_the_variable
@@ -191,6 +196,7 @@ cases! {
     an_ini_instance_role_that_is_a_path_makes_no_request
     an_ini_instance_role_that_is_not_attached_is_an_error
     an_ini_instance_role_without_name_is_the_attached_one
+    an_ini_key_section_that_holds_a_session_is_told_its_type
     an_ini_key_without_secret_lacks_it
     an_ini_oidc_role_exchanges_its_token
     an_ini_oidc_role_with_something_else_in_its_token_file_does_not_show_it
@@ -225,7 +231,7 @@ cases! {
     an_oidc_role_that_does_not_trust_the_token_is_told_the_condition
     an_oidc_token_file_that_is_not_there_is_an_error
     an_oidc_token_file_with_something_else_in_it_is_not_shown
-    an_oidc_token_that_has_expired_says_so_without_a_request
+    an_oidc_token_that_has_expired_is_sent_only_until_the_time_is_known
     an_sts_that_a_pod_cannot_connect_to_is_no_reason_for_the_nodes_role
     an_sts_that_cannot_be_connected_to_is_unreachable
     an_sts_that_never_answers_is_given_up_after_10_seconds
@@ -308,6 +314,8 @@ cases! {
     the_string_to_sign_of_the_old_signature_is_not_told_either
     the_variable_chooses_the_profile
     the_variables_fill_what_a_role_profile_leaves_empty
+    the_variables_role_does_nothing_beside_a_profiles_own
+    the_variables_role_does_nothing_beside_a_role_in_code_over_a_profile
     three_roles_chain_and_the_last_one_is_handed_out
     try_next_never_leaves_a_kept_provider
     try_next_never_skips_the_role_that_was_asked_for

@@ -86,7 +86,7 @@ impl CredentialsUriProvider {
         let malformed = |place: &str, why: &str| format!("{place} is no credentials URI: {why}");
         if let Some(uri) = &self.uri {
             return Target::parse(uri).map_err(|why| {
-                Error::invalid_input(malformed("the URL given in code", why)).with_code("InvalidCredentialsUri")
+                Error::invalid_input(malformed("the URL that was given", why)).with_code("InvalidCredentialsUri")
             });
         }
         let Some(uri) = self.context.env(VARIABLE)? else {

@@ -49,7 +49,8 @@ pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 const DATE: &str = "x-oss-date";
 const CONTENT_SHA256: &str = "x-oss-content-sha256";
 
-/// The value of the header `x-oss-date`: `20231216T172512Z`.
+/// The value of the header `x-oss-date`: `20231216T172512Z`. It has years of four digits: a time beyond them gives the
+/// first second of the year 0, or the last of 9999.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

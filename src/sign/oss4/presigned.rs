@@ -10,6 +10,7 @@ use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::sts::check_region;
+use crate::time;
 
 /// The longest that OSS lets a URL of version 4 live.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -57,8 +58,8 @@ impl Request<'_> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] for a lifetime below a second or above 7 days, a host or region that is none, or a query
-    /// parameter that the signature sets itself. [`ErrorKind::TooShort`] when `credentials` end before the URL would.
+    /// [`ErrorKind::InvalidInput`] for a lifetime below a second or above 7 days, a host or region that is none, a query
+    /// parameter that the signature sets itself, or a time beyond the year 9999. [`ErrorKind::TooShort`] when `credentials` end before the URL would.
     ///
     /// ```
     /// # use std::time::{Duration, SystemTime};
@@ -87,6 +88,10 @@ impl Request<'_> {
         credentials: &Credentials,
     ) -> Result<PresignedUrl, Error> {
         let endpoint = self.check_presigned(host, lifetime)?;
+        if !time::has_iso(at) {
+            let message = "a URL is signed at a time of the years 0 to 9999, which is all that its date can say";
+            return Err(Error::invalid_input(message).with_code("InvalidTime"));
+        }
         if let Some(end) = credentials.expiration() {
             let remaining = end.duration_since(at).unwrap_or_default();
             if remaining < lifetime {
