@@ -1,16 +1,46 @@
 //! Files that change while a service runs: a valid change takes effect, anything else keeps the last good key.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use alibabacloud_credentials::{Context, DefaultCredentialChain, Health, TestClock};
+use alibabacloud_credentials::{
+    BoxFuture, Context, DefaultCredentialChain, Health, HttpError, HttpErrorKind, HttpSend, SendOptions, TestClock,
+};
+use bytes::Bytes;
 
 const CONFIG: &str = "home/me/.aliyun/config.json";
+const INI: &str = "home/me/.alibabacloud/credentials";
 
 struct World {
     root: PathBuf,
     clock: TestClock,
+    sts: Sts,
     chain: DefaultCredentialChain,
+}
+
+/// Grants a session to whoever asks, while it is up.
+#[derive(Clone, Default)]
+struct Sts {
+    up: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl HttpSend for Sts {
+    fn send(
+        &self,
+        _: http::Request<Bytes>,
+        _: SendOptions,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+        const SESSION: &str = r#"{"RequestId":"R","Credentials":{"AccessKeyId":"STS.session",
+            "AccessKeySecret":"fake-secret","SecurityToken":"fake-token","Expiration":"2099-01-01T00:00:00Z"}}"#;
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::ready(match self.up.load(Ordering::SeqCst) {
+            true => Ok(http::Response::new(Bytes::from_static(SESSION.as_bytes()))),
+            false => Err(HttpError::new(HttpErrorKind::Other, "down")),
+        }))
+    }
 }
 
 impl Drop for World {
@@ -43,14 +73,16 @@ impl World {
         std::fs::create_dir_all(root.join("home/me/.alibabacloud")).unwrap();
         write(&root);
         let clock = TestClock::new(std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        let sts = Sts::default();
         let context = Context::builder()
             .env([("HOME", "/home/me")])
             .root(&root)
+            .http(sts.clone())
             .clock(clock.clone())
             .spawn(|task| drop(tokio::spawn(task)))
             .build();
         let chain = DefaultCredentialChain::builder().context(context).build();
-        Self { root, clock, chain }
+        Self { root, clock, sts, chain }
     }
 
     /// The key in use after two more seconds of use.
@@ -156,6 +188,33 @@ async fn the_ini_file_is_watched_alike() {
     write(&world.root.join(path), "[default");
     assert_eq!(world.key().await, "key-2");
     assert!(matches!(world.chain.refresher().health(), Health::Degraded { .. }));
+}
+
+/// The failure is none of the file's, so the file need not change again.
+#[tokio::test]
+async fn a_change_whose_first_look_fails_is_looked_at_again_after_the_back_off() {
+    let role = r#"{"current":"a","profiles":[{"name":"a","mode":"RamRoleArn","access_key_id":"key-2",
+        "access_key_secret":"fake-secret","ram_role_arn":"acs:ram::100:role/media"}]}"#;
+    let ini_role = "[default]\ntype = ram_role_arn\naccess_key_id = key-2\naccess_key_secret = fake-secret\n\
+        role_arn = acs:ram::100:role/media\n";
+    for (name, file, before, after) in
+        [("sts-config", CONFIG, config("key-1"), role), ("sts-ini", INI, ini("key-1"), ini_role)]
+    {
+        let world = World::new(name, |root| write(&root.join(file), &before));
+        assert_eq!(world.key().await, "key-1");
+        replace(&world.root.join(file), after);
+        assert_eq!(world.key().await, "key-1", "{name}");
+        assert!(matches!(world.chain.refresher().health(), Health::Degraded { .. }), "{name}");
+        for _ in 0..600 {
+            assert_eq!(world.key().await, "key-1", "{name}");
+        }
+        // In 20 minutes of use, at 0.25 s and then at up to 5 minutes; the client tries each call more than once.
+        let asked = world.sts.asked.load(Ordering::SeqCst);
+        assert!(asked <= 60, "{name}: asked {asked} times");
+        world.sts.up.store(true, Ordering::SeqCst);
+        assert_eq!(world.key_later().await, "STS.session", "{name}");
+        assert!(matches!(world.chain.refresher().health(), Health::Fresh { .. }), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -62,7 +62,6 @@ impl IniProfileProvider {
     }
 
     async fn ask(&self) -> Result<Credentials, Error> {
-        self.files.look_again();
         let asked_for = self.files.asked_for(self.profile.as_ref())?;
         let file = self.files.ini().await?;
         if let Some(file) = &file {
@@ -122,7 +121,7 @@ impl ProvideCredentials for IniProfileProvider {
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(async move {
-            match self.ask().await {
+            match self.files.look(self.ask()).await {
                 Ok(found) => Ok(found.in_provider("profile")),
                 Err(error) => Err(error.in_provider("profile")),
             }
@@ -134,6 +133,6 @@ impl ProvideCredentials for IniProfileProvider {
     }
 
     fn is_current(&self, _credentials: &Credentials) -> bool {
-        self.files.unchanged()
+        self.files.is_current()
     }
 }

@@ -1,7 +1,9 @@
 //! What the two file providers share: where the files are, and the provider that a profile's source becomes.
 
 use std::fmt;
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::context::{Context, Stamp, shown_path};
@@ -47,6 +49,8 @@ pub(super) struct ProfileFiles {
     /// The provider is kept while the profile says the same: a metadata token or an inner session outlives a refresh.
     built: Mutex<Option<(Source, Arc<dyn ProvideCredentials>)>>,
     seen: Mutex<Vec<(PathBuf, Option<Stamp>)>>,
+    /// Whether the last look gave a credential.
+    answered: AtomicBool,
 }
 
 impl fmt::Debug for ProfileFiles {
@@ -61,21 +65,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl ProfileFiles {
     pub(super) fn new(sts: Sts) -> Self {
-        Self { sts, built: Mutex::new(None), seen: Mutex::new(Vec::new()) }
+        Self { sts, built: Mutex::new(None), seen: Mutex::new(Vec::new()), answered: AtomicBool::new(false) }
     }
 
     pub(super) fn context(&self) -> &Context {
         &self.sts.context
     }
 
-    /// Begins to note which files are looked at.
-    pub(super) fn look_again(&self) {
+    /// Runs `ask`, and notes which files it looks at and whether it came to its end.
+    pub(super) async fn look(
+        &self,
+        ask: impl Future<Output = Result<Credentials, Error>>,
+    ) -> Result<Credentials, Error> {
+        self.answered.store(false, Ordering::Release);
         lock(&self.seen).clear();
+        let answer = ask.await;
+        self.answered.store(answer.is_ok(), Ordering::Release);
+        answer
     }
 
-    /// Whether every file that was looked at still looks the same.
-    pub(super) fn unchanged(&self) -> bool {
-        lock(&self.seen).iter().all(|(path, stamp)| self.context().stamp(path) == *stamp)
+    /// Whether what was given last is what the files still say: every file that was looked at looks the same. After a look
+    /// that failed nobody knows, since the reason need not be in the files (STS was down): the next look is due when the
+    /// back-off ends, changed or not.
+    pub(super) fn is_current(&self) -> bool {
+        self.answered.load(Ordering::Acquire)
+            && lock(&self.seen).iter().all(|(path, stamp)| self.context().stamp(path) == *stamp)
     }
 
     async fn read<T>(
