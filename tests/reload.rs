@@ -28,11 +28,7 @@ struct Sts {
 }
 
 impl HttpSend for Sts {
-    fn send(
-        &self,
-        _: http::Request<Bytes>,
-        _: SendOptions,
-    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+    fn send(&self, _: http::Request<Bytes>, _: SendOptions) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
         const SESSION: &str = r#"{"RequestId":"R","Credentials":{"AccessKeyId":"STS.session",
             "AccessKeySecret":"fake-secret","SecurityToken":"fake-token","Expiration":"2099-01-01T00:00:00Z"}}"#;
         self.asked.fetch_add(1, Ordering::SeqCst);

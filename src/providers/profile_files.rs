@@ -136,18 +136,20 @@ impl ProfileFiles {
         }
     }
 
-    /// The SDKs' ini file, under the first of its names that is there.
-    pub(super) async fn ini(&self) -> Result<Option<Read<Ini>>, Error> {
+    /// The SDKs' ini file under each of its names, up to the first one that has `section`: some SDKs write one of them and
+    /// some the other, so a machine may have both.
+    pub(super) async fn ini(&self, section: &str) -> Result<Vec<Read<Ini>>, Error> {
         let (paths, variable) = self.ini_paths()?;
-        let mut first = None;
+        let mut files = Vec::new();
         for path in paths {
-            let read = self.read(path, variable, Ini::parse).await?;
-            if read.content.is_some() {
-                return Ok(Some(read));
+            let file = self.read(path, variable, Ini::parse).await?;
+            let found = file.content.as_ref().is_some_and(|ini| ini.has(section));
+            files.push(file);
+            if found {
+                break;
             }
-            first = first.or(Some(read));
         }
-        Ok(first)
+        Ok(files)
     }
 
     fn signal(&self, paths: &[PathBuf]) -> Option<Signal> {
