@@ -89,8 +89,12 @@ impl IniProfileProvider {
 
     /// What config.json has instead of the profile that was asked for, where it was looked at.
     async fn config_place(&self) -> Vec<String> {
+        const DISABLED: &str = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED";
         if !self.after_config {
             return Vec::new();
+        }
+        if matches!(self.files.context().switch(DISABLED), Ok(true)) {
+            return vec![format!("config.json is not read ({DISABLED} is true)")];
         }
         // A file that is broken was reported by the provider before this one.
         let config = self.files.config().await.ok().flatten();

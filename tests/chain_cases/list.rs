@@ -78,6 +78,7 @@ cases! {
     a_profile_of_the_variable_without_any_file_is_an_error
     a_profile_that_is_its_own_source_is_shown
     a_profile_that_nobody_named_and_that_is_empty_is_not_configured
+    a_profile_that_only_a_disabled_config_json_has_is_not_said_to_be_there
     a_profile_that_only_the_ini_file_can_have_leads_to_the_ini_file
     a_profile_without_mode_is_recognised_by_its_members
     a_profiles_duration_of_899_seconds_makes_no_request
