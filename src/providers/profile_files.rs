@@ -98,11 +98,9 @@ impl ProfileFiles {
         variable: Option<&'static str>,
         parse: fn(&[u8]) -> Result<T, Error>,
     ) -> Result<Read<T>, Error> {
-        // Looked at before it is read: a change in between is seen next time.
-        let stamp = self.context().stamp(&path);
+        let (stamp, bytes) = self.context().read_stamped(&path, LIMIT).await;
         lock(&self.seen).push((path.clone(), stamp));
-        let bytes = self.context().read_file(&path, LIMIT).await?;
-        let content = bytes.map(|bytes| parse(&bytes)).transpose();
+        let content = bytes?.map(|bytes| parse(&bytes)).transpose();
         let content =
             content.map_err(|error| error.map_message(|message| format!("{} {message}", shown_path(&path))))?;
         Ok(Read { path, variable, content })
