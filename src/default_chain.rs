@@ -9,7 +9,7 @@ use crate::chain::{Chain, OnFailure};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::explain::Explanation;
+use crate::explain::{Account, Explanation};
 use crate::identity::Pin;
 use crate::notes::notes;
 use crate::provider::{BoxFuture, ProvideCredentials};
@@ -99,11 +99,16 @@ impl DefaultCredentialChain {
             Some(known) => known,
             None => self.refresher.credentials().await,
         };
-        self.explained(&result)
+        self.explained(&result, self.chain.accounts().await)
     }
 
-    pub(crate) fn explained(&self, result: &Result<Credentials, Error>) -> Explanation {
-        let accounts = self.chain.accounts();
+    /// [`explain`](Self::explain) for a thread that must not wait.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn explain_known(&self, result: &Result<Credentials, Error>) -> Explanation {
+        self.explained(result, self.chain.known_accounts())
+    }
+
+    fn explained(&self, result: &Result<Credentials, Error>, accounts: Vec<Account>) -> Explanation {
         let notes = notes(&self.sts.context, result, &accounts);
         Explanation::new(result, accounts, notes)
     }
@@ -341,7 +346,7 @@ impl ProvideCredentials for Outermost {
                 Ok(found) => Ok(found.in_provider("default")),
                 Err(error) => {
                     let error = error.in_provider("default");
-                    let accounts = self.chain.accounts();
+                    let accounts = self.chain.accounts().await;
                     let failed = Err(error.clone());
                     let notes = notes(&self.sts.context, &failed, &accounts);
                     Err(error.with_explanation(Explanation::new(&failed, accounts, notes)))

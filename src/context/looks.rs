@@ -1,6 +1,6 @@
 //! Looks at what may hang, as a file system over a network does: never on the home thread, and one at a time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -10,18 +10,40 @@ use super::{Context, Home, first};
 /// Whoever looks for the same reason shares one of these. A look that hangs holds one thread, and the next one waits for its
 /// end: the threads are few, and all refreshes of the process share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Looks(Arc<Semaphore>);
+pub(crate) struct Looks(Arc<Mutex<Turn>>);
+
+/// Whose turn it is, and in which process: a child after `fork` has the permit of a look and not its thread.
+#[derive(Debug)]
+struct Turn {
+    process: u32,
+    permit: Arc<Semaphore>,
+}
+
+impl Turn {
+    fn new(process: u32) -> Self {
+        Self { process, permit: Arc::new(Semaphore::new(1)) }
+    }
+}
 
 impl Default for Looks {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
+        Self(Arc::new(Mutex::new(Turn::new(Home::process()))))
     }
 }
 
 impl Looks {
+    fn permit(&self) -> Arc<Semaphore> {
+        let mut turn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let process = Home::process();
+        if turn.process != process {
+            *turn = Turn::new(process);
+        }
+        Arc::clone(&turn.permit)
+    }
+
     /// Whether a look is under way.
     pub(crate) fn is_looking(&self) -> bool {
-        self.0.available_permits() == 0
+        self.permit().available_permits() == 0
     }
 
     /// Runs `look`: on the home thread by a thread of its own, elsewhere at once.
@@ -30,7 +52,7 @@ impl Looks {
             return look();
         }
         // The permit goes with the look, which may outlive this wait. Nobody closes the semaphore.
-        let permit = Arc::clone(&self.0).acquire_owned().await;
+        let permit = self.permit().acquire_owned().await;
         let looked = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             look()
@@ -55,7 +77,7 @@ impl Looks {
     }
 }
 
-#[cfg(all(test, feature = "test-util"))]
+#[cfg(test)]
 mod tests {
     use std::sync::mpsc;
     use std::time::UNIX_EPOCH;
@@ -81,7 +103,7 @@ mod tests {
                 result.await.unwrap()
             }
         };
-        assert_eq!(given_up(Box::new(move || drop(hang.recv()))).await, None);
+        assert_eq!(given_up(Box::new(move || hang.recv().unwrap())).await, None);
         assert!(looks.is_looking());
         assert_eq!(given_up(Box::new(|| panic!("the one before has not ended"))).await, None);
         release.send(()).unwrap();
