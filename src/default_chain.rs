@@ -356,6 +356,6 @@ impl ProvideCredentials for Outermost {
     }
 
     fn is_current(&self, credentials: &Credentials) -> bool {
-        self.found.is_current(credentials)
+        !self.pin.holds_back() && self.found.is_current(credentials)
     }
 }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alibabacloud_credentials::{
-    BoxFuture, Context, DefaultCredentialChain, Health, HttpError, HttpErrorKind, HttpSend, SendOptions, TestClock,
+    BoxFuture, Context, DefaultCredentialChain, DefaultCredentialChainBuilder, Health, HttpError, HttpErrorKind,
+    HttpSend, SendOptions, TestClock,
 };
 use bytes::Bytes;
 
@@ -20,7 +21,7 @@ struct World {
     chain: DefaultCredentialChain,
 }
 
-/// Grants a session to whoever asks, while it is up.
+/// Grants a session to whoever asks, and says that everyone is account 100, while it is up.
 #[derive(Clone, Default)]
 struct Sts {
     up: Arc<AtomicBool>,
@@ -28,12 +29,19 @@ struct Sts {
 }
 
 impl HttpSend for Sts {
-    fn send(&self, _: http::Request<Bytes>, _: SendOptions) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _: SendOptions,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
         const SESSION: &str = r#"{"RequestId":"R","Credentials":{"AccessKeyId":"STS.session",
             "AccessKeySecret":"fake-secret","SecurityToken":"fake-token","Expiration":"2099-01-01T00:00:00Z"}}"#;
+        const IDENTITY: &str = r#"{"RequestId":"R","IdentityType":"RAMUser","AccountId":"100","PrincipalId":"1",
+            "UserId":"1","Arn":"acs:ram::100:user/alice"}"#;
         self.asked.fetch_add(1, Ordering::SeqCst);
+        let answer = if request.headers()["x-acs-action"] == "GetCallerIdentity" { IDENTITY } else { SESSION };
         Box::pin(std::future::ready(match self.up.load(Ordering::SeqCst) {
-            true => Ok(http::Response::new(Bytes::from_static(SESSION.as_bytes()))),
+            true => Ok(http::Response::new(Bytes::from_static(answer.as_bytes()))),
             false => Err(HttpError::new(HttpErrorKind::Other, "down")),
         }))
     }
@@ -63,6 +71,14 @@ async fn settle() {
 
 impl World {
     fn new(name: &str, write: impl FnOnce(&Path)) -> Self {
+        Self::with(name, write, |builder| builder)
+    }
+
+    fn with(
+        name: &str,
+        write: impl FnOnce(&Path),
+        choose: impl FnOnce(DefaultCredentialChainBuilder) -> DefaultCredentialChainBuilder,
+    ) -> Self {
         let root = std::env::temp_dir().join(format!("alibabacloud-reload-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&root);
         std::fs::create_dir_all(root.join("home/me/.aliyun")).unwrap();
@@ -77,7 +93,7 @@ impl World {
             .clock(clock.clone())
             .spawn(|task| drop(tokio::spawn(task)))
             .build();
-        let chain = DefaultCredentialChain::builder().context(context).build();
+        let chain = choose(DefaultCredentialChain::builder().context(context)).build();
         Self { root, clock, sts, chain }
     }
 
@@ -211,6 +227,19 @@ async fn a_change_whose_first_look_fails_is_looked_at_again_after_the_back_off()
         assert_eq!(world.key_later().await, "STS.session", "{name}");
         assert!(matches!(world.chain.refresher().health(), Health::Fresh { .. }), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_changed_key_whose_account_sts_did_not_tell_is_asked_about_again_after_the_back_off() {
+    let before = |root: &Path| write(&root.join(CONFIG), &config("key-1"));
+    let world = World::with("pin", before, |builder| builder.expect_account("100"));
+    world.sts.up.store(true, Ordering::SeqCst);
+    assert_eq!(world.key().await, "key-1");
+    world.sts.up.store(false, Ordering::SeqCst);
+    replace(&world.root.join(CONFIG), &config("key-2"));
+    assert_eq!(world.key_later().await, "key-1");
+    world.sts.up.store(true, Ordering::SeqCst);
+    assert_eq!(world.key_later().await, "key-2");
 }
 
 #[tokio::test]
