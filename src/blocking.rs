@@ -77,8 +77,10 @@ impl DefaultCredentialChain {
 
     /// [`explain`](Self::explain), for synchronous code. Inside a provider it waits for nothing, and reports what is known.
     pub fn explain_blocking(&self) -> Explanation {
-        let result = self.refresher().known().unwrap_or_else(|| self.refresher().credentials_blocking());
-        self.explained(&result)
+        match may_block() {
+            Ok(()) => block_on(self.explain()),
+            Err(error) => self.explain_known(&self.refresher().known().unwrap_or(Err(error))),
+        }
     }
 
     /// [`caller_identity`](Self::caller_identity), for synchronous code.

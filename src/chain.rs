@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::context::Context;
+use crate::context::{Context, Looks};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::explain::{Account, Outcome};
-use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::provider::{BoxFuture, ProvideCredentials, Signal};
 
 /// What a chain does when a provider that is configured fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub struct Chain {
     kept: AtomicUsize,
     accounts: Mutex<Vec<Account>>,
     context: Context,
+    looks: Looks,
 }
 
 const NONE: usize = usize::MAX;
@@ -66,6 +68,7 @@ impl Chain {
             kept: AtomicUsize::new(NONE),
             accounts: Mutex::new(Vec::new()),
             context: Context::default(),
+            looks: Looks::default(),
         }
     }
 
@@ -96,12 +99,41 @@ impl Chain {
     }
 
     /// What each provider said when the chain last looked, all of them in order; those that were not asked are judged by
-    /// what can be seen now.
-    pub(crate) fn accounts(&self) -> Vec<Account> {
-        let noted = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    /// what can be seen now, within a second.
+    pub(crate) async fn accounts(&self) -> Vec<Account> {
+        let asked = |account: &Account| account.outcome != Outcome::NotReached;
+        let noted = self.noted();
+        let unasked = |at: &usize| !noted.get(*at).is_some_and(asked);
+        let unasked: Vec<usize> = (0..self.providers.len()).filter(unasked).collect();
+        let unseen = Some(Signal::not_configured("could not be looked at in time"));
+        let signals = Arc::new(Mutex::new(vec![unseen; self.providers.len()]));
+        let (providers, seen) = (self.providers.clone(), Arc::clone(&signals));
+        let look = move || {
+            for at in unasked {
+                let signal = providers[at].signal();
+                seen.lock().unwrap_or_else(PoisonError::into_inner)[at] = signal;
+            }
+        };
+        // What is not seen by then stays unseen.
+        let _ = self.looks.look_within(&self.context, Duration::from_secs(1), look).await;
+        let signals = signals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.judged(noted, &signals)
+    }
+
+    /// The same without a look, for those who must not wait.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn known_accounts(&self) -> Vec<Account> {
+        self.judged(self.noted(), &[])
+    }
+
+    fn noted(&self) -> Vec<Account> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn judged(&self, noted: Vec<Account>, signals: &[Option<Signal>]) -> Vec<Account> {
         let account = |(at, provider): (usize, &Arc<dyn ProvideCredentials>)| match noted.get(at) {
             Some(account) if account.outcome != Outcome::NotReached => account.clone(),
-            _ => Account::not_reached(&provider.provider_name(), provider.signal()),
+            _ => Account::not_reached(&provider.provider_name(), signals.get(at).cloned().flatten()),
         };
         let mut accounts: Vec<Account> = self.providers.iter().enumerate().map(account).collect();
         // Nothing is hidden by the one in use where none is.
@@ -207,5 +239,54 @@ impl ProvideCredentials for Chain {
 
     fn is_current(&self, credentials: &Credentials) -> bool {
         self.kept().is_none_or(|(_, provider)| provider.is_current(credentials))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::context::{Home, TestClock};
+
+    /// A source whose sign is on a file system that hangs, if it has one to wait for: it says that it looks.
+    struct Unasked(&'static str, Option<(mpsc::Sender<()>, Mutex<mpsc::Receiver<()>>)>);
+
+    impl ProvideCredentials for Unasked {
+        fn provider_name(&self) -> Cow<'_, str> {
+            Cow::Borrowed(self.0)
+        }
+
+        fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+            Box::pin(std::future::ready(Err(Error::failed("nobody asks"))))
+        }
+
+        fn signal(&self) -> Option<Signal> {
+            if let Some((looking, go_on)) = &self.1 {
+                looking.send(()).unwrap();
+                let _ = go_on.lock().unwrap().recv();
+            }
+            Some(Signal::configured("is there"))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sign_that_cannot_be_looked_at_in_time_is_given_up_and_those_before_it_are_shown() {
+        let clock = TestClock::new(UNIX_EPOCH);
+        let context = Context::builder().clock(clock.clone()).build();
+        let ((looking, looks_now), (let_go, go_on)) = (mpsc::channel(), mpsc::channel());
+        let hanging = Unasked("hanging", Some((looking, Mutex::new(go_on))));
+        let chain = Arc::new(Chain::new("").context(context).then(Unasked("quick", None)).then(hanging));
+        let asked = Arc::clone(&chain);
+        let accounts = Home::Thread.run(async move { asked.accounts().await });
+        looks_now.recv().unwrap();
+        while clock.next_wake().is_none() {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_secs(1));
+        let details: Vec<_> = accounts.await.unwrap().into_iter().filter_map(|account| account.detail).collect();
+        assert_eq!(details, ["is there", "could not be looked at in time"]);
+        drop(let_go);
     }
 }

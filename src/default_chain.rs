@@ -9,7 +9,7 @@ use crate::chain::{Chain, OnFailure};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::explain::Explanation;
+use crate::explain::{Account, Explanation};
 use crate::identity::Pin;
 use crate::notes::notes;
 use crate::provider::{BoxFuture, ProvideCredentials};
@@ -100,11 +100,16 @@ impl DefaultCredentialChain {
             Some(known) => known,
             None => self.refresher.credentials().await,
         };
-        self.explained(&result)
+        self.explained(&result, self.chain.accounts().await)
     }
 
-    pub(crate) fn explained(&self, result: &Result<Credentials, Error>) -> Explanation {
-        let accounts = self.chain.accounts();
+    /// [`explain`](Self::explain) for a thread that must not wait.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn explain_known(&self, result: &Result<Credentials, Error>) -> Explanation {
+        self.explained(result, self.chain.known_accounts())
+    }
+
+    fn explained(&self, result: &Result<Credentials, Error>, accounts: Vec<Account>) -> Explanation {
         let notes = notes(&self.sts.context, result, &accounts, self.role_in_code);
         Explanation::new(result, accounts, notes)
     }
@@ -345,7 +350,7 @@ impl ProvideCredentials for Outermost {
                 Ok(found) => Ok(found.in_provider("default")),
                 Err(error) => {
                     let error = error.in_provider("default");
-                    let accounts = self.chain.accounts();
+                    let accounts = self.chain.accounts().await;
                     let failed = Err(error.clone());
                     let notes = notes(&self.sts.context, &failed, &accounts, self.role_in_code);
                     Err(error.with_explanation(Explanation::new(&failed, accounts, notes)))
@@ -355,6 +360,6 @@ impl ProvideCredentials for Outermost {
     }
 
     fn is_current(&self, credentials: &Credentials) -> bool {
-        self.found.is_current(credentials)
+        !self.pin.holds_back() && self.found.is_current(credentials)
     }
 }

@@ -1,5 +1,6 @@
 //! Which identity a credential has to be: the pin.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::credentials::Credentials;
@@ -12,6 +13,8 @@ pub(crate) struct Pin {
     pub(crate) account: Option<String>,
     pub(crate) role: Option<String>,
     verified: Mutex<Option<Credentials>>,
+    /// Whether the last check let nothing pass.
+    held_back: AtomicBool,
 }
 
 /// Account and role of an ARN: STS writes a session's as `acs:ram::<account>:role/<role>/<session>` in one answer and as
@@ -38,12 +41,24 @@ pub(crate) fn is_session_of(session: &str, role: &str) -> bool {
 
 impl Pin {
     pub(crate) fn new(account: Option<String>, role: Option<String>) -> Self {
-        Self { account, role, verified: Mutex::new(None) }
+        Self { account, role, verified: Mutex::new(None), held_back: AtomicBool::new(false) }
     }
 
     /// Lets the credential pass, if it is the expected identity's: by what STS said when it granted it, else by one
     /// GetCallerIdentity for each new credential.
     pub(crate) async fn check(&self, found: &Credentials, sts: &Sts) -> Result<(), Error> {
+        self.held_back.store(true, Ordering::Release);
+        let verdict = self.judge(found, sts).await;
+        self.held_back.store(verdict.is_err(), Ordering::Release);
+        verdict
+    }
+
+    /// Whether the source has something else than what is in use, which did not pass: STS may have been down.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.held_back.load(Ordering::Acquire)
+    }
+
+    async fn judge(&self, found: &Credentials, sts: &Sts) -> Result<(), Error> {
         if self.account.is_none() && self.role.is_none() {
             return Ok(());
         }

@@ -1,16 +1,50 @@
 //! Files that change while a service runs: a valid change takes effect, anything else keeps the last good key.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use alibabacloud_credentials::{Context, DefaultCredentialChain, Health, TestClock};
+use alibabacloud_credentials::{
+    BoxFuture, Context, DefaultCredentialChain, DefaultCredentialChainBuilder, Health, HttpError, HttpErrorKind,
+    HttpSend, SendOptions, TestClock,
+};
+use bytes::Bytes;
 
 const CONFIG: &str = "home/me/.aliyun/config.json";
+const INI: &str = "home/me/.alibabacloud/credentials";
 
 struct World {
     root: PathBuf,
     clock: TestClock,
+    sts: Sts,
     chain: DefaultCredentialChain,
+}
+
+/// Grants a session to whoever asks, and says that everyone is account 100, while it is up.
+#[derive(Clone, Default)]
+struct Sts {
+    up: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl HttpSend for Sts {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _: SendOptions,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+        const SESSION: &str = r#"{"RequestId":"R","Credentials":{"AccessKeyId":"STS.session",
+            "AccessKeySecret":"fake-secret","SecurityToken":"fake-token","Expiration":"2099-01-01T00:00:00Z"}}"#;
+        const IDENTITY: &str = r#"{"RequestId":"R","IdentityType":"RAMUser","AccountId":"100","PrincipalId":"1",
+            "UserId":"1","Arn":"acs:ram::100:user/alice"}"#;
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let answer = if request.headers()["x-acs-action"] == "GetCallerIdentity" { IDENTITY } else { SESSION };
+        Box::pin(std::future::ready(match self.up.load(Ordering::SeqCst) {
+            true => Ok(http::Response::new(Bytes::from_static(answer.as_bytes()))),
+            false => Err(HttpError::new(HttpErrorKind::Other, "down")),
+        }))
+    }
 }
 
 impl Drop for World {
@@ -55,20 +89,30 @@ async fn settle() {
 
 impl World {
     fn new(name: &str, write: impl FnOnce(&Path)) -> Self {
+        Self::with(name, write, |builder| builder)
+    }
+
+    fn with(
+        name: &str,
+        write: impl FnOnce(&Path),
+        choose: impl FnOnce(DefaultCredentialChainBuilder) -> DefaultCredentialChainBuilder,
+    ) -> Self {
         let root = std::env::temp_dir().join(format!("alibabacloud-reload-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&root);
         std::fs::create_dir_all(root.join("home/me/.aliyun")).unwrap();
         std::fs::create_dir_all(root.join("home/me/.alibabacloud")).unwrap();
         write(&root);
         let clock = TestClock::new(std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        let sts = Sts::default();
         let context = Context::builder()
             .env([("HOME", "/home/me")])
             .root(&root)
+            .http(sts.clone())
             .clock(clock.clone())
             .spawn(|task| drop(tokio::spawn(task)))
             .build();
-        let chain = DefaultCredentialChain::builder().context(context).build();
-        Self { root, clock, chain }
+        let chain = choose(DefaultCredentialChain::builder().context(context)).build();
+        Self { root, clock, sts, chain }
     }
 
     /// The key in use after two more seconds of use.
@@ -174,6 +218,46 @@ async fn the_ini_file_is_watched_alike() {
     write(&world.root.join(path), "[default");
     assert_eq!(world.key().await, "key-2");
     assert!(matches!(world.chain.refresher().health(), Health::Degraded { .. }));
+}
+
+/// The failure is none of the file's, so the file need not change again.
+#[tokio::test]
+async fn a_change_whose_first_look_fails_is_looked_at_again_after_the_back_off() {
+    let role = r#"{"current":"a","profiles":[{"name":"a","mode":"RamRoleArn","access_key_id":"key-2",
+        "access_key_secret":"fake-secret","ram_role_arn":"acs:ram::100:role/media"}]}"#;
+    let ini_role = "[default]\ntype = ram_role_arn\naccess_key_id = key-2\naccess_key_secret = fake-secret\n\
+        role_arn = acs:ram::100:role/media\n";
+    for (name, file, before, after) in
+        [("sts-config", CONFIG, config("key-1"), role), ("sts-ini", INI, ini("key-1"), ini_role)]
+    {
+        let world = World::new(name, |root| write(&root.join(file), &before));
+        assert_eq!(world.key().await, "key-1");
+        replace(&world.root.join(file), after);
+        assert_eq!(world.key().await, "key-1", "{name}");
+        assert!(matches!(world.chain.refresher().health(), Health::Degraded { .. }), "{name}");
+        for _ in 0..600 {
+            assert_eq!(world.key().await, "key-1", "{name}");
+        }
+        // In 20 minutes of use, at 0.25 s and then at up to 5 minutes; the client tries each call more than once.
+        let asked = world.sts.asked.load(Ordering::SeqCst);
+        assert!(asked <= 60, "{name}: asked {asked} times");
+        world.sts.up.store(true, Ordering::SeqCst);
+        assert_eq!(world.key_later().await, "STS.session", "{name}");
+        assert!(matches!(world.chain.refresher().health(), Health::Fresh { .. }), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_key_whose_account_sts_did_not_tell_is_asked_about_again_after_the_back_off() {
+    let before = |root: &Path| write(&root.join(CONFIG), &config("key-1"));
+    let world = World::with("pin", before, |builder| builder.expect_account("100"));
+    world.sts.up.store(true, Ordering::SeqCst);
+    assert_eq!(world.key().await, "key-1");
+    world.sts.up.store(false, Ordering::SeqCst);
+    replace(&world.root.join(CONFIG), &config("key-2"));
+    assert_eq!(world.key_later().await, "key-1");
+    world.sts.up.store(true, Ordering::SeqCst);
+    assert_eq!(world.key_later().await, "key-2");
 }
 
 #[tokio::test]

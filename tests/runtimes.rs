@@ -1,12 +1,17 @@
 //! Credentials on any executor or none: refreshes have a home of their own.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::{Duration, UNIX_EPOCH};
 
-use alibabacloud_credentials::{AssumeRole, Context, Credentials, DefaultCredentialChain, Refresher, provider_fn};
+use alibabacloud_credentials::{
+    AssumeRole, AssumeRoleProvider, BoxFuture, Context, Credentials, DefaultCredentialChain, Error, HttpError,
+    HttpSend, ProvideCredentials, Refresher, SendOptions, TestClock, provider_fn,
+};
 use alibabacloud_emulator::{Emulator, account};
+use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
@@ -101,6 +106,104 @@ fn a_lock_around_a_fetch_hangs_when_its_holder_is_not_driven() {
     for _ in 0..1000 {
         assert!(poll_once(&mut second).is_pending());
     }
+}
+
+/// A source whose files are on a file system that hangs: it says when it looks, and goes on when it is let go.
+struct Hanging {
+    looking: mpsc::Sender<()>,
+    go_on: Mutex<mpsc::Receiver<()>>,
+    looks: AtomicUsize,
+}
+
+impl ProvideCredentials for Hanging {
+    fn provider_name(&self) -> std::borrow::Cow<'_, str> {
+        "hanging".into()
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async { Ok(Credentials::new("held", "fake-secret")) })
+    }
+
+    fn is_current(&self, _: &Credentials) -> bool {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        // The test that it belongs to may have ended.
+        let _ = self.looking.send(());
+        let _ = self.go_on.lock().unwrap().recv();
+        true
+    }
+}
+
+/// The source, a sign that it looks, and the leave to go on.
+fn hanging() -> (Arc<Hanging>, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let ((looking, looks_now), (let_go, go_on)) = (mpsc::channel(), mpsc::channel());
+    (Arc::new(Hanging { looking, go_on: Mutex::new(go_on), looks: AtomicUsize::new(0) }), looks_now, let_go)
+}
+
+#[test]
+fn a_look_at_a_file_system_that_hangs_stops_nobody_elses_refresh_and_is_the_only_one() {
+    let (source, looks_now, let_go) = hanging();
+    let clock = TestClock::new(UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+    let context = Context::builder().clock(clock.clone()).build();
+    let refresher = Refresher::builder(Arc::clone(&source)).context(context).build();
+    let use_it = || {
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(block_on(refresher.credentials()).unwrap().access_key_id(), "held");
+    };
+    use_it();
+    use_it();
+    looks_now.recv().unwrap();
+    for _ in 0..10 {
+        use_it();
+        // On the same home thread, behind what the use has set off there.
+        let Gate { open, refresher: other, .. } = gate();
+        open.add_permits(1);
+        assert!(block_on(other.credentials()).is_ok());
+    }
+    assert_eq!(source.looks.load(Ordering::SeqCst), 1);
+    // Once it goes on, looks are had again: each needs its own leave.
+    let_go.send(()).unwrap();
+    let mut again = looks_now.try_recv();
+    while again.is_err() {
+        use_it();
+        std::thread::yield_now();
+        again = looks_now.try_recv();
+    }
+    let_go.send(()).unwrap();
+}
+
+/// Grants a new session every time.
+struct Sts(AtomicUsize);
+
+impl HttpSend for Sts {
+    fn send(&self, _: http::Request<Bytes>, _: SendOptions) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+        let id = format!("STS.{}", self.0.fetch_add(1, Ordering::SeqCst));
+        let session = serde_json::json!({"RequestId": "R", "Credentials": {"AccessKeyId": id,
+            "AccessKeySecret": "fake-secret", "SecurityToken": "fake-token", "Expiration": "2099-01-01T00:00:00Z"}});
+        Box::pin(std::future::ready(Ok(http::Response::new(session.to_string().into()))))
+    }
+}
+
+#[test]
+fn a_session_is_renewed_with_the_key_in_hand_when_nobody_can_say_whether_it_is_current() {
+    let (source, looks_now, let_go) = hanging();
+    let clock = TestClock::new(UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+    let context = Context::builder().clock(clock.clone()).http(Sts(AtomicUsize::new(0))).build();
+    let role = AssumeRole::new("acs:ram::1234567890123456:role/imm-role");
+    let provider = AssumeRoleProvider::new(source, role).context(context.clone());
+    let refresher = Refresher::builder(provider).context(context).build();
+    let session = block_on(refresher.credentials()).unwrap();
+    assert_eq!(session.access_key_id(), "STS.0");
+    refresher.invalidate(&session);
+    let waiting = refresher.clone();
+    let next = std::thread::spawn(move || block_on(waiting.credentials()));
+    looks_now.recv().unwrap();
+    // The look's limit is a second ahead, the refresh's own two minutes.
+    while clock.next_wake().is_none_or(|wait| wait > Duration::from_secs(1)) {
+        std::thread::yield_now();
+    }
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(next.join().unwrap().unwrap().access_key_id(), "STS.1");
+    drop(let_go);
 }
 
 #[test]

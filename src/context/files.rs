@@ -1,11 +1,28 @@
 //! Files, bounded: a regular file of a known size, read whole or not at all.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use super::{Context, Home};
-use crate::error::Error;
+use super::{Context, Looks};
+use crate::error::{Error, ErrorKind};
+
+/// A read that takes longer has failed.
+const READ_LIMIT: Duration = Duration::from_secs(10);
+
+/// The reads under way, by where they are looked up.
+#[derive(Default)]
+pub(super) struct Reads(Mutex<BTreeMap<PathBuf, Looks>>);
+
+impl Reads {
+    fn of(&self, path: &Path) -> Looks {
+        let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reads.retain(|_, looks| looks.is_looking());
+        reads.entry(path.to_owned()).or_default().clone()
+    }
+}
 
 /// What a file looked like when it was read. A change in place shows in size or time, a rename in the inode, and the swap
 /// of a link anywhere on the way to it (as a ConfigMap's) in where the path leads.
@@ -30,16 +47,9 @@ impl Context {
         }
     }
 
-    /// What the file looks like, `None` when there is none.
+    /// What the file looks like, `None` when there is none. On this very thread: it is for looks that may hang.
     pub(crate) fn stamp(&self, path: &Path) -> Option<Stamp> {
-        let path = self.locate(path);
-        let metadata = std::fs::metadata(&path).ok()?;
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-        #[cfg(not(unix))]
-        let inode = 0;
-        let target = std::fs::canonicalize(&path).ok();
-        Some(Stamp { length: metadata.len(), modified: metadata.modified().ok(), inode, target })
+        stamp(&self.locate(path))
     }
 
     /// [`read_file`](Self::read_file) on this very thread, for explanations.
@@ -49,21 +59,42 @@ impl Context {
 
     /// The whole file; `None` when there is none. Anything but a regular file of at most `limit` bytes is an error.
     ///
-    /// On the home thread the read goes to a thread of its own, so that a file system that hangs stops nobody else's
-    /// refresh.
+    /// On the home thread the read goes to a thread of its own and has a limit, so that a file system that hangs stops
+    /// nobody else's refresh.
     pub(crate) async fn read_file(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        self.read_stamped(path, limit).await.1
+    }
+
+    /// The same, and what the file looked like just before: a change in between is seen next time.
+    pub(crate) async fn read_stamped(
+        &self,
+        path: &Path,
+        limit: u64,
+    ) -> (Option<Stamp>, Result<Option<Vec<u8>>, Error>) {
         let (shown, path) = (shown(path), self.locate(path));
-        if !Home::is_here() {
-            return read(&path, &shown, limit);
-        }
-        let read = tokio::task::spawn_blocking(move || read(&path, &shown, limit));
-        read.await.unwrap_or_else(|_| Err(Error::failed("the file could not be read: the reading thread was lost")))
+        let message = format!("{shown} could not be read within {} s", READ_LIMIT.as_secs());
+        let reads = self.0.reads.of(&path);
+        let read = reads.look_within(self, READ_LIMIT, move || (stamp(&path), read(&path, &shown, limit))).await;
+        read.unwrap_or_else(|| {
+            let error = Error::new(ErrorKind::TimedOut, message).with_code("FileUnreadable");
+            (None, Err(error.with_remedy("look at the file system: it does not answer")))
+        })
     }
 }
 
 /// A path as errors name it.
 pub(crate) fn shown(path: &Path) -> String {
     path.display().to_string().replace(char::is_control, "?")
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+    #[cfg(not(unix))]
+    let inode = 0;
+    let target = std::fs::canonicalize(path).ok();
+    Some(Stamp { length: metadata.len(), modified: metadata.modified().ok(), inode, target })
 }
 
 fn read(path: &Path, shown: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {

@@ -6,6 +6,7 @@ mod clock_error;
 mod files;
 mod home;
 mod http;
+mod looks;
 mod names;
 #[cfg(feature = "_client")]
 mod reqwest_sender;
@@ -28,6 +29,7 @@ pub use self::clock::{Clock, Now};
 pub(crate) use self::files::{Stamp, shown as shown_path};
 pub(crate) use self::home::Home;
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
+pub(crate) use self::looks::Looks;
 #[cfg(feature = "test-util")]
 pub use self::test_clock::TestClock;
 use crate::error::Error;
@@ -58,6 +60,7 @@ struct Inner {
     clock_error: clock_error::ClockError,
     names: names::Names,
     absence: absence::Absence,
+    reads: files::Reads,
 }
 
 enum Http {
@@ -179,6 +182,7 @@ impl ContextBuilder {
             clock_error: clock_error::ClockError::default(),
             names: self.names,
             absence: absence::Absence::default(),
+            reads: files::Reads::default(),
         }))
     }
 }

@@ -65,7 +65,6 @@ impl CliProfileProvider {
         if self.files.context().switch("ALIBABA_CLOUD_CLI_PROFILE_DISABLED")? {
             return Err(Error::not_configured("ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true"));
         }
-        self.files.look_again();
         let asked_for = self.files.asked_for(self.profile.as_ref())?;
         let Some(file) = self.files.config().await? else {
             return Err(Error::not_configured("there is no home directory"));
@@ -115,7 +114,7 @@ impl ProvideCredentials for CliProfileProvider {
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(async move {
-            match self.ask().await {
+            match self.files.look(self.ask()).await {
                 Ok(found) => Ok(found.in_provider("cli_profile")),
                 Err(error) => Err(error.in_provider("cli_profile")),
             }
@@ -127,6 +126,6 @@ impl ProvideCredentials for CliProfileProvider {
     }
 
     fn is_current(&self, _credentials: &Credentials) -> bool {
-        self.files.unchanged()
+        self.files.is_current()
     }
 }

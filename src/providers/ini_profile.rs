@@ -11,10 +11,10 @@ use crate::sts::Sts;
 
 use super::profile_files::{ProfileFiles, Read};
 
-/// Reads `~/.alibabacloud/credentials`, else `credentials.ini` beside it, or the file that
+/// Reads `~/.alibabacloud/credentials` and `credentials.ini` beside it, or only the file that
 /// `ALIBABA_CLOUD_CREDENTIALS_FILE` names: types `access_key`, `sts`, `ram_role_arn`, `oidc_role_arn` and `ecs_ram_role`.
 ///
-/// The section is the one given here, else `ALIBABA_CLOUD_PROFILE`, else `default`. Values are taken as they stand, without
+/// The section is the one given here, else `ALIBABA_CLOUD_PROFILE`, else `default`; the first file that has it counts. Values are taken as they stand, without
 /// quotes, escapes or interpolation; a comment begins with `#` or `;` at the start of a line or after white space.
 ///
 /// ```
@@ -62,37 +62,51 @@ impl IniProfileProvider {
     }
 
     async fn ask(&self) -> Result<Credentials, Error> {
-        self.files.look_again();
         let asked_for = self.files.asked_for(self.profile.as_ref())?;
-        let file = self.files.ini().await?;
-        if let Some(file) = &file {
-            file.required()?;
-        }
         let chosen = Ini::choose(asked_for.as_deref());
-        let found = file.as_ref().and_then(|file| Some((file.shown(), file.content.as_ref()?)));
-        match found {
+        let files = self.files.ini(&chosen.name).await?;
+        files.iter().try_for_each(Read::required)?;
+        let there: Vec<_> = files.iter().filter_map(|file| Some((file.shown(), file.content.as_ref()?))).collect();
+        match there.last() {
             Some((path, ini)) if ini.has(&chosen.name) => {
-                let source = ini.source(&chosen, &path, &self.files.fill()?)?;
+                let source = ini.source(&chosen, path, &self.files.fill()?)?;
                 self.files.ask(source, &format!("section `{}` of {path}", shown(&chosen.name))).await
             }
-            _ if chosen.named => Err(self.not_found(&chosen.name, &missing(file.as_ref())).await),
-            Some((path, _)) => Err(Error::not_configured(format!("{path} has no section `default`"))),
-            None => Err(Error::not_configured(missing(file.as_ref()))),
+            None if !chosen.named => Err(Error::not_configured(nowhere(&files))),
+            _ if !chosen.named => {
+                let paths: Vec<_> = there.into_iter().map(|(path, _)| path).collect();
+                let has = if paths.len() == 1 { "has" } else { "have" };
+                Err(Error::not_configured(format!("{} {has} no section `default`", paths.join(" and "))))
+            }
+            last => {
+                let mut places = self.config_place().await;
+                places.extend(there.iter().map(|(path, ini)| format!("{path} has {}", list(&ini.names()))));
+                places.extend(last.is_none().then(|| nowhere(&files)));
+                Err(self.not_found(&chosen.name, &places))
+            }
         }
     }
 
-    /// Nobody has the profile that was asked for.
-    async fn not_found(&self, name: &str, here: &str) -> Error {
-        let mut places = Vec::new();
-        if self.after_config {
-            // A file that is broken was reported by the provider before this one.
-            let config = self.files.config().await.ok().flatten();
-            places.extend(config.map(|file| match &file.content {
-                Some(config) => format!("{} has {}", file.shown(), list(&config.names())),
-                None => format!("there is no {}", file.shown()),
-            }));
+    /// What config.json has instead of the profile that was asked for, where it was looked at.
+    async fn config_place(&self) -> Vec<String> {
+        const DISABLED: &str = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED";
+        if !self.after_config {
+            return Vec::new();
         }
-        places.push(here.to_owned());
+        if matches!(self.files.context().switch(DISABLED), Ok(true)) {
+            return vec![format!("config.json is not read ({DISABLED} is true)")];
+        }
+        // A file that is broken was reported by the provider before this one.
+        let config = self.files.config().await.ok().flatten();
+        let place = config.map(|file| match &file.content {
+            Some(config) => format!("{} has {}", file.shown(), list(&config.names())),
+            None => format!("there is no {}", file.shown()),
+        });
+        place.into_iter().collect()
+    }
+
+    /// Nobody has the profile that was asked for.
+    fn not_found(&self, name: &str, places: &[String]) -> Error {
         let where_from = if self.profile.is_some() { "in code" } else { "by ALIBABA_CLOUD_PROFILE" };
         let message =
             format!("profile `{}` was asked for {where_from} and is not there: {}", shown(name), places.join("; "));
@@ -103,15 +117,12 @@ impl IniProfileProvider {
     }
 }
 
-/// What the ini file has, or that there is none.
-fn missing(file: Option<&Read<Ini>>) -> String {
-    match file {
-        None => "there is no home directory".to_owned(),
-        Some(file) => match &file.content {
-            Some(ini) => format!("{} has {}", file.shown(), list(&ini.names())),
-            None if file.variable.is_some() => format!("there is no {}", file.shown()),
-            None => format!("there is no {} or credentials.ini", file.shown()),
-        },
+/// That none of the files is there.
+fn nowhere(files: &[Read<Ini>]) -> String {
+    match files {
+        [] => "there is no home directory".to_owned(),
+        [file] => format!("there is no {}", file.shown()),
+        [file, ..] => format!("there is no {} or credentials.ini", file.shown()),
     }
 }
 
@@ -122,7 +133,7 @@ impl ProvideCredentials for IniProfileProvider {
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(async move {
-            match self.ask().await {
+            match self.files.look(self.ask()).await {
                 Ok(found) => Ok(found.in_provider("profile")),
                 Err(error) => Err(error.in_provider("profile")),
             }
@@ -134,6 +145,6 @@ impl ProvideCredentials for IniProfileProvider {
     }
 
     fn is_current(&self, _credentials: &Credentials) -> bool {
-        self.files.unchanged()
+        self.files.is_current()
     }
 }

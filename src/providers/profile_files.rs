@@ -1,7 +1,9 @@
 //! What the two file providers share: where the files are, and the provider that a profile's source becomes.
 
 use std::fmt;
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::context::{Context, Stamp, shown_path};
@@ -47,6 +49,8 @@ pub(super) struct ProfileFiles {
     /// The provider is kept while the profile says the same: a metadata token or an inner session outlives a refresh.
     built: Mutex<Option<(Source, Arc<dyn ProvideCredentials>)>>,
     seen: Mutex<Vec<(PathBuf, Option<Stamp>)>>,
+    /// Whether the last look gave a credential.
+    answered: AtomicBool,
 }
 
 impl fmt::Debug for ProfileFiles {
@@ -61,21 +65,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl ProfileFiles {
     pub(super) fn new(sts: Sts) -> Self {
-        Self { sts, built: Mutex::new(None), seen: Mutex::new(Vec::new()) }
+        Self { sts, built: Mutex::new(None), seen: Mutex::new(Vec::new()), answered: AtomicBool::new(false) }
     }
 
     pub(super) fn context(&self) -> &Context {
         &self.sts.context
     }
 
-    /// Begins to note which files are looked at.
-    pub(super) fn look_again(&self) {
+    /// Runs `ask`, and notes which files it looks at and whether it came to its end.
+    pub(super) async fn look(
+        &self,
+        ask: impl Future<Output = Result<Credentials, Error>>,
+    ) -> Result<Credentials, Error> {
+        self.answered.store(false, Ordering::Release);
         lock(&self.seen).clear();
+        let answer = ask.await;
+        self.answered.store(answer.is_ok(), Ordering::Release);
+        answer
     }
 
-    /// Whether every file that was looked at still looks the same.
-    pub(super) fn unchanged(&self) -> bool {
-        lock(&self.seen).iter().all(|(path, stamp)| self.context().stamp(path) == *stamp)
+    /// Whether what was given last is what the files still say: every file that was looked at looks the same. After a look
+    /// that failed nobody knows, since the reason need not be in the files (STS was down): the next look is due when the
+    /// back-off ends, changed or not.
+    pub(super) fn is_current(&self) -> bool {
+        self.answered.load(Ordering::Acquire)
+            && lock(&self.seen).iter().all(|(path, stamp)| self.context().stamp(path) == *stamp)
     }
 
     async fn read<T>(
@@ -84,11 +98,9 @@ impl ProfileFiles {
         variable: Option<&'static str>,
         parse: fn(&[u8]) -> Result<T, Error>,
     ) -> Result<Read<T>, Error> {
-        // Looked at before it is read: a change in between is seen next time.
-        let stamp = self.context().stamp(&path);
+        let (stamp, bytes) = self.context().read_stamped(&path, LIMIT).await;
         lock(&self.seen).push((path.clone(), stamp));
-        let bytes = self.context().read_file(&path, LIMIT).await?;
-        let content = bytes.map(|bytes| parse(&bytes)).transpose();
+        let content = bytes?.map(|bytes| parse(&bytes)).transpose();
         let content =
             content.map_err(|error| error.map_message(|message| format!("{} {message}", shown_path(&path))))?;
         Ok(Read { path, variable, content })
@@ -122,18 +134,20 @@ impl ProfileFiles {
         }
     }
 
-    /// The SDKs' ini file, under the first of its names that is there.
-    pub(super) async fn ini(&self) -> Result<Option<Read<Ini>>, Error> {
+    /// The SDKs' ini file under each of its names, up to the first one that has `section`: some SDKs write one of them and
+    /// some the other, so a machine may have both.
+    pub(super) async fn ini(&self, section: &str) -> Result<Vec<Read<Ini>>, Error> {
         let (paths, variable) = self.ini_paths()?;
-        let mut first = None;
+        let mut files = Vec::new();
         for path in paths {
-            let read = self.read(path, variable, Ini::parse).await?;
-            if read.content.is_some() {
-                return Ok(Some(read));
+            let file = self.read(path, variable, Ini::parse).await?;
+            let found = file.content.as_ref().is_some_and(|ini| ini.has(section));
+            files.push(file);
+            if found {
+                break;
             }
-            first = first.or(Some(read));
         }
-        Ok(first)
+        Ok(files)
     }
 
     fn signal(&self, paths: &[PathBuf]) -> Option<Signal> {

@@ -10,9 +10,10 @@ use tokio::sync::watch;
 
 use super::machine::{Chores, Landing, Launch, Outcome};
 use super::{Shared, sync, time};
-use crate::context::{Context, first};
+use crate::context::{Context, Looks, first};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
+use crate::provider::ProvideCredentials;
 
 /// How a wait ended.
 pub(super) enum Waited {
@@ -29,8 +30,8 @@ impl Shared {
             shared.context.runner().spawn(Box::pin(flight.fly()));
         }
         if let Some(credentials) = chores.check {
-            let shared = Arc::clone(shared);
-            shared.context.clone().runner().spawn(Box::pin(async move { check(&shared, &credentials) }));
+            let check = check(Arc::downgrade(shared), Arc::clone(&shared.provider), shared.looks.clone(), credentials);
+            shared.context.runner().spawn(Box::pin(check));
         }
     }
 
@@ -115,12 +116,28 @@ fn panicked() -> Error {
     Error::new(ErrorKind::Panicked, "the provider panicked").with_code("ProviderPanicked")
 }
 
-fn check(shared: &Arc<Shared>, credentials: &Credentials) {
-    let current = catch_unwind(AssertUnwindSafe(|| shared.provider.is_current(credentials))).unwrap_or(true);
-    if !current {
-        let now = time(&shared.context);
-        let chores = shared.cell.update(now, |machine| machine.outdated(credentials, now));
-        Shared::start(shared, chores);
+/// Asks the provider whether the credential is current. It takes what it takes, since nobody waits for it; while one such
+/// look hangs there is no second.
+async fn check(shared: Weak<Shared>, provider: Arc<dyn ProvideCredentials>, looks: Looks, credentials: Credentials) {
+    if looks.is_looking() || looks.look(is_current(provider, credentials.clone())).await {
+        return;
+    }
+    let Some(shared) = shared.upgrade() else { return };
+    let now = time(&shared.context);
+    let chores = shared.cell.update(now, |machine| machine.outdated(&credentials, now));
+    Shared::start(&shared, chores);
+}
+
+/// One that panics has nothing against it.
+fn is_current(provider: Arc<dyn ProvideCredentials>, credentials: Credentials) -> impl FnOnce() -> bool + Send {
+    move || catch_unwind(AssertUnwindSafe(|| provider.is_current(&credentials))).unwrap_or(true)
+}
+
+impl Shared {
+    /// Whether the provider says within a second that it would give `credentials` no more.
+    pub(super) async fn is_outdated(&self, credentials: &Credentials) -> bool {
+        let look = is_current(Arc::clone(&self.provider), credentials.clone());
+        self.looks.look_within(&self.context, Duration::from_secs(1), look).await == Some(false)
     }
 }
 

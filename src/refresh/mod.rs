@@ -17,7 +17,7 @@ use tokio::sync::watch;
 pub use self::health::Health;
 use self::machine::{Chores, Machine, Step};
 use self::sync::Cell;
-use crate::context::Context;
+use crate::context::{Context, Looks};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{BoxFuture, ProvideCredentials};
@@ -67,6 +67,8 @@ struct Shared {
     context: Context,
     flight_limit: Duration,
     cell: Cell,
+    /// Whether the credential is current is looked at by one at a time.
+    looks: Looks,
 }
 
 /// Builds a [`Refresher`].
@@ -145,7 +147,7 @@ impl Refresher {
     ) -> Self {
         let now = time(&context);
         let cell = Cell::new(machine(now), now);
-        Self(Arc::new(Shared { provider, context, flight_limit, cell }))
+        Self(Arc::new(Shared { provider, context, flight_limit, cell, looks: Looks::default() }))
     }
 
     /// The credential, valid now. A warm read takes no lock and allocates nothing.
@@ -176,7 +178,7 @@ impl Refresher {
     /// that uses the credential to get another, where a new key must not wait for the next second of use.
     pub(crate) async fn current_credentials(&self) -> Result<Credentials, Error> {
         if let Some(held) = self.cached()
-            && !self.0.provider.is_current(&held)
+            && self.0.is_outdated(&held).await
         {
             let now = self.now();
             let (chores, landing) =

@@ -19,6 +19,7 @@ cases! {
     a_caller_without_the_policy_is_told_which_to_attach
     a_chained_profile_without_source_lacks_it
     a_circle_of_source_profiles_is_shown
+    a_broken_first_ini_file_is_an_error_whatever_the_second_has
     a_command_without_mode_is_no_reason_to_go_on_to_another_identity
     a_connection_that_breaks_is_unreachable
     a_credentials_uri_gives_a_session
@@ -75,10 +76,12 @@ cases! {
     a_prefix_that_nobody_asked_for_is_not_read
     a_profile_in_code_comes_before_the_variable_and_the_environment
     a_profile_in_code_without_any_file_is_not_blamed_on_the_variable
+    a_profile_in_neither_ini_file_lists_what_both_have
     a_profile_name_with_a_line_break_does_not_break_the_errors_line
     a_profile_of_the_variable_without_any_file_is_an_error
     a_profile_that_is_its_own_source_is_shown
     a_profile_that_nobody_named_and_that_is_empty_is_not_configured
+    a_profile_that_only_a_disabled_config_json_has_is_not_said_to_be_there
     a_profile_that_only_the_ini_file_can_have_leads_to_the_ini_file
     a_profile_without_mode_is_recognised_by_its_members
     a_profiles_duration_of_899_seconds_makes_no_request
@@ -205,6 +208,8 @@ cases! {
     an_ini_role_is_assumed_with_all_its_keys
     an_ini_role_that_is_no_arn_makes_no_request
     an_ini_role_without_role_lacks_it
+    an_ini_section_that_only_the_second_file_has_is_used
+    an_ini_section_that_was_asked_for_is_found_in_the_second_file
     an_ini_section_without_enable_is_enabled_and_the_name_without_ending_comes_first
     an_ini_section_without_its_bracket_is_named_by_its_line
     an_ini_session_is_used_with_its_token
@@ -305,6 +310,7 @@ cases! {
     the_imm_variables_are_the_second_family
     the_imm_variables_do_not_read_a_security_token
     the_ini_file_comes_before_metadata
+    the_ini_file_that_a_variable_names_is_the_only_one
     the_instances_role_by_its_name_is_given
     the_instances_role_is_found_with_a_token
     the_key_of_the_environment_stays_in_when_its_role_is_refused
@@ -323,6 +329,7 @@ cases! {
     try_next_passes_over_a_refused_role_of_the_environment
     try_next_passes_over_nothing_that_is_only_not_configured
     try_next_that_finds_nothing_tells_of_the_first_failure
+    two_ini_files_without_the_section_default_are_not_configured
     two_tokens_of_one_prefix_that_differ_are_an_error
     variables_that_are_all_blank_configure_nothing
     vpc_endpoint_enabled_as_1_means_nothing
