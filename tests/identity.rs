@@ -225,3 +225,25 @@ async fn an_explanation_is_in_the_chains_error() {
     assert!(explanation.accounts.iter().all(|account| account.outcome == Outcome::NotConfigured));
     assert_eq!(chain.explain().await.error, explanation.error);
 }
+
+#[tokio::test]
+async fn whose_a_profiles_key_is_and_a_role_over_it_are_asked_of_the_profiles_sts() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let root = std::env::temp_dir().join(format!("alibabacloud-pinned-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("home/me/.aliyun")).unwrap();
+    let profile = serde_json::json!({
+        "name": "default", "mode": "AK", "region_id": "cn-beijing", "sts_endpoint": emulator.endpoint(),
+        "access_key_id": account::RAM_USER.id, "access_key_secret": account::RAM_USER.secret,
+    });
+    let config = serde_json::json!({"current": "default", "profiles": [profile]}).to_string();
+    std::fs::write(root.join("home/me/.aliyun/config.json"), config).unwrap();
+    let context = Context::builder().env([("HOME", "/home/me")]).root(&root).build();
+    let pinned = DefaultCredentialChain::builder().context(context.clone()).expect_account("1234567890123456").build();
+    let over = DefaultCredentialChain::builder().context(context).assume_role(AssumeRole::new(ROLE)).build();
+    let (key, session) = (pinned.credentials().await, over.credentials().await);
+    std::fs::remove_dir_all(&root).unwrap();
+    assert_eq!(key.unwrap().access_key_id(), account::RAM_USER.id);
+    assert_eq!(session.unwrap().provider_name(), "default/ram_role_arn/cli_profile/static_ak");
+    assert_eq!((asked(&emulator, "GetCallerIdentity"), asked(&emulator, "AssumeRole")), (1, 1));
+    assert_eq!(pinned.region().as_deref(), Some("cn-beijing"));
+}

@@ -170,6 +170,11 @@ impl Config {
         profile.region_id.as_deref().or(profile.sts_region.as_deref())
     }
 
+    /// What a profile says of the STS host.
+    pub(crate) fn endpoint(&self, name: &str) -> ProfileEndpoint {
+        self.profile(name).map(Profile::endpoint).unwrap_or_default()
+    }
+
     pub(crate) fn has_current(&self) -> bool {
         self.current.is_some()
     }

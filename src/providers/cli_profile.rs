@@ -91,10 +91,8 @@ impl CliProfileProvider {
                 false => Error::failed(lists).with_code("ProfileNotFound").permanent(),
             });
         }
-        if let Some(region) = config.region(&chosen.name) {
-            self.files.sts.learn_region(region);
-        }
         let source = config.source(&chosen, &path, &self.files.fill()?)?;
+        self.files.sts.learn_profile(config.region(&chosen.name), config.endpoint(&chosen.name));
         self.files.ask(source, &format!("profile `{}` of {path}", shown(&chosen.name))).await
     }
 

@@ -5,7 +5,7 @@ mod endpoint;
 mod signature;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Deserialize;
 
@@ -34,10 +34,20 @@ pub(crate) struct Sts {
     pub(crate) signature: StsSignature,
     /// The session name made up for those who gave none: one for all clones, so that audit logs show one caller.
     made_up_name: Arc<OnceLock<String>>,
-    /// The region that a profile, a token's issuer or the instance named.
-    learned_region: Arc<Mutex<Option<String>>>,
+    learned: Arc<Mutex<Learned>>,
     /// Whether the global host answered last, where there is a regional one too.
     global: Arc<AtomicBool>,
+}
+
+/// What the sources named on the way, for the calls that no source makes.
+#[derive(Clone, Debug, Default)]
+struct Learned {
+    /// A profile's own region.
+    region: Option<String>,
+    /// The region of a token's issuer, or of the instance.
+    inferred_region: Option<String>,
+    /// A profile's STS settings.
+    endpoint: Option<ProfileEndpoint>,
 }
 
 /// Who a key belongs to, as GetCallerIdentity says it.
@@ -68,21 +78,35 @@ impl Sts {
 
     /// Whether nothing said so far which region's host to use.
     pub(crate) fn wants_region(&self) -> bool {
-        self.endpoint.resolve(&self.context, None).is_ok_and(|hosts| endpoint::is_global(&hosts.first))
+        self.endpoint().resolve(&self.context, None).is_ok_and(|hosts| endpoint::is_global(&hosts.first))
     }
 
-    /// Keeps a region that a source named on the way.
+    fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the region of a token's issuer, or of the instance.
     pub(crate) fn learn_region(&self, region: &str) {
         if check_region(region).is_ok() {
-            *self.learned_region.lock().unwrap_or_else(PoisonError::into_inner) = Some(region.to_owned());
+            self.learned().inferred_region = Some(region.to_owned());
         }
+    }
+
+    /// Keeps what the profile in use says of region and STS.
+    pub(crate) fn learn_profile(&self, region: Option<&str>, endpoint: ProfileEndpoint) {
+        let mut learned = self.learned();
+        learned.region = region.filter(|region| check_region(region).is_ok()).map(str::to_owned);
+        learned.endpoint = Some(endpoint);
     }
 
     /// The region, as far as it is known: in code, in the environment, else what a source named.
     pub(crate) fn region(&self) -> Option<String> {
         let named = ["ALIBABA_CLOUD_REGION_ID", "ALIBABA_CLOUD_STS_REGION"];
         let named = || named.iter().find_map(|name| self.context.env(name).ok().flatten());
-        let learned = || self.learned_region.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let learned = || {
+            let learned = self.learned().clone();
+            learned.region.or(learned.inferred_region)
+        };
         self.endpoint.region.clone().or_else(named).or_else(learned)
     }
 
@@ -125,7 +149,9 @@ impl Sts {
 
     /// Whose key this is. Needs no permission.
     pub(crate) async fn caller_identity(&self, credentials: &Credentials) -> Result<CallerIdentity, Error> {
-        let (answer, host) = self.exchange("GetCallerIdentity", &[], None, Proof::Key(credentials)).await?;
+        let region = self.learned().inferred_region.clone();
+        let proof = Proof::Key(credentials);
+        let (answer, host) = self.exchange("GetCallerIdentity", &[], region.as_deref(), proof).await?;
         serde_json::from_value(answer.body).map_err(|_| missing(&host, "GetCallerIdentity", "an identity"))
     }
 
@@ -158,6 +184,13 @@ impl Sts {
         session(&answer, &host, ACTION)
     }
 
+    /// What is said about the host: a call that no profile's source makes goes by the profile in use, too.
+    fn endpoint(&self) -> StsEndpoint {
+        let mut endpoint = self.endpoint.clone();
+        endpoint.profile = endpoint.profile.or_else(|| self.learned().endpoint.clone());
+        endpoint
+    }
+
     /// One call, to the host of choice; where that was made up from a region and cannot be connected to, to the global one.
     async fn exchange(
         &self,
@@ -166,7 +199,7 @@ impl Sts {
         inferred_region: Option<&str>,
         proof: Proof<'_>,
     ) -> Result<(Accepted, String), Error> {
-        let Hosts { first, then } = self.endpoint.resolve(&self.context, inferred_region)?;
+        let Hosts { first, then } = self.endpoint().resolve(&self.context, inferred_region)?;
         // The one that answered last comes first.
         let (mut host, mut other) = match then {
             Some(global) if self.global.load(Ordering::Relaxed) => (global, Some(first)),
