@@ -6,8 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use zeroize::Zeroizing;
+
 use super::{Context, Looks};
 use crate::error::{Error, ErrorKind};
+
+/// What a file holds: keys and tokens, so nothing of it stays in memory.
+pub(crate) type Content = Zeroizing<Vec<u8>>;
 
 /// A read that takes longer has failed.
 const READ_LIMIT: Duration = Duration::from_secs(10);
@@ -53,7 +58,7 @@ impl Context {
     }
 
     /// [`read_file`](Self::read_file) on this very thread, for explanations.
-    pub(crate) fn read_now(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn read_now(&self, path: &Path, limit: u64) -> Result<Option<Content>, Error> {
         read(&self.locate(path), &shown(path), limit)
     }
 
@@ -61,7 +66,7 @@ impl Context {
     ///
     /// On the home thread the read goes to a thread of its own and has a limit, so that a file system that hangs stops
     /// nobody else's refresh.
-    pub(crate) async fn read_file(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) async fn read_file(&self, path: &Path, limit: u64) -> Result<Option<Content>, Error> {
         self.read_stamped(path, limit).await.1
     }
 
@@ -70,7 +75,7 @@ impl Context {
         &self,
         path: &Path,
         limit: u64,
-    ) -> (Option<Stamp>, Result<Option<Vec<u8>>, Error>) {
+    ) -> (Option<Stamp>, Result<Option<Content>, Error>) {
         let (shown, path) = (shown(path), self.locate(path));
         let message = format!("{shown} could not be read within {} s", READ_LIMIT.as_secs());
         let reads = self.0.reads.of(&path);
@@ -97,7 +102,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some(Stamp { length: metadata.len(), modified: metadata.modified().ok(), inode, target })
 }
 
-fn read(path: &Path, shown: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+fn read(path: &Path, shown: &str, limit: u64) -> Result<Option<Content>, Error> {
     let unreadable = |error: &std::io::Error| {
         let why = match error.kind() {
             std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -116,7 +121,9 @@ fn read(path: &Path, shown: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> 
         return Err(Error::failed(format!("{shown} is not a regular file")).with_code("FileUnreadable").permanent());
     }
     let file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
-    let mut bytes = Vec::new();
+    // Of the size at once: what grows leaves copies behind.
+    let size = metadata.len().min(limit).saturating_add(1);
+    let mut bytes = Content::new(Vec::with_capacity(usize::try_from(size).unwrap_or_default()));
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
     if bytes.len() as u64 > limit {
         return Err(Error::failed(format!("{shown} is larger than {limit} bytes"))

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
 
 use super::{Chosen, Fill, Source, half_set, keys, malformed, text};
 use crate::credentials::Credentials;
@@ -36,10 +37,10 @@ struct Profile {
     mode: Option<String>,
     #[serde(deserialize_with = "trimmed")]
     access_key_id: Option<String>,
-    #[serde(deserialize_with = "trimmed")]
-    access_key_secret: Option<String>,
-    #[serde(deserialize_with = "trimmed")]
-    sts_token: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    access_key_secret: Option<Zeroizing<String>>,
+    #[serde(deserialize_with = "secret")]
+    sts_token: Option<Zeroizing<String>>,
     #[serde(deserialize_with = "or_default")]
     sts_expiration: i64,
     #[serde(deserialize_with = "trimmed")]
@@ -113,13 +114,18 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D)
 }
 
 fn trimmed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    let value = Option::<String>::deserialize(from)?.map(|value| value.trim().to_owned());
+    Ok(secret(from)?.map(|value| value.to_string()))
+}
+
+fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    let whole = Option::<String>::deserialize(from)?.map(Zeroizing::new);
+    let value = whole.map(|whole| Zeroizing::new(whole.trim().to_owned()));
     Ok(value.filter(|value| !value.is_empty()))
 }
 
 /// Whether there is a value, where the value itself is nobody's business.
 fn is_set<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
-    trimmed(from).map(|value| value.is_some())
+    secret(from).map(|value| value.is_some())
 }
 
 impl Config {
@@ -324,7 +330,7 @@ impl Profile {
 
     fn keys(&self, chosen: &Chosen, needs_token: bool) -> Result<Credentials, Error> {
         let (id, secret, token) =
-            (self.access_key_id.as_ref(), self.access_key_secret.as_ref(), self.sts_token.as_ref());
+            (self.access_key_id.as_ref(), self.access_key_secret.as_deref(), self.sts_token.as_deref());
         let empty = id.is_none() && secret.is_none() && token.is_none() && self.ram_role_arn.is_none();
         if empty && !chosen.named {
             return Err(Error::not_configured("has no credentials in it"));

@@ -4,6 +4,8 @@
 //! values are trimmed and otherwise taken as they are; `#` and `;` begin a comment at the start of a line or after white
 //! space; nothing is interpolated; of two values of one key the last one counts.
 
+use zeroize::Zeroizing;
+
 use super::{Chosen, Fill, Source, half_set, keys, malformed, text};
 use crate::error::{Error, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
@@ -16,7 +18,7 @@ pub(crate) struct Ini {
 #[derive(Default)]
 struct Section {
     name: String,
-    values: Vec<(String, String)>,
+    values: Vec<(String, Zeroizing<String>)>,
 }
 
 impl Ini {
@@ -36,7 +38,7 @@ impl Ini {
             }
             let (key, value) = line.split_once('=').ok_or_else(|| wrong("has a line that is no `key = value`"))?;
             let section = sections.last_mut().ok_or_else(|| wrong("has a value in front of the first section"))?;
-            section.values.push((key.trim().to_ascii_lowercase(), value.trim().to_owned()));
+            section.values.push((key.trim().to_ascii_lowercase(), Zeroizing::new(value.trim().to_owned())));
         }
         Ok(Self { sections })
     }
@@ -58,7 +60,7 @@ impl Ini {
     /// The last value of that key in any section of that name; an empty one is none.
     fn value(&self, section: &str, key: &str) -> Option<&String> {
         let values = self.sections.iter().filter(|found| found.name == section).flat_map(|found| &found.values);
-        values.filter(|(name, _)| name == key).map(|(_, value)| value).next_back().filter(|value| !value.is_empty())
+        values.filter(|(name, _)| name == key).map(|(_, value)| &**value).next_back().filter(|value| !value.is_empty())
     }
 
     /// What the section gives; errors name it, in the file that is shown as `path`.
