@@ -99,7 +99,7 @@ impl Chain {
     }
 
     /// What each provider said when the chain last looked, all of them in order; those that were not asked are judged by
-    /// what can be seen now, within a second.
+    /// what can be seen now: on the home thread, within a second.
     pub(crate) async fn accounts(&self) -> Vec<Account> {
         let asked = |account: &Account| account.outcome != Outcome::NotReached;
         let noted = self.noted();

@@ -40,15 +40,16 @@ pub trait ProvideCredentials: Send + Sync + 'static {
     /// Asks the source.
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>>;
 
-    /// What can be told of the source without asking it: for explanations, where a provider before it answered. No network;
-    /// a variable or a file may be looked at. An explanation waits a second for it.
+    /// What can be told of the source without asking it: for explanations, where a provider before it answered. No
+    /// network; a variable or a file may be looked at. The explanation that an error holds waits a second for it.
     fn signal(&self) -> Option<Signal> {
         None
     }
 
     /// Whether the source would still give `credentials`. Cheap, no network: it is asked at most once per second of
     /// use, off the caller's path, and `false` starts a background refresh. A file system that hangs here stops nobody's
-    /// refresh, and no second look starts before the first has ended.
+    /// refresh, unless refreshes run where [`ContextBuilder::spawn`](crate::ContextBuilder::spawn) has them run; no
+    /// second look starts before the first has ended.
     fn is_current(&self, credentials: &Credentials) -> bool {
         let _ = credentials;
         true

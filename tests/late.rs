@@ -1,5 +1,5 @@
-//! What comes late: an answer that lay there while the machine slept, a caller that nobody drove, a subscriber that holds on
-//! to what it saw.
+//! What comes late: an answer that lay there while the machine slept, a caller that nobody drove, a subscriber that holds
+//! on to what it saw.
 
 use std::future::Future;
 use std::pin::pin;
@@ -155,6 +155,20 @@ async fn a_subscriber_that_holds_on_to_what_it_saw_stops_nobody() {
     assert!(refresher.cached().is_some());
     assert!(refresher.credentials().await.is_ok());
     drop(seen);
+}
+
+#[tokio::test]
+async fn not_even_where_a_new_generation_waits_to_be_told_to_him() {
+    let source = || provider_fn("source", || async { Ok(Credentials::new("an-id", "fake-secret")) });
+    let [watched, other] = [source(), source()].map(|source| Refresher::builder(source).build());
+    let told = watched.subscribe();
+    let seen = told.borrow();
+    // On the home thread, which both share.
+    assert!(watched.credentials().await.is_ok());
+    assert!(other.credentials().await.is_ok());
+    drop(seen);
+    let mut told = told;
+    assert_eq!(*told.wait_for(|generation| *generation > 0).await.unwrap(), watched.generation());
 }
 
 #[tokio::test]

@@ -111,17 +111,37 @@ impl Home {
 /// Marks the thread while `task` runs on it.
 #[cfg(feature = "blocking")]
 async fn as_guest(mut task: Task) {
-    struct Leave(bool);
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            GUEST.with(|guest| guest.set(self.0));
-        }
-    }
     std::future::poll_fn(|cx| {
-        let _leave = Leave(GUEST.with(|guest| guest.replace(true)));
+        let _leave = Guest::enter();
         task.as_mut().poll(cx)
     })
     .await;
+}
+
+impl Home {
+    /// Runs `work` as a guest of this thread: it may no more wait for a refresh than the refresh that it is done for.
+    pub(super) fn host<T>(work: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "blocking")]
+        let _leave = Guest::enter();
+        work()
+    }
+}
+
+#[cfg(feature = "blocking")]
+struct Guest(bool);
+
+#[cfg(feature = "blocking")]
+impl Guest {
+    fn enter() -> Self {
+        Self(GUEST.with(|guest| guest.replace(true)))
+    }
+}
+
+#[cfg(feature = "blocking")]
+impl Drop for Guest {
+    fn drop(&mut self) {
+        GUEST.with(|guest| guest.set(self.0));
+    }
 }
 
 fn live(mut tasks: mpsc::UnboundedReceiver<Task>) {

@@ -55,7 +55,7 @@ impl Looks {
         let permit = self.permit().acquire_owned().await;
         let looked = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            look()
+            Home::host(look)
         });
         match looked.await {
             Ok(value) => value,

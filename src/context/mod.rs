@@ -146,7 +146,8 @@ impl ContextBuilder {
     }
 
     /// Runs refreshes by `spawn` instead of on the crate's own thread. `spawn` must start the future and return at
-    /// once, on an executor that will drive it whether or not any caller still waits.
+    /// once, on an executor that will drive it whether or not any caller still waits. Files are then looked at on that
+    /// executor too, and a file system that hangs holds up its thread.
     #[must_use]
     pub fn spawn(mut self, spawn: impl Fn(BoxFuture<'static, ()>) + Send + Sync + 'static) -> Self {
         self.home = Some(Home::Custom(Arc::new(spawn)));

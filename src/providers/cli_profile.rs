@@ -12,7 +12,8 @@ use crate::sts::Sts;
 use super::profile_files::ProfileFiles;
 
 /// Reads `~/.aliyun/config.json`, or the file that `ALIBABA_CLOUD_CONFIG_FILE` names: modes `AK`, `StsToken`, `RamRoleArn`,
-/// `ChainableRamRoleArn`, `EcsRamRole`, `RamRoleArnWithRoleName`, `OIDC` and `CredentialsURI`. A profile without mode is what the CLI would take it for.
+/// `ChainableRamRoleArn`, `EcsRamRole`, `RamRoleArnWithRoleName`, `OIDC` and `CredentialsURI`. A profile without mode is
+/// what the CLI would take it for.
 ///
 /// The profile is the one given here, else `ALIBABA_CLOUD_PROFILE`, else the file's `current`, else `default`. The file is
 /// read anew at every refresh, and a changed file starts one.
@@ -92,8 +93,9 @@ impl CliProfileProvider {
             });
         }
         let source = config.source(&chosen, &path, &self.files.fill()?)?;
+        let found = self.files.ask(source, &format!("profile `{}` of {path}", shown(&chosen.name))).await?;
         self.files.sts.learn_profile(config.region(&chosen.name), config.endpoint(&chosen.name));
-        self.files.ask(source, &format!("profile `{}` of {path}", shown(&chosen.name))).await
+        Ok(found)
     }
 
     fn not_found(&self, name: &str, what: String) -> Error {

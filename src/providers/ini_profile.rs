@@ -14,8 +14,9 @@ use super::profile_files::{ProfileFiles, Read};
 /// Reads `~/.alibabacloud/credentials` and `credentials.ini` beside it, or only the file that
 /// `ALIBABA_CLOUD_CREDENTIALS_FILE` names: types `access_key`, `sts`, `ram_role_arn`, `oidc_role_arn` and `ecs_ram_role`.
 ///
-/// The section is the one given here, else `ALIBABA_CLOUD_PROFILE`, else `default`; the first file that has it counts. Values are taken as they stand, without
-/// quotes, escapes or interpolation; a comment begins with `#` or `;` at the start of a line or after white space.
+/// The section is the one given here, else `ALIBABA_CLOUD_PROFILE`, else `default`; the first file that has it counts.
+/// Values are taken as they stand, without quotes, escapes or interpolation; a comment begins with `#` or `;` at the start
+/// of a line or after white space.
 ///
 /// ```
 /// use alibabacloud_credentials::{IniProfileProvider, Refresher};

@@ -72,7 +72,8 @@ impl OidcRoleProvider {
 
     /// What a profile says.
     pub(crate) fn of_profile(provider_arn: &str, token_file: &Path, mut role: AssumeRole, sts: Sts) -> Self {
-        // The environment's is there for whichever role needs one; the CLI and the SDKs send none here, either.
+        // Neither the environment's, which is there for whichever role needs one, nor the profile's own: the CLI and the
+        // SDKs send none here, either.
         role.external_id = None;
         let token = OidcTokenFile::new(token_file);
         Self { sts, provider_arn: Some(provider_arn.to_owned()), role: Some(role), token: Some(Arc::new(token)) }
@@ -85,8 +86,8 @@ impl OidcRoleProvider {
         self
     }
 
-    /// The role. Default: the one that the variable names. AssumeRoleWithOIDC has neither ExternalId nor SourceIdentity: a role
-    /// with either is [`ErrorKind::InvalidInput`].
+    /// The role. Default: the one that the variable names. AssumeRoleWithOIDC has neither ExternalId nor SourceIdentity: a
+    /// role with either is [`ErrorKind::InvalidInput`].
     #[must_use]
     pub fn role(mut self, role: AssumeRole) -> Self {
         self.role = Some(role);

@@ -49,8 +49,8 @@ pub(super) struct ProfileFiles {
     /// The provider is kept while the profile says the same: a metadata token or an inner session outlives a refresh.
     built: Mutex<Option<(Source, Arc<dyn ProvideCredentials>)>>,
     seen: Mutex<Vec<(PathBuf, Option<Stamp>)>>,
-    /// Whether the last look gave a credential.
-    answered: AtomicBool,
+    /// Whether the last look failed for a reason that need not be in the files.
+    failed_elsewhere: AtomicBool,
 }
 
 impl fmt::Debug for ProfileFiles {
@@ -65,30 +65,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl ProfileFiles {
     pub(super) fn new(sts: Sts) -> Self {
-        Self { sts, built: Mutex::new(None), seen: Mutex::new(Vec::new()), answered: AtomicBool::new(false) }
+        Self { sts, built: Mutex::new(None), seen: Mutex::new(Vec::new()), failed_elsewhere: AtomicBool::new(false) }
     }
 
     pub(super) fn context(&self) -> &Context {
         &self.sts.context
     }
 
-    /// Runs `ask`, and notes which files it looks at and whether it came to its end.
+    /// Runs `ask`, and notes which files it looks at.
     pub(super) async fn look(
         &self,
         ask: impl Future<Output = Result<Credentials, Error>>,
     ) -> Result<Credentials, Error> {
-        self.answered.store(false, Ordering::Release);
+        self.failed_elsewhere.store(false, Ordering::Release);
         lock(&self.seen).clear();
-        let answer = ask.await;
-        self.answered.store(answer.is_ok(), Ordering::Release);
-        answer
+        ask.await
     }
 
-    /// Whether what was given last is what the files still say: every file that was looked at looks the same. After a look
-    /// that failed nobody knows, since the reason need not be in the files (STS was down): the next look is due when the
-    /// back-off ends, changed or not.
+    /// Whether what was given last is what the files still say: every file that was looked at looks the same. Where a file
+    /// could not be read, or its source did not answer (STS was down), the next look is due when the back-off ends, changed
+    /// or not.
     pub(super) fn is_current(&self) -> bool {
-        self.answered.load(Ordering::Acquire)
+        !self.failed_elsewhere.load(Ordering::Acquire)
             && lock(&self.seen).iter().all(|(path, stamp)| self.context().stamp(path) == *stamp)
     }
 
@@ -98,7 +96,10 @@ impl ProfileFiles {
         variable: Option<&'static str>,
         parse: fn(&[u8]) -> Result<T, Error>,
     ) -> Result<Read<T>, Error> {
+        // True as long as it is under way: it may never come to its end.
+        self.failed_elsewhere.store(true, Ordering::Release);
         let (stamp, bytes) = self.context().read_stamped(&path, LIMIT).await;
+        self.failed_elsewhere.store(bytes.is_err(), Ordering::Release);
         lock(&self.seen).push((path.clone(), stamp));
         let content = bytes?.map(|bytes| parse(&bytes)).transpose();
         let content =
@@ -210,7 +211,9 @@ impl ProfileFiles {
                 }
             }
         };
+        self.failed_elsewhere.store(true, Ordering::Release);
         let answer = provider.provide_credentials().await;
+        self.failed_elsewhere.store(answer.is_err(), Ordering::Release);
         let answer = answer.map(|found| found.or_provider_name(&provider.provider_name()));
         answer.map_err(|error| error.map_message(|message| format!("{place}: {message}")))
     }

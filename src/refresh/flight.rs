@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::machine::{Chores, Landing, Launch, Outcome};
 use super::{Shared, sync, time};
-use crate::context::{Context, Looks, first};
+use crate::context::{Context, Home, Looks, first};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::provider::ProvideCredentials;
@@ -88,9 +88,13 @@ impl Flight {
             Some(Err(error)) => tracing::warn!(%error, "refresh failed"),
             None => {}
         }
-        // Nobody may be waiting. Subscribers come last: one that looks at the channel for long stops this thread only.
+        // Nobody may be waiting.
         let _ = self.launch.landed.send(outcome);
-        shared.cell.tell();
+        if shared.cell.is_untold() {
+            let shared = Arc::clone(shared);
+            let tell = move || shared.cell.tell();
+            if Home::is_here() { drop(tokio::task::spawn_blocking(tell)) } else { tell() }
+        }
     }
 }
 

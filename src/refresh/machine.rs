@@ -231,10 +231,9 @@ impl Machine {
         self.flight.as_ref()
     }
 
-    /// What remains of `credentials`, if they are the current ones, for a provider that is a `Refresher` itself.
-    pub(super) fn remaining(&self, credentials: &Credentials, now: Time) -> Option<Duration> {
-        let held = self.held.as_ref()?;
-        if held.credentials.generation() == credentials.generation() { held.remaining(now) } else { None }
+    /// The current credential and what remains of it, `None` for ever: for a provider that is a `Refresher` itself.
+    pub(super) fn remaining(&self, now: Time) -> Option<(Credentials, Option<Duration>)> {
+        self.valid(now).map(|(held, remaining)| (held.credentials.clone(), remaining))
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -428,6 +427,9 @@ impl Machine {
             held.settle(now, lifetime, self.advisory, draw);
             return Ok(held.credentials.clone());
         }
+        // What the source gives, whatever was lost on the way.
+        let whole = self::lifetime(&credentials, Duration::ZERO, now).unwrap_or(Duration::MAX);
+        self.longest = self.longest.max(Some(whole));
         let credentials = credentials.with_generation(generation);
         let mut held = Held {
             credentials: credentials.clone(),
@@ -440,7 +442,6 @@ impl Machine {
         };
         held.settle(now, lifetime, self.advisory, draw);
         self.held = Some(held);
-        self.longest = self.longest.max(Some(lifetime.unwrap_or(Duration::MAX)));
         Ok(credentials)
     }
 

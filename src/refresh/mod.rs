@@ -254,7 +254,8 @@ impl Refresher {
         self.0.context.signing_time()
     }
 
-    /// Tells of every new generation. The channel closes when the last handle is gone.
+    /// Tells of every new generation. The channel closes when the last handle is gone. Do not hold a `borrow` of it across
+    /// an await: the next generation waits for that.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.0.cell.subscribe()
     }
@@ -319,7 +320,8 @@ impl Refresher {
                             return Ok(credentials);
                         }
                         let message = "each credential had expired by the time that it was waited for";
-                        ended = Some(Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential"));
+                        let error = Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential");
+                        ended = Some(error.in_provider(&self.0.provider.provider_name()));
                     }
                     (flight::Waited::Landed(Ok(_)), Some(_)) => again = true,
                     (flight::Waited::Landed(Err(error)), None) => {
@@ -388,16 +390,15 @@ impl ProvideCredentials for Refresher {
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(async move {
-            let credentials = self.credentials().await?;
+            let given = self.credentials().await?;
             // Whoever keeps this credential judges it by what remains now, not by what did when it was issued.
             let now = self.now();
-            let remaining = self.0.cell.look(|machine| machine.remaining(&credentials, now));
-            Ok(match (credentials.expiration(), remaining) {
-                (Some(expiration), Some(remaining)) => match expiration.checked_sub(remaining) {
-                    Some(issued) => credentials.with_issued_at(issued),
-                    None => credentials,
-                },
-                _ => credentials,
+            let held = self.0.cell.look(|machine| machine.remaining(now));
+            let (credentials, remaining) = held.unwrap_or((given, Some(Duration::ZERO)));
+            let expires = credentials.expiration().zip(remaining);
+            Ok(match expires.and_then(|(expiration, remaining)| expiration.checked_sub(remaining)) {
+                Some(issued) => credentials.with_issued_at(issued),
+                None => credentials,
             })
         })
     }

@@ -26,6 +26,7 @@ pub(super) struct Cell {
     /// Readers of a due credential stay off the lock until this monotonic nanosecond: a flight or a back-off runs.
     quiet_until: AtomicU64,
     generation: AtomicU64,
+    told: AtomicU64,
     /// For subscribers alone: whoever holds on to what the channel shows keeps others from changing it.
     generations: watch::Sender<u64>,
 }
@@ -78,12 +79,14 @@ impl Published {
 
 impl Cell {
     pub(super) fn new(machine: Machine, now: Time) -> Self {
-        let (generations, _) = watch::channel(machine.generation());
+        let generation = machine.generation();
+        let (generations, _) = watch::channel(generation);
         let cell = Self {
             machine: Mutex::new(machine),
             published: ArcSwapOption::empty(),
             quiet_until: AtomicU64::new(0),
             generation: AtomicU64::new(0),
+            told: AtomicU64::new(generation),
             generations,
         };
         cell.update(now, |_| ());
@@ -122,7 +125,14 @@ impl Cell {
         look(&self.machine.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Tells subscribers of a new generation. Never under the lock: it wakes them, and may have to wait for them.
+    /// Whether there is a generation that subscribers have not been told of. Who asks tells them.
+    pub(super) fn is_untold(&self) -> bool {
+        let generation = self.generation();
+        self.told.fetch_max(generation, Ordering::AcqRel) < generation
+    }
+
+    /// Tells subscribers of a new generation. Never under the lock, nor where refreshes run: it waits for whoever holds on
+    /// to what he saw.
     pub(super) fn tell(&self) {
         let generation = self.generation();
         self.generations.send_if_modified(|known| {

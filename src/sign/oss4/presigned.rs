@@ -59,7 +59,8 @@ impl Request<'_> {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] for a lifetime below a second or above 7 days, a host or region that is none, a query
-    /// parameter that the signature sets itself, or a time beyond the year 9999. [`ErrorKind::TooShort`] when `credentials` end before the URL would.
+    /// parameter that the signature sets itself, or a time beyond the year 9999. [`ErrorKind::TooShort`] when
+    /// `credentials` end before the URL would.
     ///
     /// ```
     /// # use std::time::{Duration, SystemTime};
