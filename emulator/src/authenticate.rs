@@ -13,10 +13,10 @@ use crate::answer::{Outcome, Refusal};
 use crate::clock::{parse_utc, parse_utc_with_fraction};
 use crate::policy::{Decision, wildcard};
 use crate::request::{Parameters, Request, Style};
-use crate::server::State;
 use crate::sessions::Session;
 use crate::signature::{Authorization, Canonical, Names, incomplete, sha256_hex, string_to_sign};
 use crate::signature_v1::Signed;
+use crate::state::State;
 
 /// Documented: a request is valid for 15 minutes before and after its timestamp.
 const WINDOW: Duration = Duration::minutes(15);

@@ -12,7 +12,7 @@ use crate::instance::Rotation;
 use crate::listener::Incoming;
 use crate::metadata::Metadata;
 use crate::random::Random;
-use crate::server::State;
+use crate::state::State;
 use crate::throttle::Throttle;
 
 /// Settings for a new [`Emulator`]. See [`Emulator::builder`].

@@ -7,7 +7,7 @@ use crate::answer::{AccessDenied, Outcome, Refusal};
 use crate::authenticate::Caller;
 use crate::policy::Decision;
 use crate::request::Parameters;
-use crate::server::State;
+use crate::state::State;
 
 pub(crate) struct Invocation<'a> {
     pub(crate) state: &'a State,

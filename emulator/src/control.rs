@@ -13,7 +13,7 @@ use crate::answer::json;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::fault_list;
-use crate::server::State;
+use crate::state::State;
 
 pub(crate) const PREFIX: &str = "/_emulator/";
 

@@ -13,7 +13,8 @@ use crate::fault::Fault;
 use crate::fault_list;
 use crate::instance::URI_PATH;
 use crate::log::{Call, Summary};
-use crate::server::{State, serve};
+use crate::server::serve;
+use crate::state::State;
 
 /// A running emulator. Clones are handles to the same one; it stops when the last is dropped.
 #[derive(Clone)]

@@ -10,8 +10,8 @@ use crate::answer::{Outcome, Refusal};
 use crate::clock::utc;
 use crate::policy::Policy;
 use crate::request::Parameters;
-use crate::server::State;
 use crate::sessions::Session;
+use crate::state::State;
 
 const MIN_SECONDS: u32 = 900;
 const DEFAULT_SECONDS: u32 = 3_600;

@@ -10,8 +10,8 @@ use crate::answer::json;
 use crate::clock::utc;
 use crate::grant::{Terms, grant};
 use crate::lock;
-use crate::server::State;
 use crate::sessions::Session;
+use crate::state::State;
 
 /// Where the metadata service is, as on `100.100.100.200`.
 pub(crate) const METADATA: &str = "/latest/";

@@ -106,6 +106,7 @@ mod signature;
 mod signature_v1;
 mod sls;
 mod spoil;
+mod state;
 mod sts;
 mod target;
 mod throttle;

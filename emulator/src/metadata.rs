@@ -7,7 +7,7 @@ use crate::account::{ACCOUNT_ID, IMM_ROLE};
 use crate::answer::Plain;
 use crate::instance::INSTANCE_ID;
 use crate::request::Request;
-use crate::server::State;
+use crate::state::State;
 
 const TOKEN_PATH: &str = "/latest/api/token";
 const ROLES: &str = "/latest/meta-data/ram/security-credentials";

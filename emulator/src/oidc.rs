@@ -9,7 +9,7 @@ use crate::clock::utc;
 use crate::grant::{Granted, Terms, grant, wrong};
 use crate::jwt::{Claims, Token, invalid};
 use crate::request::Parameters;
-use crate::server::State;
+use crate::state::State;
 
 /// An OIDC provider that is registered in the account.
 struct Provider {

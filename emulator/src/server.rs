@@ -14,44 +14,17 @@ use tokio::sync::oneshot;
 use crate::answer::{Answering, Outcome, Plain, Refusal, set_given};
 use crate::authenticate::{authenticate, check_given_timestamp};
 use crate::call::Invocation;
-use crate::clock::Clock;
-use crate::fault::Faults;
-use crate::imm::{self, Projects};
-use crate::instance::Rotation;
 use crate::listener::{Incoming, Peer};
-use crate::log::{Call, Log, Slot};
-use crate::metadata::{self, Metadata};
-use crate::oss::Objects;
-use crate::random::Random;
+use crate::log::{Call, Slot};
 use crate::request::{Request, Style, header_text, wants_close};
 use crate::route::{Product, Route};
-use crate::sessions::{Nonces, Sessions};
 use crate::spoil::spoil;
+use crate::state::State;
 use crate::target::{Service, Target};
-use crate::throttle::Throttle;
-use crate::{control, oidc, oss, sls, sts};
+use crate::{control, imm, metadata, oidc, oss, sls, sts};
 
 /// More than any documented project or STS request needs.
 const BODY_LIMIT: usize = 1024 * 1024;
-
-/// Everything the emulator knows.
-pub(crate) struct State {
-    pub(crate) clock: Clock,
-    pub(crate) random: Random,
-    pub(crate) sessions: Sessions,
-    pub(crate) nonces: Nonces,
-    pub(crate) projects: Projects,
-    pub(crate) objects: Objects,
-    pub(crate) instance: Rotation,
-    pub(crate) uri: Rotation,
-    pub(crate) throttle: Throttle,
-    pub(crate) log: Log,
-    pub(crate) faults: Faults,
-    /// Caps every session that is granted.
-    pub(crate) session_seconds: Option<u32>,
-    pub(crate) metadata: Metadata,
-    pub(crate) metadata_newline: bool,
-}
 
 /// Serves until `stop` is dropped.
 pub(crate) async fn serve(incoming: Incoming, state: Arc<State>, stop: oneshot::Receiver<()>) {

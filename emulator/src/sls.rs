@@ -15,8 +15,8 @@ use crate::authenticate::Caller;
 use crate::log::Slot;
 use crate::policy::Decision;
 use crate::request::Request;
-use crate::server::State;
 use crate::signature_v1::hmac_sha1;
+use crate::state::State;
 
 pub(crate) const LIST_PROJECTS: &str = "ListProjects";
 

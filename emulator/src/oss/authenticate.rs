@@ -11,8 +11,8 @@ use super::signature::{TERMINATOR, UNSIGNED_PAYLOAD, V4, canonical_request, sign
 use crate::account::{BUCKET_REGION, find_key};
 use crate::authenticate::Caller;
 use crate::request::Request;
-use crate::server::State;
 use crate::signature_v1::hmac_sha1;
+use crate::state::State;
 
 /// Documented: a signature in a header is good for 15 minutes before and after its date.
 const WINDOW: Duration = Duration::minutes(15);

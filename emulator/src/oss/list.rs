@@ -10,8 +10,8 @@ use crate::account::{ACCOUNT_ID, BUCKET};
 use crate::answer::write_members;
 use crate::random::{Random, hex};
 use crate::request::Request;
-use crate::server::State;
 use crate::signature::percent_encode;
+use crate::state::State;
 
 /// Documented.
 const USUAL_KEYS: usize = 100;

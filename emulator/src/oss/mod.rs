@@ -23,7 +23,7 @@ use crate::answer::Refusal;
 use crate::log::Slot;
 use crate::policy::Decision;
 use crate::request::Request;
-use crate::server::State;
+use crate::state::State;
 
 /// The largest object, in bytes.
 pub(crate) const LARGEST: usize = 16 * 1024 * 1024;
