@@ -26,6 +26,8 @@ pub(super) struct Cell {
     /// Readers of a due credential stay off the lock until this monotonic nanosecond: a flight or a back-off runs.
     quiet_until: AtomicU64,
     generation: AtomicU64,
+    /// The last generation that somebody undertook to tell subscribers of, and the last that they were told of.
+    telling: AtomicU64,
     told: AtomicU64,
     /// For subscribers alone: whoever holds on to what the channel shows keeps others from changing it.
     generations: watch::Sender<u64>,
@@ -86,6 +88,7 @@ impl Cell {
             published: ArcSwapOption::empty(),
             quiet_until: AtomicU64::new(0),
             generation: AtomicU64::new(0),
+            telling: AtomicU64::new(generation),
             told: AtomicU64::new(generation),
             generations,
         };
@@ -128,7 +131,7 @@ impl Cell {
     /// Whether there is a generation that subscribers have not been told of. Who asks tells them.
     pub(super) fn is_untold(&self) -> bool {
         let generation = self.generation();
-        self.told.fetch_max(generation, Ordering::AcqRel) < generation
+        self.telling.fetch_max(generation, Ordering::AcqRel) < generation
     }
 
     /// Tells subscribers of a new generation. Never under the lock, nor where refreshes run: it waits for whoever holds on
@@ -140,13 +143,18 @@ impl Cell {
             *known = generation.max(*known);
             new
         });
+        self.told.fetch_max(generation, Ordering::AcqRel);
     }
 
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Begins with the generation of this moment.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        if self.told.load(Ordering::Acquire) < self.generation() {
+            self.tell();
+        }
         self.generations.subscribe()
     }
 }
