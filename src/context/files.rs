@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{Context, Looks};
 use crate::error::{Error, ErrorKind};
 
-/// What a file holds: keys and tokens, so nothing of it stays in memory.
+/// What a file holds: keys and tokens, so it is zeroized.
 pub(crate) type Content = Zeroizing<Vec<u8>>;
 
 /// A read that takes longer has failed.

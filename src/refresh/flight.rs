@@ -90,7 +90,7 @@ impl Flight {
         }
         // Nobody may be waiting.
         let _ = self.launch.landed.send(outcome);
-        if shared.cell.is_untold() {
+        if shared.cell.takes_on_telling() {
             let shared = Arc::clone(shared);
             let tell = move || shared.cell.tell();
             if Home::is_here() { drop(tokio::task::spawn_blocking(tell)) } else { tell() }

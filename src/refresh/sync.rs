@@ -128,8 +128,8 @@ impl Cell {
         look(&self.machine.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether there is a generation that subscribers have not been told of. Who asks tells them.
-    pub(super) fn is_untold(&self) -> bool {
+    /// Whether there is a generation that nobody has undertaken to tell subscribers of. Now the caller has: see `tell`.
+    pub(super) fn takes_on_telling(&self) -> bool {
         let generation = self.generation();
         self.telling.fetch_max(generation, Ordering::AcqRel) < generation
     }
