@@ -15,5 +15,5 @@ async fn main() -> ExitCode {
     } else {
         println!("{explanation}");
     }
-    if explanation.in_use.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if explanation.credentials.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

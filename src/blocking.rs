@@ -107,7 +107,7 @@ impl crate::OpenApiClient {
         &self,
         action: &str,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<crate::Answer, Error> {
+    ) -> Result<crate::ApiResponse, Error> {
         let (client, action) = (self.clone(), action.to_owned());
         let parameters: Vec<(String, String)> =
             parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -126,7 +126,7 @@ impl crate::OpenApiClient {
         &self,
         action: &str,
         parameters: &P,
-    ) -> Result<crate::Answer, Error> {
+    ) -> Result<crate::ApiResponse, Error> {
         let texts = self.texts(action, parameters)?;
         self.call_blocking(action, texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::context::{Context, Looks};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
-use crate::explain::{Account, Outcome};
-use crate::provider::{BoxFuture, ProvideCredentials, Signal};
+use crate::explain::{ProviderOutcome, ProviderReport};
+use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 
 /// What a chain does when a provider that is configured fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Chain {
     on_failure: OnFailure,
     /// The position of the provider that answered, or [`NONE`].
     kept: AtomicUsize,
-    accounts: Mutex<Vec<Account>>,
+    reports: Mutex<Vec<ProviderReport>>,
     context: Context,
     looks: Looks,
 }
@@ -66,7 +66,7 @@ impl Chain {
             providers: Vec::new(),
             on_failure: OnFailure::Stop,
             kept: AtomicUsize::new(NONE),
-            accounts: Mutex::new(Vec::new()),
+            reports: Mutex::new(Vec::new()),
             context: Context::default(),
             looks: Looks::default(),
         }
@@ -100,52 +100,52 @@ impl Chain {
 
     /// What each provider said when the chain last looked, all of them in order; those that were not asked are judged by
     /// what can be seen now: on the home thread, within a second.
-    pub(crate) async fn accounts(&self) -> Vec<Account> {
-        let asked = |account: &Account| account.outcome != Outcome::NotReached;
+    pub(crate) async fn reports(&self) -> Vec<ProviderReport> {
+        let asked = |report: &ProviderReport| report.outcome != ProviderOutcome::NotReached;
         let noted = self.noted();
         let unasked = |at: &usize| !noted.get(*at).is_some_and(asked);
         let unasked: Vec<usize> = (0..self.providers.len()).filter(unasked).collect();
-        let unseen = Some(Signal::not_configured("could not be looked at in time"));
-        let signals = Arc::new(Mutex::new(vec![unseen; self.providers.len()]));
-        let (providers, seen) = (self.providers.clone(), Arc::clone(&signals));
+        let unseen = Some(SourceStatus::not_configured("could not be looked at in time"));
+        let statuses = Arc::new(Mutex::new(vec![unseen; self.providers.len()]));
+        let (providers, seen) = (self.providers.clone(), Arc::clone(&statuses));
         let look = move || {
             for at in unasked {
-                let signal = providers[at].signal();
-                seen.lock().unwrap_or_else(PoisonError::into_inner)[at] = signal;
+                let status = providers[at].source_status();
+                seen.lock().unwrap_or_else(PoisonError::into_inner)[at] = status;
             }
         };
         // What is not seen by then stays unseen.
         let _ = self.looks.look_within(&self.context, Duration::from_secs(1), look).await;
-        let signals = signals.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.judged(noted, &signals)
+        let statuses = statuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.judged(noted, &statuses)
     }
 
     /// The same without a look, for those who must not wait.
     #[cfg(feature = "blocking")]
-    pub(crate) fn known_accounts(&self) -> Vec<Account> {
+    pub(crate) fn known_reports(&self) -> Vec<ProviderReport> {
         self.judged(self.noted(), &[])
     }
 
-    fn noted(&self) -> Vec<Account> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn noted(&self) -> Vec<ProviderReport> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn judged(&self, noted: Vec<Account>, signals: &[Option<Signal>]) -> Vec<Account> {
-        let account = |(at, provider): (usize, &Arc<dyn ProvideCredentials>)| match noted.get(at) {
-            Some(account) if account.outcome != Outcome::NotReached => account.clone(),
-            _ => Account::not_reached(&provider.provider_name(), signals.get(at).cloned().flatten()),
+    fn judged(&self, noted: Vec<ProviderReport>, statuses: &[Option<SourceStatus>]) -> Vec<ProviderReport> {
+        let report = |(at, provider): (usize, &Arc<dyn ProvideCredentials>)| match noted.get(at) {
+            Some(report) if report.outcome != ProviderOutcome::NotReached => report.clone(),
+            _ => ProviderReport::not_reached(&provider.provider_name(), statuses.get(at).cloned().flatten()),
         };
-        let mut accounts: Vec<Account> = self.providers.iter().enumerate().map(account).collect();
+        let mut reports: Vec<ProviderReport> = self.providers.iter().enumerate().map(report).collect();
         // Nothing is hidden by the one in use where none is.
-        if !accounts.iter().any(|account| account.outcome == Outcome::Used) {
-            accounts.iter_mut().for_each(|account| account.hidden = false);
+        if !reports.iter().any(|report| report.outcome == ProviderOutcome::Used) {
+            reports.iter_mut().for_each(|report| report.hidden = false);
         }
-        accounts
+        reports
     }
 
-    fn note(&self, at: usize, account: Account) {
-        if let Some(place) = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).get_mut(at) {
-            *place = account;
+    fn note(&self, at: usize, report: ProviderReport) {
+        if let Some(place) = self.reports.lock().unwrap_or_else(PoisonError::into_inner).get_mut(at) {
+            *place = report;
         }
     }
 
@@ -153,9 +153,10 @@ impl Chain {
         if let Some((at, provider)) = self.kept() {
             return self.ask_kept(at, provider).await;
         }
-        let unasked = |provider: &Arc<dyn ProvideCredentials>| Account::not_reached(&provider.provider_name(), None);
+        let unasked =
+            |provider: &Arc<dyn ProvideCredentials>| ProviderReport::not_reached(&provider.provider_name(), None);
         let unasked = self.providers.iter().map(unasked).collect();
-        *self.accounts.lock().unwrap_or_else(PoisonError::into_inner) = unasked;
+        *self.reports.lock().unwrap_or_else(PoisonError::into_inner) = unasked;
         let mut errors: Vec<Error> = Vec::new();
         for (at, provider) in self.providers.iter().enumerate() {
             let name = provider.provider_name();
@@ -165,7 +166,7 @@ impl Chain {
             let error = match answer {
                 Ok(found) => {
                     self.kept.store(at, Ordering::Release);
-                    self.note(at, Account::used(&name, &found, spent));
+                    self.note(at, ProviderReport::used(&name, &found, spent));
                     for passed_over in errors.iter().filter(|error| error.kind() != ErrorKind::NotConfigured) {
                         tracing::warn!(used = %name, failed = %passed_over, "another identity than the one configured first");
                     }
@@ -179,7 +180,7 @@ impl Chain {
                     }
                 }
             };
-            self.note(at, Account::of_error(&name, &error, spent));
+            self.note(at, ProviderReport::of_error(&name, &error, spent));
             if error.kind() != ErrorKind::NotConfigured && self.on_failure == OnFailure::Stop {
                 return Err(error.with_causes(errors));
             }
@@ -195,7 +196,7 @@ impl Chain {
         let spent = self.context.now().monotonic.saturating_sub(began);
         match answer {
             Ok(found) => {
-                self.note(at, Account::used(&name, &found, spent));
+                self.note(at, ProviderReport::used(&name, &found, spent));
                 Ok(found.or_provider_name(&name).in_provider(&self.name))
             }
             Err(error) => {
@@ -207,7 +208,7 @@ impl Chain {
                 } else {
                     error
                 };
-                self.note(at, Account::of_error(&name, &error, spent));
+                self.note(at, ProviderReport::of_error(&name, &error, spent));
                 Err(error)
             }
         }
@@ -262,12 +263,12 @@ mod tests {
             Box::pin(std::future::ready(Err(Error::failed("nobody asks"))))
         }
 
-        fn signal(&self) -> Option<Signal> {
+        fn source_status(&self) -> Option<SourceStatus> {
             if let Some((looking, go_on)) = &self.1 {
                 looking.send(()).unwrap();
                 let _ = go_on.lock().unwrap().recv();
             }
-            Some(Signal::configured("is there"))
+            Some(SourceStatus::configured("is there"))
         }
     }
 
@@ -279,13 +280,13 @@ mod tests {
         let hanging = Unasked("hanging", Some((looking, Mutex::new(go_on))));
         let chain = Arc::new(Chain::new("").context(context).then(Unasked("quick", None)).then(hanging));
         let asked = Arc::clone(&chain);
-        let accounts = Home::Thread.run(async move { asked.accounts().await });
+        let reports = Home::Thread.run(async move { asked.reports().await });
         looks_now.recv().unwrap();
         while clock.next_wake().is_none() {
             tokio::task::yield_now().await;
         }
         clock.advance(Duration::from_secs(1));
-        let details: Vec<_> = accounts.await.unwrap().into_iter().filter_map(|account| account.detail).collect();
+        let details: Vec<_> = reports.await.unwrap().into_iter().filter_map(|report| report.detail).collect();
         assert_eq!(details, ["is there", "could not be looked at in time"]);
         drop(let_go);
     }

@@ -9,7 +9,7 @@ use crate::chain::{Chain, OnFailure};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::explain::{Account, Explanation};
+use crate::explain::{Explanation, ProviderReport};
 use crate::identity::Pin;
 use crate::notes::notes;
 use crate::provider::{BoxFuture, ProvideCredentials};
@@ -100,18 +100,18 @@ impl DefaultCredentialChain {
             Some(known) => known,
             None => self.refresher.credentials().await,
         };
-        self.explained(&result, self.chain.accounts().await)
+        self.explained(&result, self.chain.reports().await)
     }
 
     /// [`explain`](Self::explain) for a thread that must not wait.
     #[cfg(feature = "blocking")]
     pub(crate) fn explain_known(&self, result: &Result<Credentials, Error>) -> Explanation {
-        self.explained(result, self.chain.known_accounts())
+        self.explained(result, self.chain.known_reports())
     }
 
-    fn explained(&self, result: &Result<Credentials, Error>, accounts: Vec<Account>) -> Explanation {
-        let notes = notes(&self.sts.context, result, &accounts, self.role_in_code);
-        Explanation::new(result, accounts, notes)
+    fn explained(&self, result: &Result<Credentials, Error>, reports: Vec<ProviderReport>) -> Explanation {
+        let notes = notes(&self.sts.context, result, &reports, self.role_in_code);
+        Explanation::new(result, reports, notes)
     }
 
     /// The region, as far as it is known: given in code, else `ALIBABA_CLOUD_REGION_ID` or `ALIBABA_CLOUD_STS_REGION`, else
@@ -350,10 +350,10 @@ impl ProvideCredentials for Outermost {
                 Ok(found) => Ok(found.in_provider("default")),
                 Err(error) => {
                     let error = error.in_provider("default");
-                    let accounts = self.chain.accounts().await;
+                    let reports = self.chain.reports().await;
                     let failed = Err(error.clone());
-                    let notes = notes(&self.sts.context, &failed, &accounts, self.role_in_code);
-                    Err(error.with_explanation(Explanation::new(&failed, accounts, notes)))
+                    let notes = notes(&self.sts.context, &failed, &reports, self.role_in_code);
+                    Err(error.with_explanation(Explanation::new(&failed, reports, notes)))
                 }
             }
         })

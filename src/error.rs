@@ -18,7 +18,7 @@ pub enum ErrorKind {
     Failed,
     /// An argument given in code is malformed. No request was made.
     InvalidInput,
-    /// The credential cannot last as long as was asked: see [`Error::granted`].
+    /// The credential cannot last as long as was asked: see [`Error::available_lifetime`].
     TooShort,
     /// A server answered, and refused: see [`Error::code`].
     Refused,
@@ -88,7 +88,7 @@ struct Inner {
     causes: Vec<Error>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
     retry_after: Option<Duration>,
-    granted: Option<Duration>,
+    available_lifetime: Option<Duration>,
     permanent: bool,
     explanation: Option<Arc<Explanation>>,
 }
@@ -121,7 +121,7 @@ impl Error {
             causes: Vec::new(),
             source: None,
             retry_after: None,
-            granted: None,
+            available_lifetime: None,
             permanent: false,
             explanation: None,
         }))
@@ -182,8 +182,8 @@ impl Error {
         self.edit(|inner| inner.retry_after = Some(wait))
     }
 
-    pub(crate) fn with_granted(self, granted: Duration) -> Self {
-        self.edit(|inner| inner.granted = Some(granted))
+    pub(crate) fn with_available_lifetime(self, available_lifetime: Duration) -> Self {
+        self.edit(|inner| inner.available_lifetime = Some(available_lifetime))
     }
 
     /// Asking again soon will not help: the back-off starts at its cap.
@@ -245,8 +245,8 @@ impl Error {
     }
 
     /// With [`ErrorKind::TooShort`]: how long a credential could be had for.
-    pub fn granted(&self) -> Option<Duration> {
-        self.0.granted
+    pub fn available_lifetime(&self) -> Option<Duration> {
+        self.0.available_lifetime
     }
 
     /// What every provider said, where a [`DefaultCredentialChain`](crate::DefaultCredentialChain) failed.

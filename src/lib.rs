@@ -67,7 +67,7 @@
 //! ```
 //!
 //! Any source can be a provider ([`ProvideCredentials`], [`provider_fn`]). Any HTTP client can have its requests signed by a
-//! [`RequestSigner`], which also knows a dead token when it sees one; [`sign`] has the bare signatures. Tests replace the
+//! [`RequestSigner`], which also recognizes an invalid token; [`sign`] has the bare signatures. Tests replace the
 //! whole outside world by a [`Context`].
 //!
 //! # Features
@@ -123,18 +123,18 @@ pub use context::{Clock, Context, ContextBuilder, HttpError, HttpErrorKind, Http
 pub use credentials::Credentials;
 pub use default_chain::{DefaultCredentialChain, DefaultCredentialChainBuilder};
 pub use error::{Error, ErrorKind};
-pub use explain::{Account, Explanation, InColour, InUse, Outcome};
+pub use explain::{Colored, CredentialsSummary, Explanation, ProviderOutcome, ProviderReport};
 pub use oidc::{
     GitHubActionsToken, OidcToken, OidcTokenFile, OidcTokenFn, OidcTokenVariable, ProvideOidcToken, oidc_token_fn,
 };
 #[cfg(feature = "openapi")]
-pub use openapi::{Answer, OpenApiClient, OpenApiClientBuilder};
+pub use openapi::{ApiResponse, OpenApiClient, OpenApiClientBuilder};
 pub use product::Product;
-pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, Signal, provider_fn};
+pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, SourceStatus, provider_fn};
 pub use providers::{
     AssumeRoleProvider, CliProfileProvider, CredentialsUriProvider, EcsMetadataProvider, EnvironmentProvider,
     IniProfileProvider, OidcRoleProvider,
 };
 pub use refresh::{Health, Refresher, RefresherBuilder};
-pub use signer::{Exchange, RequestSigner, SignedRequest, Verdict};
+pub use signer::{PreparedRequest, RequestSigner, RetryDecision, SignedRequest};
 pub use sts::{AssumeRole, CallerIdentity, StsSignature};

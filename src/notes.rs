@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::explain::{Account, Outcome};
+use crate::explain::{ProviderOutcome, ProviderReport};
 use crate::identity::is_session_of;
 
 /// Names that people write, and those that are read.
@@ -27,7 +27,7 @@ const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
 pub(crate) fn notes(
     context: &Context,
     result: &Result<Credentials, Error>,
-    accounts: &[Account],
+    reports: &[ProviderReport],
     role_in_code: bool,
 ) -> Vec<String> {
     // A variable that is not UTF-8 is an error of the provider that reads it.
@@ -38,7 +38,7 @@ pub(crate) fn notes(
             notes.push(format!("{written} is set and nobody reads it: {read} is meant?"));
         }
     }
-    let used = accounts.iter().find(|account| account.outcome == Outcome::Used);
+    let used = reports.iter().find(|report| report.outcome == ProviderOutcome::Used);
     let role = context.env(ROLE_ARN).ok().flatten();
     if let (Some(used), Some(role)) = (used, role)
         && does_nothing(&role, &used.provider, result.as_ref().ok(), role_in_code)
@@ -50,7 +50,7 @@ pub(crate) fn notes(
         ));
     }
     if used.is_some_and(|used| used.provider == "ecs_ram_role") && set("KUBERNETES_SERVICE_HOST") {
-        let own = "with RRSA (an annotated service account) a pod has its own";
+        let own = "with RRSA (an annotated service report) a pod has its own";
         notes.push(format!("this is the role of the Kubernetes node, which all of its pods share; {own}"));
     }
     if result.as_ref().is_ok_and(|found| found.security_token().is_none()) {
@@ -119,7 +119,7 @@ mod tests {
         let context = Context::builder().env([("KUBERNETES_SERVICE_HOST", "10.0.0.1")]).build();
         let found =
             Credentials::new("id", "secret").with_security_token("t").with_provider_name("default/ecs_ram_role");
-        let used = [Account::used("ecs_ram_role", &found, std::time::Duration::ZERO)];
+        let used = [ProviderReport::used("ecs_ram_role", &found, std::time::Duration::ZERO)];
         assert!(notes(&context, &Ok(found), &used, false)[0].contains("role of the Kubernetes node"));
     }
 
@@ -133,7 +133,7 @@ mod tests {
             ["ALIBABA_CLOUD_ACCESS_KEY is set and nobody reads it: ALIBABA_CLOUD_ACCESS_KEY_ID is meant?"]
         );
         let found = Credentials::new("id", "secret").with_security_token("t").with_provider_name("default/env");
-        let used = [Account::used("env", &found, std::time::Duration::ZERO)];
+        let used = [ProviderReport::used("env", &found, std::time::Duration::ZERO)];
         let idle = notes(&context(&[("ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1:role/a")]), &Ok(found), &used, false);
         assert!(idle[0].starts_with("ALIBABA_CLOUD_ROLE_ARN does nothing here"));
     }

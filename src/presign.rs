@@ -14,7 +14,7 @@ impl Refresher {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooShort`](crate::ErrorKind::TooShort), with what can be had in [`Error::granted`], when the source's
+    /// [`ErrorKind::TooShort`](crate::ErrorKind::TooShort), with what can be had in [`Error::available_lifetime`], when the source's
     /// sessions do not last that long: ask for less, or for longer sessions. `ErrorKind::InvalidInput` for a lifetime below a
     /// second or above 7 days, or a request that cannot be: nothing is asked then. Otherwise as
     /// [`credentials`](Self::credentials).

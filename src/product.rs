@@ -30,10 +30,10 @@ impl Product {
     /// use alibabacloud_credentials::{Credentials, Product};
     ///
     /// let used = Credentials::new("STS.an-id", "a secret").with_security_token("a token");
-    /// assert!(Product::Oss.is_dead_token("SecurityTokenExpired", &used));
-    /// assert!(!Product::Oss.is_dead_token("AccessDenied", &used));
+    /// assert!(Product::Oss.is_invalid_token("SecurityTokenExpired", &used));
+    /// assert!(!Product::Oss.is_invalid_token("AccessDenied", &used));
     /// ```
-    pub fn is_dead_token(self, code: &str, used: &Credentials) -> bool {
+    pub fn is_invalid_token(self, code: &str, used: &Credentials) -> bool {
         match self {
             Self::OpenApi => code.starts_with("InvalidSecurityToken."),
             Self::Oss => match code {
@@ -76,7 +76,7 @@ pub(crate) enum Amend {
 impl Amends {
     /// What to do about this refusal of a call signed with `used`, unless it was done already.
     pub(crate) fn after(&mut self, product: Product, code: &str, used: &Credentials) -> Option<Amend> {
-        if product.is_dead_token(code, used) {
+        if product.is_invalid_token(code, used) {
             return first_time(&mut self.replaced).then_some(Amend::Replace);
         }
         self.by_signing_again(product, code).then_some(Amend::SignAgain)
@@ -114,8 +114,8 @@ mod tests {
             (Product::Oss, "AccessDenied", false, false),
             (Product::Oss, "SignatureDoesNotMatch", false, false),
         ] {
-            assert_eq!(product.is_dead_token(code, &session), of_a_session, "{product:?} {code}");
-            assert_eq!(product.is_dead_token(code, &key), of_a_key, "{product:?} {code}");
+            assert_eq!(product.is_invalid_token(code, &session), of_a_session, "{product:?} {code}");
+            assert_eq!(product.is_invalid_token(code, &key), of_a_key, "{product:?} {code}");
         }
     }
 

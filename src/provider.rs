@@ -42,7 +42,7 @@ pub trait ProvideCredentials: Send + Sync + 'static {
 
     /// What can be told of the source without asking it: for explanations, where a provider before it answered. No
     /// network; a variable or a file may be looked at. The explanation that an error holds waits a second for it.
-    fn signal(&self) -> Option<Signal> {
+    fn source_status(&self) -> Option<SourceStatus> {
         None
     }
 
@@ -59,14 +59,14 @@ pub trait ProvideCredentials: Send + Sync + 'static {
 /// Whether a source looks configured, and by what sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Signal {
+pub struct SourceStatus {
     /// Whether the source would be asked in earnest.
     pub configured: bool,
     /// The sign: "VAULT_ADDR is set". Never a value.
     pub text: String,
 }
 
-impl Signal {
+impl SourceStatus {
     /// A source that is there, and the sign of it.
     pub fn configured(text: impl Into<String>) -> Self {
         Self { configured: true, text: text.into() }
@@ -87,8 +87,8 @@ impl<P: ProvideCredentials + ?Sized> ProvideCredentials for Arc<P> {
         (**self).provide_credentials()
     }
 
-    fn signal(&self) -> Option<Signal> {
-        (**self).signal()
+    fn source_status(&self) -> Option<SourceStatus> {
+        (**self).source_status()
     }
 
     fn is_current(&self, credentials: &Credentials) -> bool {

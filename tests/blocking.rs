@@ -145,7 +145,7 @@ fn everything_that_would_wait_says_so_inside_a_provider_even_when_nothing_had_to
             imm.call_blocking("ListProjects", []).unwrap_err(),
             imm.call_json_blocking("ListProjects", &serde_json::json!({})).unwrap_err(),
         ]);
-        assert!(inside.explain_blocking().in_use.is_some(), "what is known can be told");
+        assert!(inside.explain_blocking().credentials.is_some(), "what is known can be told");
         async { Err(Error::failed("enough")) }
     });
     assert_eq!(Refresher::new(provider).credentials_blocking().unwrap_err().message(), "enough");
@@ -174,7 +174,7 @@ fn assert_the_cloud_is_reached(emulator: &Emulator, project: &str) {
         .assume_role(AssumeRole::new("acs:ram::1234567890123456:role/imm-role"))
         .build();
     let explanation = chain.explain_blocking();
-    assert_eq!(explanation.in_use.unwrap().provider_name, "default/ram_role_arn/env");
+    assert_eq!(explanation.credentials.unwrap().provider_name, "default/ram_role_arn/env");
     assert!(chain.credentials_blocking().unwrap().access_key_id().starts_with("STS."));
     assert!(chain.credentials_valid_for_blocking(Duration::from_secs(1800)).is_ok());
     assert_eq!(chain.caller_identity_blocking().unwrap().identity_type, "AssumedRoleUser");

@@ -5,7 +5,7 @@
 //! - `fs/`: mounted as `/` (optional).
 //! - `http.json`: the traffic (optional): every exchange must take place, in this order, and no other.
 //! - `case.json`: what the builder is told, the secrets, and the steps. A step lets time pass, changes files, asks for
-//!   credentials and then for the explanation, and says what has to come: the credential or the error, the account of
+//!   credentials and then for the explanation, and says what has to come: the credential or the error, the report of
 //!   every provider, and how many requests are made.
 //!
 //! `chain_cases/case.rs` has every member. Each case runs under a clock that stands still, on a runtime of one thread,

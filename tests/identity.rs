@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alibabacloud_credentials::{
     AssumeRole, BoxFuture, Context, ContextBuilder, DefaultCredentialChain, DefaultCredentialChainBuilder, ErrorKind,
-    HttpError, HttpErrorKind, HttpSend, Outcome, SendOptions, TestClock,
+    HttpError, HttpErrorKind, HttpSend, ProviderOutcome, SendOptions, TestClock,
 };
 use alibabacloud_emulator::{Emulator, account};
 use bytes::Bytes;
@@ -184,10 +184,10 @@ async fn an_explanation_asks_once_and_then_reports_what_is_known() {
     let chain = over(&hosts, &[("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:1/")]).build();
     for _ in 0..3 {
         let explanation = chain.explain().await;
-        assert_eq!(explanation.in_use.as_ref().unwrap().provider_name, "default/ram_role_arn/env");
-        assert_eq!(explanation.accounts[0].outcome, Outcome::Used);
-        let uri = explanation.accounts.last().unwrap();
-        assert!(uri.outcome == Outcome::NotReached && uri.hidden, "{uri:?}");
+        assert_eq!(explanation.credentials.as_ref().unwrap().provider_name, "default/ram_role_arn/env");
+        assert_eq!(explanation.providers[0].outcome, ProviderOutcome::Used);
+        let uri = explanation.providers.last().unwrap();
+        assert!(uri.outcome == ProviderOutcome::NotReached && uri.hidden, "{uri:?}");
         assert!(explanation.to_string().contains("hidden by the one in use"));
         let json = serde_json::to_string(&explanation).unwrap();
         assert!(json.contains(r#""outcome":"used""#) && !json.contains("fake-"), "{json}");
@@ -209,7 +209,7 @@ async fn an_explanation_names_the_profile_that_a_key_of_the_environment_hides() 
     let context = Context::builder().env(env).root(&root).build();
     let explanation = DefaultCredentialChain::builder().context(context).build().explain().await;
     std::fs::remove_dir_all(&root).unwrap();
-    let hidden = &explanation.accounts[2];
+    let hidden = &explanation.providers[2];
     assert!(hidden.hidden, "{explanation}");
     assert_eq!(hidden.detail.as_deref(), Some("/home/me/.aliyun/config.json is there: profile `prod`, line 5"));
 }
@@ -220,9 +220,9 @@ async fn an_explanation_is_in_the_chains_error() {
     let chain = DefaultCredentialChain::builder().context(context).build();
     let error = chain.credentials().await.unwrap_err();
     let explanation = error.explanation().unwrap();
-    assert!(explanation.in_use.is_none());
+    assert!(explanation.credentials.is_none());
     assert!(explanation.notes[0].contains("ALIBABA_CLOUD_ACCESS_KEY_ID is meant?"), "{explanation}");
-    assert!(explanation.accounts.iter().all(|account| account.outcome == Outcome::NotConfigured));
+    assert!(explanation.providers.iter().all(|report| report.outcome == ProviderOutcome::NotConfigured));
     assert_eq!(chain.explain().await.error, explanation.error);
 }
 

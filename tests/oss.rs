@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alibabacloud_credentials::{
-    AssumeRole, Context, Credentials, DefaultCredentialChain, Refresher, RequestSigner, TestClock, Verdict, sign,
+    AssumeRole, Context, Credentials, DefaultCredentialChain, Refresher, RequestSigner, RetryDecision, TestClock, sign,
 };
 use alibabacloud_emulator::account::{self, AccessKey, BUCKET};
 use alibabacloud_emulator::{Emulator, Fault};
@@ -68,11 +68,11 @@ impl Cloud {
 
     async fn send_to(&self, signer: &RequestSigner, method: Method, url: &str, body: &'static str) -> Answer {
         let request = Request::builder().method(method).uri(url).header("content-type", "text/plain");
-        let mut exchange = signer.exchange(request.body(()).unwrap().into_parts().0, Some(body.as_bytes())).unwrap();
+        let mut prepared = signer.prepare(request.body(()).unwrap().into_parts().0, Some(body.as_bytes())).unwrap();
         loop {
-            let signed = exchange.sign().await.unwrap().with_body(Bytes::from_static(body.as_bytes()));
+            let signed = prepared.sign().await.unwrap().with_body(Bytes::from_static(body.as_bytes()));
             let answer = self.raw(signed).await;
-            if exchange.review(answer.status, &answer.headers, answer.body.as_bytes()).await == Verdict::Final {
+            if prepared.review(answer.status, &answer.headers, answer.body.as_bytes()).await == RetryDecision::Done {
                 return answer;
             }
         }

@@ -186,7 +186,7 @@ fn a_url_does_not_outlive_its_credential_unawares() {
     let session = Credentials::new("STS.ak", "sk").with_security_token("t").with_expiration(start() + HOUR);
     assert!(FILM.presigned_url(HOST, start(), HOUR, &session).is_ok());
     let error = FILM.presigned_url(HOST, start() + Duration::from_secs(600), HOUR, &session).unwrap_err();
-    assert_eq!((error.kind(), error.granted()), (ErrorKind::TooShort, Some(Duration::from_secs(3000))));
+    assert_eq!((error.kind(), error.available_lifetime()), (ErrorKind::TooShort, Some(Duration::from_secs(3000))));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_refresher_renews_the_session_that_would_end_before_the_url() {
     assert_eq!(asked.load(Ordering::SeqCst), 2);
     let error = sign(120).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooShort);
-    assert!(error.granted().unwrap() <= HOUR);
+    assert!(error.available_lifetime().unwrap() <= HOUR);
 }
 
 #[test]

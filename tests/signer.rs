@@ -7,8 +7,8 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alibabacloud_credentials::{
-    BoxFuture, Context, Credentials, Error, ErrorKind, Exchange, HttpError, HttpSend, OpenApiClient, Product,
-    Refresher, RequestSigner, SendOptions, SignedRequest, TestClock, Verdict, provider_fn, sign,
+    BoxFuture, Context, Credentials, Error, ErrorKind, HttpError, HttpSend, OpenApiClient, PreparedRequest, Product,
+    Refresher, RequestSigner, RetryDecision, SendOptions, SignedRequest, TestClock, provider_fn, sign,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header, request};
@@ -86,8 +86,8 @@ async fn a_call_is_signed_exactly_as_our_own_client_signs_it() {
     client.call("CreateProject", parameters).await.unwrap();
     let sent = recorder.0.lock().unwrap().remove(0);
 
-    let mut exchange = RequestSigner::acs3(fixed()).exchange(rpc_call(IMM), Some(b"")).unwrap();
-    let signed = exchange.sign().await.unwrap();
+    let mut prepared = RequestSigner::acs3(fixed()).prepare(rpc_call(IMM), Some(b"")).unwrap();
+    let signed = prepared.sign().await.unwrap();
     for name in ["authorization", "x-acs-date", "x-acs-signature-nonce", "x-acs-security-token", "x-acs-accesskey-id"] {
         assert_eq!(signed.head.headers[name], sent.headers()[name], "{name}");
     }
@@ -98,9 +98,9 @@ async fn a_call_is_signed_exactly_as_our_own_client_signs_it() {
 
 #[tokio::test]
 async fn each_signature_has_a_nonce_of_its_own_and_the_body_is_hashed_once() {
-    let mut exchange = RequestSigner::acs3(renewing(&clock())).exchange(rpc_call(IMM), Some(b"x")).unwrap();
-    let first = exchange.sign().await.unwrap();
-    let second = exchange.sign().await.unwrap();
+    let mut prepared = RequestSigner::acs3(renewing(&clock())).prepare(rpc_call(IMM), Some(b"x")).unwrap();
+    let first = prepared.sign().await.unwrap();
+    let second = prepared.sign().await.unwrap();
     assert_ne!(header(&first, "x-acs-signature-nonce"), header(&second, "x-acs-signature-nonce"));
     assert_eq!(header(&second, "x-acs-content-sha256"), sign::acs3::payload_sha256(b"x"));
 }
@@ -112,7 +112,7 @@ async fn what_was_there_of_another_signature_is_replaced() {
         old.headers.append(name, "stale".parse().unwrap());
     }
     let key = Refresher::from(Credentials::new("an-id", "fake-secret"));
-    let signed = RequestSigner::acs3(key).exchange(old, Some(b"")).unwrap().sign().await.unwrap();
+    let signed = RequestSigner::acs3(key).prepare(old, Some(b"")).unwrap().sign().await.unwrap();
     assert!(!format!("{:?}", signed.head.headers).contains("stale"));
     assert!(!signed.head.headers.contains_key("x-acs-security-token"), "a key has no token");
 }
@@ -131,7 +131,7 @@ async fn the_host_is_signed_as_it_is_sent_without_a_default_port() {
     ] {
         let mut call = rpc_call(uri);
         call.headers.extend(given.map(|host| (header::HOST, host.parse().unwrap())));
-        let signed = RequestSigner::acs3(fixed()).exchange(call, Some(b"")).unwrap().sign().await.unwrap();
+        let signed = RequestSigner::acs3(fixed()).prepare(call, Some(b"")).unwrap().sign().await.unwrap();
         assert_eq!(header(&signed, "host"), host);
         assert!(header(&signed, "authorization").contains("SignedHeaders=host;x-acs-accesskey-id;"));
     }
@@ -140,7 +140,7 @@ async fn the_host_is_signed_as_it_is_sent_without_a_default_port() {
 #[tokio::test]
 async fn a_stream_is_signed_by_the_hash_that_comes_with_it_or_refused() {
     let signer = RequestSigner::acs3(fixed());
-    let refused = |head| signer.exchange(head, None).unwrap_err();
+    let refused = |head| signer.prepare(head, None).unwrap_err();
     let error = refused(rpc_call(IMM));
     assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidInput, Some("StreamNeedsHash")));
     assert!(error.remedy().unwrap().contains("x-acs-content-sha256"));
@@ -148,7 +148,7 @@ async fn a_stream_is_signed_by_the_hash_that_comes_with_it_or_refused() {
     let mut hashed = rpc_call(IMM);
     let hash = sign::acs3::payload_sha256(b"a stream");
     hashed.headers.insert("x-acs-content-sha256", hash.parse().unwrap());
-    let signed = signer.exchange(hashed.clone(), None).unwrap().sign().await.unwrap();
+    let signed = signer.prepare(hashed.clone(), None).unwrap().sign().await.unwrap();
     assert_eq!(header(&signed, "x-acs-content-sha256"), hash);
 
     hashed.headers.insert("x-acs-content-sha256", "UNSIGNED-PAYLOAD".parse().unwrap());
@@ -164,7 +164,7 @@ async fn version_1_puts_everything_of_the_signature_into_the_form() {
             .header("x-acs-security-token", "stale"),
     );
     let form = b"A=b+c&Timestamp=old";
-    let signed = RequestSigner::rpc_v1(fixed()).exchange(call.clone(), Some(form)).unwrap().sign().await.unwrap();
+    let signed = RequestSigner::rpc_v1(fixed()).prepare(call.clone(), Some(form)).unwrap().sign().await.unwrap();
     assert_eq!(signed.head.uri, call.uri, "nothing of the signature is in the URL");
     assert!(!signed.head.headers.contains_key(header::CONTENT_LENGTH), "it was the old body's");
     assert!(
@@ -181,7 +181,7 @@ async fn version_1_puts_everything_of_the_signature_into_the_form() {
 async fn an_object_is_signed_with_its_bucket_and_no_hash() {
     let call =
         head(Request::put("https://media.oss-cn-hangzhou.aliyuncs.com/a%20b?acl").header("x-oss-acl", "private"));
-    let signed = RequestSigner::oss4("cn-hangzhou", fixed()).exchange(call, None).unwrap().sign().await.unwrap();
+    let signed = RequestSigner::oss4("cn-hangzhou", fixed()).prepare(call, None).unwrap().sign().await.unwrap();
     let headers = [
         ("x-oss-acl", "private"),
         ("x-oss-date", "20270115T080000Z"),
@@ -255,7 +255,7 @@ fn a_request_that_cannot_be_signed_is_refused_before_anything_is_asked() {
         ),
     ];
     for (what, signer, head, body, code) in cases {
-        let error = signer.exchange(head, body.map(str::as_bytes)).unwrap_err();
+        let error = signer.prepare(head, body.map(str::as_bytes)).unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidInput, Some(code)), "{what}: {error}");
         assert!(!error.to_string().contains("pw@"), "{error}");
         assert_eq!(signer.refresher().generation(), 0, "{what}: the source was asked");
@@ -266,7 +266,7 @@ fn a_request_that_cannot_be_signed_is_refused_before_anything_is_asked() {
 async fn plain_http_is_signed_where_that_was_allowed() {
     let signer = RequestSigner::acs3(fixed()).allow_plain_http();
     let call = rpc_call("http://imm.example.internal/");
-    assert!(signer.exchange(call, Some(b"")).unwrap().sign().await.is_ok());
+    assert!(signer.prepare(call, Some(b"")).unwrap().sign().await.is_ok());
 }
 
 trait NowOrNever: Future + Sized {
@@ -282,37 +282,41 @@ trait NowOrNever: Future + Sized {
 impl<F: Future> NowOrNever for F {}
 
 /// Signs, answers, and says what came of it.
-async fn answered(exchange: &mut Exchange, status: u16, body: &str) -> Verdict {
-    exchange.sign().await.unwrap();
-    exchange.review(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes()).await
+async fn answered(prepared: &mut PreparedRequest, status: u16, body: &str) -> RetryDecision {
+    prepared.sign().await.unwrap();
+    prepared.review(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes()).await
 }
 
 #[tokio::test]
 async fn a_dead_token_is_replaced_once_and_a_lack_of_permission_is_left_alone() {
     let oss_call = || head(Request::get("https://media.oss-cn-hangzhou.aliyuncs.com/k"));
-    let rows: [(Product, String, u16, Verdict); 9] = [
-        (Product::OpenApi, refusal("InvalidSecurityToken.Expired"), 400, Verdict::SignAgain),
-        (Product::OpenApi, refusal("InvalidSecurityToken.Malformed"), 403, Verdict::SignAgain),
-        (Product::OpenApi, refusal("NoPermission"), 403, Verdict::Final),
-        (Product::OpenApi, refusal("InvalidSecurityToken.Expired"), 200, Verdict::Final),
-        (Product::OpenApi, "<html>InvalidSecurityToken.Expired".to_owned(), 400, Verdict::Final),
-        (Product::Oss, oss_refusal("SecurityTokenExpired"), 403, Verdict::SignAgain),
-        (Product::Oss, oss_refusal("InvalidAccessKeyId"), 403, Verdict::SignAgain),
-        (Product::Oss, oss_refusal("AccessDenied"), 403, Verdict::Final),
-        (Product::Oss, refusal("InvalidSecurityToken.Expired"), 403, Verdict::Final),
+    let rows: [(Product, String, u16, RetryDecision); 9] = [
+        (Product::OpenApi, refusal("InvalidSecurityToken.Expired"), 400, RetryDecision::SignAgain),
+        (Product::OpenApi, refusal("InvalidSecurityToken.Malformed"), 403, RetryDecision::SignAgain),
+        (Product::OpenApi, refusal("NoPermission"), 403, RetryDecision::Done),
+        (Product::OpenApi, refusal("InvalidSecurityToken.Expired"), 200, RetryDecision::Done),
+        (Product::OpenApi, "<html>InvalidSecurityToken.Expired".to_owned(), 400, RetryDecision::Done),
+        (Product::Oss, oss_refusal("SecurityTokenExpired"), 403, RetryDecision::SignAgain),
+        (Product::Oss, oss_refusal("InvalidAccessKeyId"), 403, RetryDecision::SignAgain),
+        (Product::Oss, oss_refusal("AccessDenied"), 403, RetryDecision::Done),
+        (Product::Oss, refusal("InvalidSecurityToken.Expired"), 403, RetryDecision::Done),
     ];
-    for (product, body, status, verdict) in rows {
+    for (product, body, status, decision) in rows {
         let refresher = renewing(&clock());
-        let mut exchange = match product {
-            Product::Oss => RequestSigner::oss4("cn-hangzhou", refresher.clone()).exchange(oss_call(), None),
-            _ => RequestSigner::acs3(refresher.clone()).exchange(rpc_call(IMM), Some(b"")),
+        let mut prepared = match product {
+            Product::Oss => RequestSigner::oss4("cn-hangzhou", refresher.clone()).prepare(oss_call(), None),
+            _ => RequestSigner::acs3(refresher.clone()).prepare(rpc_call(IMM), Some(b"")),
         }
         .unwrap();
         let before = refresher.credentials().await.unwrap().generation();
-        assert_eq!(answered(&mut exchange, status, &body).await, verdict, "{product:?} {status} {body}");
+        assert_eq!(answered(&mut prepared, status, &body).await, decision, "{product:?} {status} {body}");
         let replaced = refresher.credentials().await.unwrap().generation() != before;
-        assert_eq!(replaced, verdict == Verdict::SignAgain, "{product:?} {status} {body}");
-        assert_eq!(answered(&mut exchange, status, &body).await, Verdict::Final, "once: {product:?} {status} {body}");
+        assert_eq!(replaced, decision == RetryDecision::SignAgain, "{product:?} {status} {body}");
+        assert_eq!(
+            answered(&mut prepared, status, &body).await,
+            RetryDecision::Done,
+            "once: {product:?} {status} {body}"
+        );
     }
 }
 
@@ -320,15 +324,15 @@ async fn a_dead_token_is_replaced_once_and_a_lack_of_permission_is_left_alone() 
 async fn a_refusal_of_an_older_credential_replaces_nothing_but_is_signed_again() {
     let refresher = renewing(&clock());
     let signer = RequestSigner::acs3(refresher.clone());
-    let mut exchanges = [0, 1].map(|_| signer.exchange(rpc_call(IMM), Some(b"")).unwrap());
-    for exchange in &mut exchanges {
-        exchange.sign().await.unwrap();
+    let mut requests = [0, 1].map(|_| signer.prepare(rpc_call(IMM), Some(b"")).unwrap());
+    for prepared in &mut requests {
+        prepared.sign().await.unwrap();
     }
     let body = refusal("InvalidSecurityToken.Expired");
-    for exchange in &mut exchanges {
+    for prepared in &mut requests {
         assert_eq!(
-            exchange.review(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes()).await,
-            Verdict::SignAgain
+            prepared.review(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes()).await,
+            RetryDecision::SignAgain
         );
     }
     assert_eq!(refresher.credentials().await.unwrap().access_key_id(), "STS.1", "one new credential for both");
@@ -336,8 +340,8 @@ async fn a_refusal_of_an_older_credential_replaces_nothing_but_is_signed_again()
 
 #[tokio::test]
 async fn a_source_with_nothing_else_to_give_leaves_the_answer_to_the_caller() {
-    let mut exchange = RequestSigner::acs3(fixed()).exchange(rpc_call(IMM), Some(b"")).unwrap();
-    assert_eq!(answered(&mut exchange, 400, &refusal("InvalidSecurityToken.Expired")).await, Verdict::Final);
+    let mut prepared = RequestSigner::acs3(fixed()).prepare(rpc_call(IMM), Some(b"")).unwrap();
+    assert_eq!(answered(&mut prepared, 400, &refusal("InvalidSecurityToken.Expired")).await, RetryDecision::Done);
 
     let failing = Arc::new(AtomicU64::new(0));
     let source = provider_fn("test", move || {
@@ -345,8 +349,8 @@ async fn a_source_with_nothing_else_to_give_leaves_the_answer_to_the_caller() {
         async move { if n == 0 { Ok(session()) } else { Err(Error::failed("the source is down")) } }
     });
     let refresher = Refresher::builder(source).context(Context::builder().clock(clock()).build()).build();
-    let mut exchange = RequestSigner::acs3(refresher).exchange(rpc_call(IMM), Some(b"")).unwrap();
-    assert_eq!(answered(&mut exchange, 400, &refusal("InvalidSecurityToken.Expired")).await, Verdict::Final);
+    let mut prepared = RequestSigner::acs3(refresher).prepare(rpc_call(IMM), Some(b"")).unwrap();
+    assert_eq!(answered(&mut prepared, 400, &refusal("InvalidSecurityToken.Expired")).await, RetryDecision::Done);
 }
 
 #[tokio::test]
@@ -360,8 +364,8 @@ async fn a_request_that_is_sent_once_gives_up_its_dead_token_and_waits_for_nothi
     refresher.credentials().await.unwrap();
     for code in ["SignatureNonceUsed", "InvalidSecurityToken.Expired"] {
         assert!(refresher.credentials().now_or_never().is_some(), "{code}");
-        let mut exchange = RequestSigner::acs3(refresher.clone()).exchange(rpc_call(IMM), Some(b"")).unwrap().once();
-        assert_eq!(answered(&mut exchange, 400, &refusal(code)).now_or_never(), Some(Verdict::Final), "{code}");
+        let mut prepared = RequestSigner::acs3(refresher.clone()).prepare(rpc_call(IMM), Some(b"")).unwrap().once();
+        assert_eq!(answered(&mut prepared, 400, &refusal(code)).now_or_never(), Some(RetryDecision::Done), "{code}");
     }
     assert!(refresher.credentials().now_or_never().is_none(), "whoever comes next waits for another one");
 }
@@ -377,37 +381,41 @@ async fn an_answers_date_corrects_the_next_signature_over_https_or_from_loopback
         (IMM, vec![], "2027-01-15T08:00:00Z"),
     ] {
         let signer = RequestSigner::acs3(renewing(&clock())).allow_plain_http();
-        let mut exchange = signer.exchange(rpc_call(uri), Some(b"")).unwrap();
-        exchange.sign().await.unwrap();
+        let mut prepared = signer.prepare(rpc_call(uri), Some(b"")).unwrap();
+        prepared.sign().await.unwrap();
         let (dated, body) = (headers(&given), refusal("InvalidTimeStamp.Expired"));
-        assert_eq!(exchange.review(StatusCode::BAD_REQUEST, &dated, body.as_bytes()).await, Verdict::SignAgain);
-        let again = exchange.sign().await.unwrap();
+        assert_eq!(prepared.review(StatusCode::BAD_REQUEST, &dated, body.as_bytes()).await, RetryDecision::SignAgain);
+        let again = prepared.sign().await.unwrap();
         assert_eq!(header(&again, "x-acs-date"), date, "{uri} {given:?}");
-        assert_eq!(exchange.review(StatusCode::BAD_REQUEST, &dated, body.as_bytes()).await, Verdict::Final, "once");
+        assert_eq!(
+            prepared.review(StatusCode::BAD_REQUEST, &dated, body.as_bytes()).await,
+            RetryDecision::Done,
+            "once"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_answer_to_nothing_that_was_signed_says_nothing() {
     let refresher = renewing(&clock());
-    let mut exchange = RequestSigner::acs3(refresher.clone()).exchange(rpc_call(IMM), Some(b"")).unwrap();
+    let mut prepared = RequestSigner::acs3(refresher.clone()).prepare(rpc_call(IMM), Some(b"")).unwrap();
     let body = refusal("InvalidSecurityToken.Expired");
-    assert_eq!(exchange.review(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes()).await, Verdict::Final);
+    assert_eq!(prepared.review(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes()).await, RetryDecision::Done);
     assert_eq!(refresher.generation(), 0);
 }
 
 #[tokio::test]
 async fn nothing_that_is_printed_holds_a_secret() {
     let signer = RequestSigner::acs3(fixed());
-    let mut exchange = signer.exchange(rpc_call(IMM), Some(b"")).unwrap();
-    let signed = exchange.sign().await.unwrap();
-    let shown = format!("{signer:?} {exchange:?} {signed:?} {:?}", signed.head);
+    let mut prepared = signer.prepare(rpc_call(IMM), Some(b"")).unwrap();
+    let signed = prepared.sign().await.unwrap();
+    let shown = format!("{signer:?} {prepared:?} {signed:?} {:?}", signed.head);
     assert!(!shown.contains("fake-") && !shown.contains("Signature="), "{shown}");
     assert!(shown.contains("Acs3") && shown.contains("imm.cn-hangzhou.aliyuncs.com"), "{shown}");
 }
 
 #[test]
 fn bodies_are_wanted_of_refusals_alone() {
-    let wanted = (100..600).filter(|status| Exchange::wants_body(StatusCode::from_u16(*status).unwrap()));
+    let wanted = (100..600).filter(|status| PreparedRequest::wants_body(StatusCode::from_u16(*status).unwrap()));
     assert_eq!(wanted.collect::<Vec<_>>(), [400, 401, 402, 403, 404]);
 }

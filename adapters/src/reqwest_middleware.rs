@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use alibabacloud_credentials::{Error, Exchange, RequestSigner, Verdict};
+use alibabacloud_credentials::{Error, PreparedRequest, RequestSigner, RetryDecision};
 use bytes::Bytes;
 use http::{Extensions, request};
 use reqwest::{Body, Request, Response, ResponseBuilderExt};
@@ -69,21 +69,21 @@ impl Middleware for SigningMiddleware {
         let head = head_of(&request)?;
         let body = request.body().map_or(Some(&b""[..]), Body::as_bytes);
         let stream = body.is_none();
-        let mut exchange = self.0.exchange(head, body).map_err(reqwest_middleware::Error::middleware)?;
+        let mut prepared = self.0.prepare(head, body).map_err(reqwest_middleware::Error::middleware)?;
         if stream {
-            exchange = exchange.once();
+            prepared = prepared.once();
         }
         loop {
             let again = request.try_clone();
-            let signed = exchange.sign().await.map_err(reqwest_middleware::Error::middleware)?;
+            let signed = prepared.sign().await.map_err(reqwest_middleware::Error::middleware)?;
             *request.headers_mut() = signed.head.headers;
             if let Some(form) = signed.body {
                 *request.body_mut() = Some(Body::from(form));
             }
             let answer = next.clone().run(request, extensions).await?;
-            let (answer, verdict) = review(&mut exchange, answer).await;
-            match (verdict, again) {
-                (Verdict::SignAgain, Some(again)) => request = again,
+            let (answer, decision) = review(&mut prepared, answer).await;
+            match (decision, again) {
+                (RetryDecision::SignAgain, Some(again)) => request = again,
                 _ => return Ok(answer),
             }
         }
@@ -102,20 +102,20 @@ fn head_of(request: &Request) -> Result<request::Parts> {
     Ok(head)
 }
 
-async fn review(exchange: &mut Exchange, answer: Response) -> (Response, Verdict) {
+async fn review(prepared: &mut PreparedRequest, answer: Response) -> (Response, RetryDecision) {
     let (status, headers) = (answer.status(), answer.headers().clone());
-    if !Exchange::wants_body(status) {
-        let verdict = exchange.review(status, &headers, b"").await;
-        return (answer, verdict);
+    if !PreparedRequest::wants_body(status) {
+        let decision = prepared.review(status, &headers, b"").await;
+        return (answer, decision);
     }
     let url = answer.url().clone();
     let (mut head, body) = http::Response::from(answer).into_parts();
     let mut body = Peeked::unread(body);
-    let beginning: Bytes = body.peek(Exchange::REVIEWED_BODY).await;
-    let verdict = exchange.review(status, &headers, &beginning).await;
+    let beginning: Bytes = body.peek(PreparedRequest::REVIEWED_BODY).await;
+    let decision = prepared.review(status, &headers, &beginning).await;
     // The way round by `http` would forget the URL.
     if let Ok(with_url) = http::Response::builder().url(url).body(()) {
         head.extensions.extend(with_url.into_parts().0.extensions);
     }
-    (http::Response::from_parts(head, Body::wrap(body)).into(), verdict)
+    (http::Response::from_parts(head, Body::wrap(body)).into(), decision)
 }

@@ -51,7 +51,7 @@ macro_rules! credentials_provider {
                 let used = attempt.as_mut().take_value().and_then(Cell::into_inner);
                 let code: fn(&$client::Error) -> Option<&str> = $code;
                 match (result.as_ref().err().and_then(code), used) {
-                    (Some(code), Some(used)) if Product::$product.is_dead_token(code, &used) => {
+                    (Some(code), Some(used)) if Product::$product.is_invalid_token(code, &used) => {
                         self.0.invalidate(&used);
                         match self.0.credentials().await {
                             Ok(fresh) if fresh.generation() != used.generation() => call().await,

@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use alibabacloud_credentials::{Exchange, RequestSigner, Verdict};
+use alibabacloud_credentials::{PreparedRequest, RequestSigner, RetryDecision};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -144,19 +144,19 @@ where
         }
         _ => (None, body),
     };
-    let mut exchange = signer.exchange(head, bytes.as_deref())?;
+    let mut prepared = signer.prepare(head, bytes.as_deref())?;
     if bytes.is_none() {
-        exchange = exchange.once();
+        prepared = prepared.once();
     }
     loop {
-        let signed = exchange.sign().await?;
+        let signed = prepared.sign().await?;
         let answer = inner.call(signed.with_body(own)).await.map_err(Into::into)?;
         let (head, body) = answer.into_parts();
         let mut body = Peeked::unread(body);
-        let wanted = if Exchange::wants_body(head.status) { Exchange::REVIEWED_BODY } else { 0 };
+        let wanted = if PreparedRequest::wants_body(head.status) { PreparedRequest::REVIEWED_BODY } else { 0 };
         let beginning = body.peek(wanted).await;
-        match (exchange.review(head.status, &head.headers, &beginning).await, &bytes) {
-            (Verdict::SignAgain, Some(bytes)) => own = B::from(bytes.clone()),
+        match (prepared.review(head.status, &head.headers, &beginning).await, &bytes) {
+            (RetryDecision::SignAgain, Some(bytes)) => own = B::from(bytes.clone()),
             _ => return Ok(Response::from_parts(head, body)),
         }
         poll_fn(|cx| inner.poll_ready(cx)).await.map_err(Into::into)?;

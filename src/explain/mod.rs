@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-pub use self::render::InColour;
+pub use self::render::Colored;
 use crate::credentials::{Credentials, shorten};
 use crate::error::{Error, ErrorKind};
-use crate::provider::Signal;
+use crate::provider::SourceStatus;
 use crate::time;
 
 /// What became of a provider in a chain's last look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum ProviderOutcome {
     /// Its credential is the one in use.
     Used,
     /// It is not there.
@@ -27,14 +27,14 @@ pub enum Outcome {
     NotReached,
 }
 
-/// One provider's account of itself.
+/// Tells what became of one provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Account {
+pub struct ProviderReport {
     /// The provider's name.
     pub provider: String,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: ProviderOutcome,
     /// What it looked at (variable; file and profile), or what went wrong. Holds no secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -56,10 +56,10 @@ fn milliseconds<S: Serializer>(spent: &Option<Duration>, serializer: S) -> Resul
     spent.unwrap_or_default().as_millis().serialize(serializer)
 }
 
-/// The credential in use, as far as it may be shown.
+/// Summarizes the credential in use, as far as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct InUse {
+pub struct CredentialsSummary {
     /// Where it came from, outermost first.
     pub provider_name: String,
     /// Its AccessKey ID, shortened.
@@ -71,7 +71,7 @@ pub struct InUse {
 
 /// Which provider answered, and what the others said. Neither `Display` nor serde show a secret.
 ///
-/// `Display` is a tree of at most 80 columns; [`in_colour`](Self::in_colour) is the same with ANSI colours.
+/// `Display` is a tree of at most 80 columns; [`colored`](Self::colored) is the same with ANSI colors.
 ///
 /// ```
 /// # async fn example() {
@@ -85,9 +85,9 @@ pub struct InUse {
 pub struct Explanation {
     /// The credential in use, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub in_use: Option<InUse>,
+    pub credentials: Option<CredentialsSummary>,
     /// The providers, in the chain's order.
-    pub accounts: Vec<Account>,
+    pub providers: Vec<ProviderReport>,
     /// What else is worth knowing: values that do nothing, names that look like typing errors, a next step.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -96,52 +96,53 @@ pub struct Explanation {
     pub error: Option<String>,
 }
 
-impl Account {
-    fn new(provider: &str, outcome: Outcome) -> Self {
+impl ProviderReport {
+    fn new(provider: &str, outcome: ProviderOutcome) -> Self {
         let provider = provider.to_owned();
         Self { provider, outcome, detail: None, code: None, remedy: None, hidden: false, spent: None }
     }
 
     /// One that was not asked, judged by what can be seen without asking.
-    pub(crate) fn not_reached(provider: &str, signal: Option<Signal>) -> Self {
-        let mut account = Self::new(provider, Outcome::NotReached);
-        if let Some(signal) = signal {
-            account.hidden = signal.configured;
-            account.detail = Some(signal.text);
+    pub(crate) fn not_reached(provider: &str, status: Option<SourceStatus>) -> Self {
+        let mut report = Self::new(provider, ProviderOutcome::NotReached);
+        if let Some(status) = status {
+            report.hidden = status.configured;
+            report.detail = Some(status.text);
         }
-        account
+        report
     }
 
     pub(crate) fn used(provider: &str, found: &Credentials, spent: Duration) -> Self {
-        let mut account = Self::new(provider, Outcome::Used);
-        account.detail = Some(format!("AccessKey ID {}", shorten(found.access_key_id())));
-        account.spent = Some(spent);
-        account
+        let mut report = Self::new(provider, ProviderOutcome::Used);
+        report.detail = Some(format!("AccessKey ID {}", shorten(found.access_key_id())));
+        report.spent = Some(spent);
+        report
     }
 
     pub(crate) fn of_error(provider: &str, error: &Error, spent: Duration) -> Self {
         let not_configured = error.kind() == ErrorKind::NotConfigured;
-        let mut account = Self::new(provider, if not_configured { Outcome::NotConfigured } else { Outcome::Failed });
-        account.detail = Some(error.message().to_owned());
-        account.code = error.code().map(str::to_owned);
-        account.remedy = error.remedy().map(str::to_owned);
-        account.spent = Some(spent);
-        account
+        let mut report =
+            Self::new(provider, if not_configured { ProviderOutcome::NotConfigured } else { ProviderOutcome::Failed });
+        report.detail = Some(error.message().to_owned());
+        report.code = error.code().map(str::to_owned);
+        report.remedy = error.remedy().map(str::to_owned);
+        report.spent = Some(spent);
+        report
     }
 }
 
 impl Explanation {
-    pub(crate) fn new(result: &Result<Credentials, Error>, accounts: Vec<Account>, notes: Vec<String>) -> Self {
-        let in_use = result.as_ref().ok().map(|credentials| InUse {
+    pub(crate) fn new(result: &Result<Credentials, Error>, providers: Vec<ProviderReport>, notes: Vec<String>) -> Self {
+        let credentials = result.as_ref().ok().map(|credentials| CredentialsSummary {
             provider_name: credentials.provider_name().to_owned(),
             access_key_id: shorten(credentials.access_key_id()),
             expiration: credentials.expiration().map(time::to_iso),
         });
-        Self { in_use, accounts, notes, error: result.as_ref().err().map(ToString::to_string) }
+        Self { credentials, providers, notes, error: result.as_ref().err().map(ToString::to_string) }
     }
 
-    /// The tree with ANSI colours, for a terminal.
-    pub fn in_colour(&self) -> InColour<'_> {
-        InColour(self)
+    /// The tree with ANSI colors, for a terminal.
+    pub fn colored(&self) -> Colored<'_> {
+        Colored(self)
     }
 }

@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use super::{Account, Explanation, Outcome};
+use super::{Explanation, ProviderOutcome, ProviderReport};
 
 /// Terminals are at least this wide.
 const COLUMNS: usize = 80;
 
-/// See [`Explanation::in_colour`].
+/// See [`Explanation::colored`].
 #[derive(Clone, Copy, Debug)]
-pub struct InColour<'a>(pub(super) &'a Explanation);
+pub struct Colored<'a>(pub(super) &'a Explanation);
 
-impl fmt::Display for InColour<'_> {
+impl fmt::Display for Colored<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write(self.0, f, true)
     }
@@ -23,11 +23,11 @@ impl fmt::Display for Explanation {
     }
 }
 
-fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, colour: bool) -> fmt::Result {
+fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, color: bool) -> fmt::Result {
     let paint = |text: &str, code: &str| {
-        if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     };
-    match &explanation.in_use {
+    match &explanation.credentials {
         Some(used) => {
             let mut line = format!("AccessKey ID {}", used.access_key_id);
             if let Some(end) = &used.expiration {
@@ -37,26 +37,26 @@ fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, colour: bool) ->
         }
         None => f.write_str(&paint("no credentials", "1;31"))?,
     }
-    if let Some(error) = explanation.error.as_ref().filter(|error| !is_shown(error, &explanation.accounts)) {
+    if let Some(error) = explanation.error.as_ref().filter(|error| !is_shown(error, &explanation.providers)) {
         write!(f, "\n{}", paint("error:", "1;31"))?;
         wrap(f, error, "      ")?;
     }
-    for (at, account) in explanation.accounts.iter().enumerate() {
-        let last = at + 1 == explanation.accounts.len();
-        let (state, code) = match account.outcome {
-            Outcome::Used => ("used", "32"),
-            Outcome::NotConfigured => ("not configured", "2"),
-            Outcome::Failed => ("FAILED", "31"),
-            Outcome::NotReached if account.hidden => ("not reached, hidden by the one in use", "33"),
-            Outcome::NotReached => ("not reached", "2"),
+    for (at, report) in explanation.providers.iter().enumerate() {
+        let last = at + 1 == explanation.providers.len();
+        let (state, code) = match report.outcome {
+            ProviderOutcome::Used => ("used", "32"),
+            ProviderOutcome::NotConfigured => ("not configured", "2"),
+            ProviderOutcome::Failed => ("FAILED", "31"),
+            ProviderOutcome::NotReached if report.hidden => ("not reached, hidden by the one in use", "33"),
+            ProviderOutcome::NotReached => ("not reached", "2"),
         };
         let branch = if last { "└─" } else { "├─" };
-        write!(f, "\n{branch} {:<16} {}", account.provider, paint(state, code))?;
-        if let Some(spent) = account.spent.filter(|spent| spent.as_millis() > 0) {
+        write!(f, "\n{branch} {:<16} {}", report.provider, paint(state, code))?;
+        if let Some(spent) = report.spent.filter(|spent| spent.as_millis() > 0) {
             write!(f, " ({} ms)", spent.as_millis())?;
         }
         let margin = if last { "      " } else { "│     " };
-        for text in details(account) {
+        for text in details(report) {
             wrap(f, &text, margin)?;
         }
     }
@@ -67,20 +67,20 @@ fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, colour: bool) ->
     Ok(())
 }
 
-/// Whether the accounts tell by themselves why there is no credential: one has the error's own words, or nobody has any.
+/// Whether the reports tell by themselves why there is no credential: one has the error's own words, or nobody has any.
 /// They do not where it failed behind the chain (a role that was refused, another identity) or before it answered.
-fn is_shown(error: &str, accounts: &[Account]) -> bool {
-    let nobody = !accounts.is_empty() && accounts.iter().all(|account| account.outcome == Outcome::NotConfigured);
-    let failed = accounts.iter().filter(|account| account.outcome == Outcome::Failed);
-    nobody || failed.filter_map(|account| account.detail.as_deref()).any(|detail| error.contains(detail))
+fn is_shown(error: &str, reports: &[ProviderReport]) -> bool {
+    let nobody = !reports.is_empty() && reports.iter().all(|report| report.outcome == ProviderOutcome::NotConfigured);
+    let failed = reports.iter().filter(|report| report.outcome == ProviderOutcome::Failed);
+    nobody || failed.filter_map(|report| report.detail.as_deref()).any(|detail| error.contains(detail))
 }
 
-fn details(account: &Account) -> Vec<String> {
-    let detail = account.detail.as_ref().map(|detail| match &account.code {
+fn details(report: &ProviderReport) -> Vec<String> {
+    let detail = report.detail.as_ref().map(|detail| match &report.code {
         Some(code) => format!("{detail} ({code})"),
         None => detail.clone(),
     });
-    detail.into_iter().chain(account.remedy.as_ref().map(|remedy| format!("→ {remedy}"))).collect()
+    detail.into_iter().chain(report.remedy.as_ref().map(|remedy| format!("→ {remedy}"))).collect()
 }
 
 /// Writes `text` on lines of their own behind `margin`, broken between words; a word that is too long stays whole.
@@ -105,23 +105,23 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::explain::Account;
-    use crate::provider::Signal;
+    use crate::explain::ProviderReport;
+    use crate::provider::SourceStatus;
     use crate::{Credentials, Error};
 
     fn explanation() -> Explanation {
         let found = Credentials::new("LTAI5tExampleKeyId01", "s").with_provider_name("default/env");
-        let hidden = Signal::configured("/home/me/.aliyun/config.json is there");
+        let hidden = SourceStatus::configured("/home/me/.aliyun/config.json is there");
         let failed =
             Error::failed("a very long account of what went wrong, with more words than any terminal has columns")
                 .with_code("HalfSet")
                 .with_remedy("mend it");
-        let accounts = vec![
-            Account::used("env", &found, Duration::from_millis(12)),
-            Account::of_error("oidc_role_arn", &failed, Duration::ZERO),
-            Account::not_reached("cli_profile", Some(hidden)),
+        let providers = vec![
+            ProviderReport::used("env", &found, Duration::from_millis(12)),
+            ProviderReport::of_error("oidc_role_arn", &failed, Duration::ZERO),
+            ProviderReport::not_reached("cli_profile", Some(hidden)),
         ];
-        Explanation::new(&Ok(found), accounts, vec!["a static key: assume a role".to_owned()])
+        Explanation::new(&Ok(found), providers, vec!["a static key: assume a role".to_owned()])
     }
 
     #[test]
@@ -146,15 +146,16 @@ note:
     #[test]
     fn an_error_that_no_account_tells_is_told_above_them() {
         let found = Credentials::new("LTAI5tExampleKeyId01", "s").with_provider_name("env");
-        let used = Account::used("env", &found, Duration::ZERO);
-        let waiting = Account::not_reached("ecs_ram_role", Some(Signal::not_configured("ALIBABA_CLOUD_X is unset")));
-        let absent = Account::of_error("env", &Error::not_configured("A is unset"), Duration::ZERO);
+        let used = ProviderReport::used("env", &found, Duration::ZERO);
+        let waiting =
+            ProviderReport::not_reached("ecs_ram_role", Some(SourceStatus::not_configured("ALIBABA_CLOUD_X is unset")));
+        let absent = ProviderReport::of_error("env", &Error::not_configured("A is unset"), Duration::ZERO);
         let refused = Error::failed("sts.aliyuncs.com refused AssumeRole: you are not authorized to do this action")
             .with_code("NoPermission")
             .with_remedy("attach the policy")
             .in_provider("ram_role_arn");
-        let tree = |error: &Error, accounts: &[Account]| {
-            Explanation::new(&Err(error.clone()), accounts.to_vec(), Vec::new()).to_string()
+        let tree = |error: &Error, providers: &[ProviderReport]| {
+            Explanation::new(&Err(error.clone()), providers.to_vec(), Vec::new()).to_string()
         };
         let expected = "\
 no credentials
@@ -170,22 +171,22 @@ error:
         assert!(tree(&refused, std::slice::from_ref(&waiting)).contains("error:"));
         assert!(tree(&refused, &[absent.clone(), waiting.clone()]).contains("error:"));
         // The one that failed tells it, and where nobody has any each one tells why.
-        let failed = Account::of_error("env", &refused, Duration::ZERO);
+        let failed = ProviderReport::of_error("env", &refused, Duration::ZERO);
         assert!(!tree(&refused, &[failed, waiting]).contains("error:"));
         assert!(!tree(&Error::not_configured("no credentials (env: A is unset)"), &[absent]).contains("error:"));
     }
 
     #[test]
-    fn colours_change_nothing_else() {
+    fn colors_change_nothing_else() {
         let mut bare = String::new();
-        let coloured = explanation().in_colour().to_string();
-        let mut rest = coloured.as_str();
+        let colored = explanation().colored().to_string();
+        let mut rest = colored.as_str();
         while let Some((text, after)) = rest.split_once("\u{1b}[") {
             bare.push_str(text);
             rest = after.split_once('m').unwrap().1;
         }
         bare.push_str(rest);
         assert_eq!(bare, explanation().to_string());
-        assert_ne!(bare, coloured);
+        assert_ne!(bare, colored);
     }
 }

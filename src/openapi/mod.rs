@@ -1,9 +1,9 @@
 //! A signed RPC call to any product, IMM first.
 
-mod answer;
 mod operations;
 mod parameters;
 mod placement;
+mod response;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::Serialize;
 
-pub use self::answer::Answer;
+pub use self::response::ApiResponse;
 use crate::context::{CallerSender, Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
@@ -171,7 +171,7 @@ impl OpenApiClient {
         &self,
         action: &str,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<ApiResponse, Error> {
         let (query, form) = placement::place(self.0.is_imm(), action, parameters);
         // Boxed, so that a caller's future stays small.
         Box::pin(self.attempts(action, &query, &form)).await
@@ -195,7 +195,7 @@ impl OpenApiClient {
     /// As [`call`](Self::call), and [`ErrorKind::InvalidInput`], with no request made, for anything but a structure or
     /// map. So too, for IMM's operations, for a count that is not a whole number of 64 bits (a float may have lost some
     /// of it already), and for a list or object in place of a plain value; the code is `InvalidParameter.<name>`.
-    pub async fn call_json<P: Serialize + ?Sized>(&self, action: &str, parameters: &P) -> Result<Answer, Error> {
+    pub async fn call_json<P: Serialize + ?Sized>(&self, action: &str, parameters: &P) -> Result<ApiResponse, Error> {
         let texts = self.texts(action, parameters)?;
         self.call(action, texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))).await
     }
@@ -209,7 +209,12 @@ impl OpenApiClient {
         parameters::texts(self.0.is_imm(), action, parameters)
     }
 
-    async fn attempts(&self, action: &str, query: &[(&str, &str)], form: &[(&str, &str)]) -> Result<Answer, Error> {
+    async fn attempts(
+        &self,
+        action: &str,
+        query: &[(&str, &str)],
+        form: &[(&str, &str)],
+    ) -> Result<ApiResponse, Error> {
         let inner = &*self.0;
         let context = inner.credentials.context();
         let endpoint = inner.endpoint.as_ref().map_err(Clone::clone)?;
@@ -242,7 +247,12 @@ impl OpenApiClient {
         }
     }
 
-    async fn attempt(&self, context: &Context, call: Call<'_>, credentials: &Credentials) -> Result<Answer, Error> {
+    async fn attempt(
+        &self,
+        context: &Context,
+        call: Call<'_>,
+        credentials: &Credentials,
+    ) -> Result<ApiResponse, Error> {
         let sender = match self.0.sender.get() {
             Some(sender) => sender,
             None => {
@@ -252,7 +262,7 @@ impl OpenApiClient {
         };
         let request = rpc::signed(context, call, credentials)?;
         match sender.send(context, request, self.0.options).await {
-            Ok(response) => rpc::read(call, response, &credentials.secrets()).map(Answer),
+            Ok(response) => rpc::read(call, response, &credentials.secrets()).map(ApiResponse),
             Err(error) => {
                 // Only a connection that was never made leaves no doubt whether the call was carried out.
                 let never_sent = error.kind().is_unconnected();

@@ -155,7 +155,7 @@ impl AssumeRoleProvider {
 
 /// Refusals that another key of the same source can mend.
 fn is_dead_key(code: &str, used: &Credentials) -> bool {
-    Product::OpenApi.is_dead_token(code, used) || code.starts_with("InvalidAccessKeyId.")
+    Product::OpenApi.is_invalid_token(code, used) || code.starts_with("InvalidAccessKeyId.")
 }
 
 impl ProvideCredentials for AssumeRoleProvider {

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Error, shown};
 use crate::profile::list;
-use crate::provider::{BoxFuture, ProvideCredentials, Signal};
+use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::sts::Sts;
 
 use super::profile_files::ProfileFiles;
@@ -121,8 +121,8 @@ impl ProvideCredentials for CliProfileProvider {
         })
     }
 
-    fn signal(&self) -> Option<Signal> {
-        self.files.config_signal(self.profile.as_ref())
+    fn source_status(&self) -> Option<SourceStatus> {
+        self.files.config_status(self.profile.as_ref())
     }
 
     fn is_current(&self, _credentials: &Credentials) -> bool {

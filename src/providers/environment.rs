@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
-use crate::provider::{BoxFuture, ProvideCredentials, Signal};
+use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::sts::{AssumeRole, Sts};
 
 use super::AssumeRoleProvider;
@@ -127,11 +127,11 @@ impl ProvideCredentials for EnvironmentProvider {
         Box::pin(std::future::ready(self.read()))
     }
 
-    fn signal(&self) -> Option<Signal> {
+    fn source_status(&self) -> Option<SourceStatus> {
         Some(match self.read() {
-            Ok(_) => Signal::configured("an AccessKey pair is set"),
-            Err(error) if error.kind() == ErrorKind::NotConfigured => Signal::not_configured(error.message()),
-            Err(error) => Signal::configured(error.message()),
+            Ok(_) => SourceStatus::configured("an AccessKey pair is set"),
+            Err(error) if error.kind() == ErrorKind::NotConfigured => SourceStatus::not_configured(error.message()),
+            Err(error) => SourceStatus::configured(error.message()),
         })
     }
 
@@ -196,8 +196,8 @@ impl ProvideCredentials for EnvironmentRole {
         })
     }
 
-    fn signal(&self) -> Option<Signal> {
-        self.keys.signal()
+    fn source_status(&self) -> Option<SourceStatus> {
+        self.keys.source_status()
     }
 
     fn is_current(&self, credentials: &Credentials) -> bool {

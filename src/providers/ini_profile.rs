@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Error, shown};
 use crate::profile::{Ini, list};
-use crate::provider::{BoxFuture, ProvideCredentials, Signal};
+use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::sts::Sts;
 
 use super::profile_files::{ProfileFiles, Read};
@@ -141,8 +141,8 @@ impl ProvideCredentials for IniProfileProvider {
         })
     }
 
-    fn signal(&self) -> Option<Signal> {
-        self.files.ini_signal()
+    fn source_status(&self) -> Option<SourceStatus> {
+        self.files.ini_status()
     }
 
     fn is_current(&self, _credentials: &Credentials) -> bool {

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::oidc::{Claims, OidcTokenFile, ProvideOidcToken};
-use crate::provider::{BoxFuture, ProvideCredentials, Signal};
+use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::sts::{AssumeRole, Sts};
 
 /// Exchanges an OIDC token for a role's session, by AssumeRoleWithOIDC. No AccessKey is needed.
@@ -201,11 +201,11 @@ impl ProvideCredentials for OidcRoleProvider {
         })
     }
 
-    fn signal(&self) -> Option<Signal> {
+    fn source_status(&self) -> Option<SourceStatus> {
         Some(match self.exchange() {
-            Ok(exchange) => Signal::configured(format!("a token of {} is exchanged", exchange.token.describe())),
-            Err(error) if error.kind() == ErrorKind::NotConfigured => Signal::not_configured(error.message()),
-            Err(error) => Signal::configured(error.message()),
+            Ok(exchange) => SourceStatus::configured(format!("a token of {} is exchanged", exchange.token.describe())),
+            Err(error) if error.kind() == ErrorKind::NotConfigured => SourceStatus::not_configured(error.message()),
+            Err(error) => SourceStatus::configured(error.message()),
         })
     }
 }

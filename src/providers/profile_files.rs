@@ -10,7 +10,7 @@ use crate::context::{Context, Stamp, shown_path};
 use crate::credentials::Credentials;
 use crate::error::{Error, shown};
 use crate::profile::{Config, Fill, Ini, Source};
-use crate::provider::{ProvideCredentials, Signal};
+use crate::provider::{ProvideCredentials, SourceStatus};
 use crate::sts::Sts;
 
 use super::{AssumeRoleProvider, CredentialsUriProvider, EcsMetadataProvider, OidcRoleProvider};
@@ -151,11 +151,11 @@ impl ProfileFiles {
         Ok(files)
     }
 
-    fn signal(&self, paths: &[PathBuf]) -> Option<Signal> {
+    fn files_status(&self, paths: &[PathBuf]) -> Option<SourceStatus> {
         let there = paths.iter().find(|path| self.context().stamp(path).is_some());
         Some(match there {
-            Some(path) => Signal::configured(format!("{} is there", shown_path(path))),
-            None => Signal::not_configured(match paths.first() {
+            Some(path) => SourceStatus::configured(format!("{} is there", shown_path(path))),
+            None => SourceStatus::not_configured(match paths.first() {
                 Some(path) => format!("there is no {}", shown_path(path)),
                 None => "there is no home directory".to_owned(),
             }),
@@ -163,24 +163,24 @@ impl ProfileFiles {
     }
 
     /// Whether config.json is there, and which of its profiles would be used.
-    pub(super) fn config_signal(&self, in_code: Option<&String>) -> Option<Signal> {
+    pub(super) fn config_status(&self, in_code: Option<&String>) -> Option<SourceStatus> {
         if self.context().switch("ALIBABA_CLOUD_CLI_PROFILE_DISABLED").ok()? {
-            return Some(Signal::not_configured("ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true"));
+            return Some(SourceStatus::not_configured("ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true"));
         }
-        let Some((path, _)) = self.config_path().ok()? else { return self.signal(&[]) };
-        let signal = self.signal(std::slice::from_ref(&path))?;
+        let Some((path, _)) = self.config_path().ok()? else { return self.files_status(&[]) };
+        let status = self.files_status(std::slice::from_ref(&path))?;
         let named = || {
             let bytes = self.context().read_now(&path, LIMIT).ok()??;
             let config = Config::parse(&bytes).ok()?;
             let chosen = config.choose(self.asked_for(in_code).ok()?.as_deref());
             config.has(&chosen.name).then(|| place(&bytes, &chosen.name, &path))
         };
-        Some(named().map_or(signal, Signal::configured))
+        Some(named().map_or(status, SourceStatus::configured))
     }
 
     /// Whether the ini file is there.
-    pub(super) fn ini_signal(&self) -> Option<Signal> {
-        self.signal(&self.ini_paths().ok()?.0)
+    pub(super) fn ini_status(&self) -> Option<SourceStatus> {
+        self.files_status(&self.ini_paths().ok()?.0)
     }
 
     /// The profile that was asked for: in code, else by variable.

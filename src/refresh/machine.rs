@@ -595,6 +595,6 @@ fn too_short(wanted: Duration, granted: Duration) -> Error {
     );
     Error::new(ErrorKind::TooShort, message)
         .with_code("TooShort")
-        .with_granted(granted)
+        .with_available_lifetime(granted)
         .with_remedy("ask for some seconds less than that, or for a longer session (duration, MaxSessionDuration)")
 }

@@ -169,7 +169,7 @@ impl Refresher {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooShort`], with what can be had in [`Error::granted`]; otherwise as [`credentials`](Self::credentials).
+    /// [`ErrorKind::TooShort`], with what can be had in [`Error::available_lifetime`]; otherwise as [`credentials`](Self::credentials).
     pub async fn credentials_valid_for(&self, lifetime: Duration) -> Result<Credentials, Error> {
         self.wait(Some(lifetime)).await
     }

@@ -22,12 +22,12 @@ pub(super) const OURS: [&str; 6] = [
     CONTENT_SHA256,
 ];
 
-pub(super) struct Prepared {
+pub(super) struct Signable {
     query: Pairs,
     payload_sha256: String,
 }
 
-pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Prepared, Error> {
+pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Signable, Error> {
     let has = |name: &str| head.headers.get(name).is_some_and(|value| !value.is_empty());
     if !has("x-acs-version") {
         return Err(missing("x-acs-version", "among its headers: it names the API version, as 2020-09-30"));
@@ -47,7 +47,7 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Prep
             return Err(error.with_code("StreamNeedsHash").with_remedy(remedy));
         }
     };
-    Ok(Prepared { query: query(head)?, payload_sha256 })
+    Ok(Signable { query: query(head)?, payload_sha256 })
 }
 
 fn hash(given: &str) -> Result<String, Error> {
@@ -64,7 +64,7 @@ fn signed_headers(head: &request::Parts) -> Result<Vec<(&str, &str)>, Error> {
     headers(head, |name| acs3::must_be_signed(name) && name != "host" && !OURS.contains(&name))
 }
 
-impl Prepared {
+impl Signable {
     pub(super) fn sign(
         &self,
         head: &request::Parts,

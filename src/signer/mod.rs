@@ -1,9 +1,9 @@
 //! Signatures for the requests of any HTTP client.
 
 mod acs3;
-mod answer;
-mod exchange;
+mod error_code;
 mod oss4;
+mod prepared_request;
 mod rpc_v1;
 
 use std::fmt;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, header, request};
 
-pub use self::exchange::{Exchange, SignedRequest, Verdict};
+pub use self::prepared_request::{PreparedRequest, RetryDecision, SignedRequest};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::product::Product;
@@ -28,7 +28,7 @@ use crate::refresh::Refresher;
 /// # async fn example<S: AsyncFn(http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes>>(
 /// #     chain: DefaultCredentialChain, send: S,
 /// # ) -> Result<(), Error> {
-/// use alibabacloud_credentials::{RequestSigner, Verdict};
+/// use alibabacloud_credentials::{RequestSigner, RetryDecision};
 /// use bytes::Bytes;
 ///
 /// let signer = RequestSigner::acs3(chain); // once, for many requests
@@ -40,18 +40,18 @@ use crate::refresh::Refresher;
 ///     .body(())
 ///     .expect("a request")
 ///     .into_parts();
-/// let mut exchange = signer.exchange(head, Some(&body))?;
+/// let mut prepared = signer.prepare(head, Some(&body))?;
 /// let answer = loop {
-///     let answer = send(exchange.sign().await?.with_body(body.clone())).await;
-///     if exchange.review(answer.status(), answer.headers(), answer.body()).await == Verdict::Final {
+///     let answer = send(prepared.sign().await?.with_body(body.clone())).await;
+///     if prepared.review(answer.status(), answer.headers(), answer.body()).await == RetryDecision::Done {
 ///         break answer;
 ///     }
 /// };
 /// # Ok(()) }
 /// ```
 ///
-/// When the server says that the credential is dead ([`Product::is_dead_token`]), it is invalidated, and the verdict is to
-/// sign again if there is another one: once. A date that is too far off, and a nonce that was used, are signed again
+/// When the server says that the credential is invalid ([`Product::is_invalid_token`]), it is invalidated, and the decision is
+/// to sign again if there is another one: once. A date that is too far off, and a nonce that was used, are signed again
 /// once each; every answer's `Date` measures the clock that requests are signed by, over HTTPS or from loopback.
 ///
 /// Plain `http://` is for loopback, unless [`allow_plain_http`](Self::allow_plain_http) was said. An HTTP client that
@@ -138,8 +138,8 @@ impl RequestSigner {
         &self.0.credentials
     }
 
-    /// Takes on one request: its head, and its body if that is in memory (`None` is a stream; where it cannot be had again,
-    /// say so: [`Exchange::once`]). Asks nobody anything.
+    /// Prepares one request to be signed: takes its head, and its body if that is in memory (`None` is a stream; where it cannot be had again,
+    /// say so: [`PreparedRequest::once`]). Asks nobody anything.
     ///
     /// Headers that belong to the signature are replaced: `authorization`, the date, the nonce, the key id, the token.
     ///
@@ -149,22 +149,22 @@ impl RequestSigner {
     /// `InvalidEndpoint` (also for a URL without a scheme), `PlainHttp`, `InvalidHeader`, `InvalidQuery`, or, as the scheme
     /// has it, `StreamNeedsHash` (ACS3), `Missing.<name>` (the operation or the version), `InvalidPath` (OSS), `NotAForm`
     /// or `InvalidForm` (V1), `AlreadySigned` (V1, OSS), `NoBucket` (ACS3, V1).
-    pub fn exchange(&self, head: request::Parts, body: Option<&[u8]>) -> Result<Exchange, Error> {
+    pub fn prepare(&self, head: request::Parts, body: Option<&[u8]>) -> Result<PreparedRequest, Error> {
         let (server, host) = self.server_and_host(&head)?;
-        let prepared = match &self.0.scheme {
+        let signable = match &self.0.scheme {
             Scheme::Oss4 { region } => {
-                oss4::prepare(&head, host.host(), region, self.0.bucket.as_deref()).map(Prepared::Oss4)
+                oss4::prepare(&head, host.host(), region, self.0.bucket.as_deref()).map(Signable::Oss4)
             }
             _ if self.0.bucket.is_some() => {
                 let message = "a bucket is named, and the signature is not that of Object Storage";
                 Err(Error::invalid_input(message).with_code("NoBucket"))
             }
-            Scheme::Acs3 => acs3::prepare(&head, body).map(Prepared::Acs3),
-            Scheme::RpcV1 => rpc_v1::prepare(&head, body).map(Prepared::RpcV1),
+            Scheme::Acs3 => acs3::prepare(&head, body).map(Signable::Acs3),
+            Scheme::RpcV1 => rpc_v1::prepare(&head, body).map(Signable::RpcV1),
         }?;
         // Over plain HTTP anyone on the way could set our clock.
         let trusted = server.scheme() == "https" || server.is_loopback();
-        Ok(Exchange::new(self.clone(), head, host, trusted, prepared))
+        Ok(PreparedRequest::new(self.clone(), head, host, trusted, signable))
     }
 
     fn product(&self) -> Product {
@@ -197,10 +197,10 @@ impl RequestSigner {
 }
 
 /// A request as far as it is the same each time that it is signed.
-enum Prepared {
-    Acs3(acs3::Prepared),
-    RpcV1(rpc_v1::Prepared),
-    Oss4(oss4::Prepared),
+enum Signable {
+    Acs3(acs3::Signable),
+    RpcV1(rpc_v1::Signable),
+    Oss4(oss4::Signable),
 }
 
 /// Decoded parameters.

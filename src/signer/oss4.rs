@@ -18,7 +18,7 @@ const TOKEN: &str = "x-oss-security-token";
 const IN_SIGNED_URLS: [&str; 6] =
     ["x-oss-signature", "x-oss-credential", "x-oss-security-token", "OSSAccessKeyId", "Signature", "security-token"];
 
-pub(super) struct Prepared {
+pub(super) struct Signable {
     region: String,
     bucket: String,
     key: String,
@@ -30,7 +30,7 @@ pub(super) fn prepare(
     host: &str,
     region: &str,
     bucket: Option<&str>,
-) -> Result<Prepared, Error> {
+) -> Result<Signable, Error> {
     check_region(region)?;
     let path = percent_encoding::percent_decode_str(head.uri.path()).decode_utf8();
     let path = path.map_err(|_| Error::invalid_input("the path is not UTF-8").with_code("InvalidPath"))?;
@@ -44,7 +44,7 @@ pub(super) fn prepare(
     if let Some((name, _)) = query.iter().find(|(name, _)| IN_SIGNED_URLS.contains(&name.as_str())) {
         return Err(already_signed(name));
     }
-    Ok(Prepared { region: region.to_owned(), bucket: bucket.to_owned(), key: key.to_owned(), query })
+    Ok(Signable { region: region.to_owned(), bucket: bucket.to_owned(), key: key.to_owned(), query })
 }
 
 /// The bucket in `media.oss-cn-hangzhou.aliyuncs.com` or, of the dual stack, `media.cn-hangzhou.oss.aliyuncs.com`.
@@ -59,7 +59,7 @@ fn signed_headers(head: &request::Parts) -> Result<Vec<(&str, &str)>, Error> {
     headers(head, |name| oss4::is_always_signed(name) && ![DATE, CONTENT_SHA256, TOKEN].contains(&name))
 }
 
-impl Prepared {
+impl Signable {
     pub(super) fn sign(
         &self,
         head: &request::Parts,
@@ -112,8 +112,8 @@ mod tests {
         ] {
             let (head, ()) = http::Request::get(uri).body(()).unwrap().into_parts();
             let host = head.uri.authority().unwrap().as_str().to_owned();
-            let prepared = prepare(&head, &host, "cn-hangzhou", given).unwrap();
-            assert_eq!((prepared.bucket.as_str(), prepared.key.as_str()), (bucket, key), "{uri}");
+            let signable = prepare(&head, &host, "cn-hangzhou", given).unwrap();
+            assert_eq!((signable.bucket.as_str(), signable.key.as_str()), (bucket, key), "{uri}");
         }
     }
 }

@@ -13,12 +13,12 @@ use crate::rpc::{FORM, signed_form};
 const OURS: [&str; 7] =
     ["AccessKeyId", "SecurityToken", "Signature", "SignatureMethod", "SignatureNonce", "SignatureVersion", "Timestamp"];
 
-pub(super) struct Prepared {
+pub(super) struct Signable {
     query: Pairs,
     form: Pairs,
 }
 
-pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Prepared, Error> {
+pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Signable, Error> {
     let media = head.headers.get(header::CONTENT_TYPE).map_or(FORM.as_bytes(), HeaderValue::as_bytes);
     let is_form = media.split(|byte| *byte == b';').next().is_some_and(|m| m.eq_ignore_ascii_case(FORM.as_bytes()));
     let form = match body {
@@ -39,10 +39,10 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Prep
         }
     }
     let form = form.into_iter().filter(|(name, _)| !OURS.contains(&name.as_str())).collect();
-    Ok(Prepared { query, form })
+    Ok(Signable { query, form })
 }
 
-impl Prepared {
+impl Signable {
     pub(super) fn sign(&self, head: &request::Parts, context: &Context, credentials: &Credentials) -> SignedRequest {
         let form = signed_form(context, credentials, &borrowed(&self.query), borrowed(&self.form));
         let mut signed = head.clone();

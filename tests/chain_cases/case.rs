@@ -109,9 +109,9 @@ pub(crate) struct Step {
     pub(crate) requests: usize,
     pub(crate) expect: Expected,
     /// For each provider: its name, its outcome (`hidden` is `not_reached` and configured, behind the one in use), and what
-    /// its account has to contain: detail, code and remedy.
-    pub(crate) accounts: Vec<Vec<String>>,
-    /// What the explanation has to contain beside the accounts, whatever its line breaks.
+    /// its report has to contain: detail, code and remedy.
+    pub(crate) providers: Vec<Vec<String>>,
+    /// What the explanation has to contain beside the providers, whatever its line breaks.
     #[serde(default)]
     pub(crate) explanation_contains: Vec<String>,
     /// A part of each note of the explanation, in their order, where the case is about notes.

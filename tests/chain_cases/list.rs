@@ -264,7 +264,7 @@ cases! {
     metadata_asked_for_in_code_is_given_its_full_time
     metadata_comes_before_the_credentials_uri
     metadata_disabled_alone_configures_nothing
-    metadata_that_code_excludes_has_no_account
+    metadata_that_code_excludes_has_no_report
     metadata_that_is_asked_for_and_does_not_answer_is_an_error
     metadata_that_is_disabled_is_not_asked
     metadata_that_was_not_there_is_not_looked_for_again_within_the_minute

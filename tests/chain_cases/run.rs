@@ -1,6 +1,8 @@
 //! Runs a case, and says everything that is otherwise than the case has it.
 
-use alibabacloud_credentials::{Account, Credentials, DefaultCredentialChain, Error, Explanation, OnFailure, Outcome};
+use alibabacloud_credentials::{
+    Credentials, DefaultCredentialChain, Error, Explanation, OnFailure, ProviderOutcome, ProviderReport,
+};
 use chrono::DateTime;
 
 use super::case::{Expected, Failure, Folder, Options, Step, WantedCredentials, WantedError};
@@ -115,7 +117,7 @@ fn ask(chain: &DefaultCredentialChain, world: &World, step: &Step, exposed: &mut
         (Expected::Credentials(_), Err(has)) => vec![format!("an error and no credentials: {has:#}")],
         (Expected::Error(_), Ok(has)) => vec![format!("credentials and no error: {has:?}")],
     };
-    wrong.extend(compare_accounts(&step.accounts, &explanation.accounts));
+    wrong.extend(compare_reports(&step.providers, &explanation.providers));
     wrong.extend(compare_explanation(&result, &explanation));
     let sent = world.script.sent() - before;
     if sent != step.requests {
@@ -195,36 +197,36 @@ fn compare_error(wanted: &WantedError, has: &Error) -> Vec<String> {
     wrong
 }
 
-fn compare_accounts(wanted: &[Vec<String>], has: &[Account]) -> Vec<String> {
+fn compare_reports(wanted: &[Vec<String>], has: &[ProviderReport]) -> Vec<String> {
     let mut wrong = Vec::new();
     for at in 0..wanted.len().max(has.len()) {
         let (Some(wanted), Some(has)) = (wanted.get(at), has.get(at)) else {
-            wrong.push(format!("the accounts are {} and not {}: {has:#?}", has.len(), wanted.len()));
+            wrong.push(format!("the providers are {} and not {}: {has:#?}", has.len(), wanted.len()));
             break;
         };
         let [provider, outcome, parts @ ..] = wanted.as_slice() else {
-            wrong.push(format!("account {at} of the case lacks provider or outcome"));
+            wrong.push(format!("provider {at} of the case lacks provider or outcome"));
             continue;
         };
         let is = match has.outcome {
-            Outcome::NotReached if has.hidden => "hidden",
-            Outcome::NotReached => "not_reached",
-            Outcome::NotConfigured => "not_configured",
-            Outcome::Failed => "failed",
-            Outcome::Used => "used",
+            ProviderOutcome::NotReached if has.hidden => "hidden",
+            ProviderOutcome::NotReached => "not_reached",
+            ProviderOutcome::NotConfigured => "not_configured",
+            ProviderOutcome::Failed => "failed",
+            ProviderOutcome::Used => "used",
             _ => "?",
         };
         // What was asked took no time by this clock, or some; what was not has none.
-        let asked = has.outcome != Outcome::NotReached;
+        let asked = has.outcome != ProviderOutcome::NotReached;
         if has.provider != *provider || is != outcome || has.spent.is_some() != asked {
-            wrong.push(format!("account {at} is {has:?} and not {wanted:?}"));
+            wrong.push(format!("provider {at} is {has:?} and not {wanted:?}"));
         }
         let text = [("", &has.detail), ("code ", &has.code), ("→ ", &has.remedy)];
         let text = text.iter().filter_map(|(before, part)| Some(format!("{before}{}", part.as_ref()?)));
         let text = text.collect::<Vec<_>>().join(" ");
-        contains(&mut wrong, &format!("{provider}'s account"), &text, parts);
+        contains(&mut wrong, &format!("{provider}'s report"), &text, parts);
         if has.detail.is_none() {
-            wrong.push(format!("{provider}'s account says nothing"));
+            wrong.push(format!("{provider}'s report says nothing"));
         }
     }
     wrong
@@ -232,7 +234,7 @@ fn compare_accounts(wanted: &[Vec<String>], has: &[Account]) -> Vec<String> {
 
 /// The explanation agrees with what the caller got.
 fn compare_explanation(result: &Result<Credentials, Error>, explanation: &Explanation) -> Vec<String> {
-    let used = explanation.in_use.as_ref();
+    let used = explanation.credentials.as_ref();
     let agrees = match result {
         Ok(credentials) => used.is_some_and(|used| used.provider_name == credentials.provider_name()),
         Err(error) => used.is_none() && explanation.error.as_ref() == Some(&error.to_string()),

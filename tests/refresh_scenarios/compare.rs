@@ -88,8 +88,9 @@ pub(crate) fn gets(wanted: &Gets, reply: &Reply) -> Verdict {
         (Gets::Error { kind, code, granted }, reply) => {
             let is = match reply {
                 Reply::Error(error) => {
-                    let close =
-                        |wanted: f64| error.granted().is_some_and(|has| (has.as_secs_f64() - wanted).abs() <= EXACTLY);
+                    let close = |wanted: f64| {
+                        error.available_lifetime().is_some_and(|has| (has.as_secs_f64() - wanted).abs() <= EXACTLY)
+                    };
                     format!("{:?}", error.kind()) == *kind
                         && code.as_deref().is_none_or(|code| error.code() == Some(code))
                         && granted.is_none_or(|wanted| close(wanted.0))

@@ -1,6 +1,6 @@
-//! The transport that signs, and sends once more what a dead session had signed.
+//! The transport that signs, and sends once more what an invalid token had signed.
 
-use alibabacloud_credentials::{ErrorKind as Kind, Exchange, RequestSigner, Verdict};
+use alibabacloud_credentials::{ErrorKind as Kind, PreparedRequest, RequestSigner, RetryDecision};
 use http::{Request, Response};
 use opendal::raw::oio::ReadStream as _;
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
@@ -14,12 +14,12 @@ impl HttpTransport for Signing {
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         let (head, body) = request.into_parts();
         // OSS has no body hashed, so the signer need not see it.
-        let mut exchange = self.signer.exchange(head, None).map_err(not_signed)?;
+        let mut prepared = self.signer.prepare(head, None).map_err(not_signed)?;
         loop {
-            let signed = exchange.sign().await.map_err(not_signed)?;
+            let signed = prepared.sign().await.map_err(not_signed)?;
             let answer = self.inner.fetch(Request::from_parts(signed.head, body.clone())).await?;
             let (answer, text) = read_ahead(answer).await?;
-            if exchange.review(answer.status(), answer.headers(), &text.to_bytes()).await == Verdict::Final {
+            if prepared.review(answer.status(), answer.headers(), &text.to_bytes()).await == RetryDecision::Done {
                 return Ok(answer);
             }
         }
@@ -28,7 +28,7 @@ impl HttpTransport for Signing {
 
 /// The answer unchanged, and the body of what may be a refusal. OSS's are short; the service would read one of any length.
 async fn read_ahead(answer: Response<HttpBody>) -> Result<(Response<HttpBody>, Buffer)> {
-    if !Exchange::wants_body(answer.status()) {
+    if !PreparedRequest::wants_body(answer.status()) {
         return Ok((answer, Buffer::new()));
     }
     let (parts, mut body) = answer.into_parts();
@@ -39,7 +39,7 @@ async fn read_ahead(answer: Response<HttpBody>) -> Result<(Response<HttpBody>, B
             break;
         }
         read += chunk.len();
-        if read > Exchange::REVIEWED_BODY {
+        if read > PreparedRequest::REVIEWED_BODY {
             let message = format!("the server's refusal ({}) is longer than 64 KiB: it is not OSS", parts.status);
             return Err(Error::new(ErrorKind::Unexpected, message));
         }

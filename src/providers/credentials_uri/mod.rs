@@ -15,7 +15,7 @@ use self::target::{Target, is_local, read_host};
 use crate::context::{Context, HttpError, HttpErrorKind, SendOptions};
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::provider::{BoxFuture, ProvideCredentials, Signal};
+use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::rpc;
 use crate::session::{self, Code, Origin};
 
@@ -166,11 +166,11 @@ impl ProvideCredentials for CredentialsUriProvider {
         Box::pin(async move { self.ask().await.map_err(|error| error.in_provider("credentials_uri")) })
     }
 
-    fn signal(&self) -> Option<Signal> {
+    fn source_status(&self) -> Option<SourceStatus> {
         Some(match (&self.uri, self.context.env(VARIABLE).ok().flatten()) {
-            (Some(_), _) => Signal::configured("a URL was given in code"),
-            (None, Some(_)) => Signal::configured(format!("{VARIABLE} is set")),
-            (None, None) => Signal::not_configured(format!("{VARIABLE} is unset")),
+            (Some(_), _) => SourceStatus::configured("a URL was given in code"),
+            (None, Some(_)) => SourceStatus::configured(format!("{VARIABLE} is set")),
+            (None, None) => SourceStatus::not_configured(format!("{VARIABLE} is unset")),
         })
     }
 }

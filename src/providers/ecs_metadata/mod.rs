@@ -17,7 +17,7 @@ use self::service::{Effort, HOST, Service};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
-use crate::provider::{BoxFuture, ProvideCredentials, Signal};
+use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::session::{self, Code, Origin};
 use crate::sts::check_region;
 
@@ -265,14 +265,14 @@ impl ProvideCredentials for EcsMetadataProvider {
         Box::pin(async move { self.ask().await.map_err(|error| error.in_provider("ecs_ram_role")) })
     }
 
-    fn signal(&self) -> Option<Signal> {
+    fn source_status(&self) -> Option<SourceStatus> {
         let set = |name: &str| self.service.context.env(name).ok().flatten();
         Some(if set(DISABLED).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            Signal::not_configured(format!("{DISABLED} is true"))
+            SourceStatus::not_configured(format!("{DISABLED} is true"))
         } else if set(ROLE_NAME).is_some() {
-            Signal::configured(format!("{ROLE_NAME} is set"))
+            SourceStatus::configured(format!("{ROLE_NAME} is set"))
         } else {
-            Signal::not_configured(format!("{ROLE_NAME} is unset, and the service was not looked for"))
+            SourceStatus::not_configured(format!("{ROLE_NAME} is unset, and the service was not looked for"))
         })
     }
 }

@@ -101,7 +101,9 @@ impl Request<'_> {
                     remaining.as_secs(),
                     lifetime.as_secs()
                 );
-                return Err(Error::new(ErrorKind::TooShort, message).with_code("TooShort").with_granted(remaining));
+                return Err(Error::new(ErrorKind::TooShort, message)
+                    .with_code("TooShort")
+                    .with_available_lifetime(remaining));
             }
         }
         Ok(self.presign(&endpoint, at, lifetime, credentials))

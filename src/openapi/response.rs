@@ -1,4 +1,4 @@
-//! What a call that was accepted brought back.
+//! The response to a call that was accepted.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::rpc::Accepted;
 
-/// A server's answer to a call that it accepted.
+/// The response of a server to a call that it accepted.
 ///
-/// Serialised, it has the shape in which the IMM guide prints it: `headers`, `statusCode`, `body`.
-pub struct Answer(pub(super) Accepted);
+/// Serialized, it has the shape in which the IMM guide prints it: `headers`, `statusCode`, `body`.
+pub struct ApiResponse(pub(super) Accepted);
 
-impl Answer {
+impl ApiResponse {
     /// The headers, in the order in which they came.
     pub fn headers(&self) -> &HeaderMap {
         &self.0.headers
@@ -35,17 +35,17 @@ impl Answer {
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for ApiResponse {
     /// Without the body: it may hold what is not to be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
+        f.debug_struct("ApiResponse")
             .field("status_code", &self.status_code())
             .field("request_id", &self.request_id())
             .finish_non_exhaustive()
     }
 }
 
-impl Serialize for Answer {
+impl Serialize for ApiResponse {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         struct Headers<'a>(&'a HeaderMap);
         impl Serialize for Headers<'_> {
@@ -59,7 +59,7 @@ impl Serialize for Answer {
                 map.end()
             }
         }
-        let mut map = serializer.serialize_struct("Answer", 3)?;
+        let mut map = serializer.serialize_struct("ApiResponse", 3)?;
         map.serialize_field("headers", &Headers(&self.0.headers))?;
         map.serialize_field("statusCode", &self.status_code())?;
         map.serialize_field("body", &self.0.body)?;

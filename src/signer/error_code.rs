@@ -12,7 +12,7 @@ const OSS_ERROR: &str = "x-oss-err";
 const LONGEST: usize = 128;
 
 /// The code in an error document: JSON's `Code` or `code`, XML's `<Code>`.
-pub(super) fn code(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     let code = if body.is_empty() {
         let document = STANDARD.decode(headers.get(OSS_ERROR)?.as_bytes()).ok()?;
         in_xml(&document)?.to_owned()
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     fn of(body: &str) -> Option<String> {
-        code(&HeaderMap::new(), body.as_bytes())
+        read(&HeaderMap::new(), body.as_bytes())
     }
 
     #[test]
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(of(xml).unwrap(), "SecurityTokenExpired");
         let mut headers = HeaderMap::new();
         headers.insert(OSS_ERROR, STANDARD.encode(xml).parse().unwrap());
-        assert_eq!(code(&headers, b"").unwrap(), "SecurityTokenExpired");
+        assert_eq!(read(&headers, b"").unwrap(), "SecurityTokenExpired");
     }
 
     #[test]
@@ -63,9 +63,9 @@ mod tests {
             assert_eq!(of(body), None, "{body}");
         }
         assert_eq!(of(&format!("<Code>{}</Code>", "x".repeat(200))), None);
-        assert_eq!(code(&HeaderMap::new(), b"\xff<Code>A</Code>"), None);
+        assert_eq!(read(&HeaderMap::new(), b"\xff<Code>A</Code>"), None);
         let mut headers = HeaderMap::new();
         headers.insert(OSS_ERROR, "not base64!".parse().unwrap());
-        assert_eq!(code(&headers, b""), None);
+        assert_eq!(read(&headers, b""), None);
     }
 }

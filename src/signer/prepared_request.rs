@@ -1,34 +1,34 @@
-//! One request on its way: signed, answered, perhaps signed once more.
+//! One request on its way: signed, sent, perhaps signed once more.
 
 use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, request};
 
-use super::{Prepared, RequestSigner, answer};
+use super::{RequestSigner, Signable, error_code};
 use crate::context::Now;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::product::{Amend, Amends};
 
-/// One request of a [`RequestSigner`]: sign it, send it, have its answer reviewed, and again if the verdict says so.
-pub struct Exchange {
+/// One request of a [`RequestSigner`]: sign it, send it, have the response reviewed, and again if the decision says so.
+pub struct PreparedRequest {
     signer: RequestSigner,
     head: request::Parts,
     host: Endpoint,
     /// Whether its server's `Date` may correct our clock.
     trusted: bool,
-    prepared: Prepared,
+    signable: Signable,
     amends: Amends,
     once: bool,
     used: Option<(Credentials, Now)>,
 }
 
-impl fmt::Debug for Exchange {
+impl fmt::Debug for PreparedRequest {
     /// Neither path nor headers: they may hold what is not to be shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange")
+        f.debug_struct("PreparedRequest")
             .field("signer", &self.signer)
             .field("method", &self.head.method)
             .field("host", &self.host)
@@ -58,17 +58,18 @@ impl SignedRequest {
     }
 }
 
-/// What to do with an answer.
+/// Whether a request is to be signed and sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[must_use]
-pub enum Verdict {
-    /// It is the caller's.
-    Final,
-    /// Sign the request again, send it again, and forget this answer: the server has done nothing yet.
+pub enum RetryDecision {
+    /// Hand the response to the caller.
+    Done,
+    /// Sign the request again, send it again, and drop this response: the server has done nothing yet.
     SignAgain,
 }
 
-impl Exchange {
+impl PreparedRequest {
     /// The largest body of an answer that [`review`](Self::review) has a use for, in bytes: 64 KiB. Of a longer one, the
     /// beginning will do.
     pub const REVIEWED_BODY: usize = 64 * 1024;
@@ -78,13 +79,13 @@ impl Exchange {
         head: request::Parts,
         host: Endpoint,
         trusted: bool,
-        prepared: Prepared,
+        signable: Signable,
     ) -> Self {
-        Self { signer, head, host, trusted, prepared, amends: Amends::default(), once: false, used: None }
+        Self { signer, head, host, trusted, signable, amends: Amends::default(), once: false, used: None }
     }
 
-    /// This request can be sent once only: its body is a stream that is gone then. A dead credential is invalidated all
-    /// the same, but nobody waits for the next one, and every verdict is [`Verdict::Final`].
+    /// This request can be sent once only: its body is a stream that is gone then. An invalid credential is invalidated all
+    /// the same, but nobody waits for the next one, and every decision is [`RetryDecision::Done`].
     #[must_use]
     pub fn once(mut self) -> Self {
         self.once = true;
@@ -100,10 +101,10 @@ impl Exchange {
     pub async fn sign(&mut self) -> Result<SignedRequest, Error> {
         let credentials = self.signer.0.credentials.credentials().await?;
         let context = self.signer.0.credentials.context();
-        let signed = match &self.prepared {
-            Prepared::Acs3(prepared) => prepared.sign(&self.head, self.host.host(), context, &credentials),
-            Prepared::RpcV1(prepared) => Ok(prepared.sign(&self.head, context, &credentials)),
-            Prepared::Oss4(prepared) => prepared.sign(&self.head, context, &credentials),
+        let signed = match &self.signable {
+            Signable::Acs3(signable) => signable.sign(&self.head, self.host.host(), context, &credentials),
+            Signable::RpcV1(signable) => Ok(signable.sign(&self.head, context, &credentials)),
+            Signable::Oss4(signable) => signable.sign(&self.head, context, &credentials),
         }?;
         self.used = Some((credentials, context.now()));
         Ok(signed)
@@ -117,14 +118,14 @@ impl Exchange {
     /// Reads what an answer says of the credential and of the clock. To be called with every answer, at once: an answer
     /// without a `Date`, or that comes more than 10 s after the signature, measures no clock.
     ///
-    /// It waits only where the credential is dead: for the next one, as [`Refresher::credentials`](crate::Refresher::credentials)
-    /// does. Of an exchange that happens [`once`](Self::once), it waits for nothing.
-    pub async fn review(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Verdict {
-        let Some((used, sent)) = self.used.take() else { return Verdict::Final };
+    /// It waits only where the credential is invalid: for the next one, as [`Refresher::credentials`](crate::Refresher::credentials)
+    /// does. For a request that is sent [`once`](Self::once), it waits for nothing.
+    pub async fn review(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> RetryDecision {
+        let Some((used, sent)) = self.used.take() else { return RetryDecision::Done };
         let refresher = self.signer.refresher();
         refresher.context().learn_clock(self.trusted, headers, sent);
-        let Some(code) = answer::code(headers, body).filter(|_| status.is_client_error()) else {
-            return Verdict::Final;
+        let Some(code) = error_code::read(headers, body).filter(|_| status.is_client_error()) else {
+            return RetryDecision::Done;
         };
         let again = match self.amends.after(self.signer.product(), &code, &used) {
             None => false,
@@ -136,9 +137,9 @@ impl Exchange {
         };
         if again {
             tracing::debug!(host = %self.host, status = status.as_u16(), %code, "signing again");
-            Verdict::SignAgain
+            RetryDecision::SignAgain
         } else {
-            Verdict::Final
+            RetryDecision::Done
         }
     }
 }
