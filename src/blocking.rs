@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use crate::context::Home;
+use crate::context::Executor;
 use crate::credentials::Credentials;
 use crate::default_chain::DefaultCredentialChain;
 use crate::error::{Error, ErrorKind};
@@ -90,7 +90,7 @@ impl DefaultCredentialChain {
     /// As there, and `WouldDeadlock` inside a provider.
     pub fn caller_identity_blocking(&self) -> Result<CallerIdentity, Error> {
         let chain = self.clone();
-        at_home(async move { chain.caller_identity().await })
+        on_executor(async move { chain.caller_identity().await })
     }
 }
 
@@ -111,7 +111,7 @@ impl crate::OpenApiClient {
         let (client, action) = (self.clone(), action.to_owned());
         let parameters: Vec<(String, String)> =
             parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        at_home(async move {
+        on_executor(async move {
             let parameters: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             client.call(&action, parameters).await
         })
@@ -134,7 +134,7 @@ impl crate::OpenApiClient {
 
 /// Whether this thread may wait for a refresh: not the one that runs them.
 fn may_block() -> Result<(), Error> {
-    if !Home::is_refreshing() {
+    if !Executor::is_refreshing() {
         return Ok(());
     }
     let message = "a blocking call on the thread that refreshes credentials would wait for itself";
@@ -143,9 +143,9 @@ fn may_block() -> Result<(), Error> {
 }
 
 /// Runs `work` where there is a runtime for its requests, and waits for it.
-fn at_home<T: Send + 'static>(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, Error> {
+fn on_executor<T: Send + 'static>(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, Error> {
     may_block()?;
-    block_on(Home::Thread.run(work)).unwrap_or_else(|_| {
+    block_on(Executor::Thread.run(work)).unwrap_or_else(|_| {
         let message = "the call was dropped before it ended: it panicked, or its thread could not be started";
         Err(Error::new(ErrorKind::Failed, message).with_code("CallDropped"))
     })

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::context::{Context, Looks};
+use crate::context::{BlockingIo, Context};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::explain::{ProviderOutcome, ProviderReport};
@@ -46,7 +46,7 @@ pub struct Chain {
     kept: AtomicUsize,
     reports: Mutex<Vec<ProviderReport>>,
     context: Context,
-    looks: Looks,
+    blocking_io: BlockingIo,
 }
 
 const NONE: usize = usize::MAX;
@@ -68,7 +68,7 @@ impl Chain {
             kept: AtomicUsize::new(NONE),
             reports: Mutex::new(Vec::new()),
             context: Context::default(),
-            looks: Looks::default(),
+            blocking_io: BlockingIo::default(),
         }
     }
 
@@ -99,7 +99,7 @@ impl Chain {
     }
 
     /// What each provider said when the chain last looked, all of them in order; those that were not asked are judged by
-    /// what can be seen now: on the home thread, within a second.
+    /// what can be seen now: on the executor thread, within a second.
     pub(crate) async fn reports(&self) -> Vec<ProviderReport> {
         let asked = |report: &ProviderReport| report.outcome != ProviderOutcome::NotReached;
         let noted = self.noted();
@@ -115,7 +115,7 @@ impl Chain {
             }
         };
         // What is not seen by then stays unseen.
-        let _ = self.looks.look_within(&self.context, Duration::from_secs(1), look).await;
+        let _ = self.blocking_io.run_within(&self.context, Duration::from_secs(1), look).await;
         let statuses = statuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.judged(noted, &statuses)
     }
@@ -249,7 +249,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
-    use crate::context::{Home, TestClock};
+    use crate::context::{Executor, TestClock};
 
     /// A source whose sign is on a file system that hangs, if it has one to wait for: it says that it looks.
     struct Unasked(&'static str, Option<(mpsc::Sender<()>, Mutex<mpsc::Receiver<()>>)>);
@@ -280,7 +280,7 @@ mod tests {
         let hanging = Unasked("hanging", Some((looking, Mutex::new(go_on))));
         let chain = Arc::new(Chain::new("").context(context).then(Unasked("quick", None)).then(hanging));
         let asked = Arc::clone(&chain);
-        let reports = Home::Thread.run(async move { asked.reports().await });
+        let reports = Executor::Thread.run(async move { asked.reports().await });
         looks_now.recv().unwrap();
         while clock.next_wake().is_none() {
             tokio::task::yield_now().await;

@@ -54,7 +54,7 @@ impl Endpoint {
     }
 
     /// The `Host` header: with the port, where it was given.
-    pub(crate) fn host(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         &self.authority
     }
 

@@ -1,4 +1,4 @@
-//! Which identity a credential has to be: the pin.
+//! Which identity a credential has to be: the identity.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,9 +7,9 @@ use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind, shown};
 use crate::sts::Sts;
 
-/// What was expected, and which credential was found to be it.
+/// Holds the expected identity, and the credential that was found to be its.
 #[derive(Debug, Default)]
-pub(crate) struct Pin {
+pub(crate) struct IdentityCheck {
     pub(crate) account: Option<String>,
     pub(crate) role: Option<String>,
     verified: Mutex<Option<Credentials>>,
@@ -39,7 +39,7 @@ pub(crate) fn is_session_of(session: &str, role: &str) -> bool {
     session.account == role.account && names.is_some_and(|(session, role)| session.eq_ignore_ascii_case(role))
 }
 
-impl Pin {
+impl IdentityCheck {
     pub(crate) fn new(account: Option<String>, role: Option<String>) -> Self {
         Self { account, role, verified: Mutex::new(None), held_back: AtomicBool::new(false) }
     }

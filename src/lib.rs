@@ -32,7 +32,7 @@
 //!   the chain go on. What answered once is kept. See [`Chain`].
 //! * **Never an expired credential, never an early failure.** It is renewed ahead of its end, off the callers' path; a
 //!   failed refresh is invisible while the old credential is valid. Two clocks judge, so neither a suspended machine nor a
-//!   clock set back revives a dead session. See [`Refresher`].
+//!   clock set back revives an expired session. See [`Refresher`].
 //! * **One refresh at a time**, whoever asks, with a back-off that knows the deadline; all who wait share its result. It
 //!   runs on a thread of the crate's own, so it works on any executor or none, and a caller that gives up harms nobody.
 //! * **Secrets stay in.** No secret, token, signature or response body in `Debug`, errors, logs or URLs. The one URL that has
@@ -58,7 +58,7 @@
 //! // Borrow it without waiting, from synchronous code too.
 //! let id = chain.refresher().with(|c| c.access_key_id().to_owned());
 //!
-//! // A server said that the token is dead: the next caller gets another one.
+//! // A server said that the token is invalid: the next caller gets another one.
 //! chain.refresher().invalidate(&credentials);
 //!
 //! // Which provider answered, and what the others said.
@@ -97,20 +97,18 @@ mod credentials;
 mod default_chain;
 mod endpoint;
 mod error;
+mod error_codes;
 mod explain;
 mod identity;
-mod notes;
 mod oidc;
 #[cfg(feature = "openapi")]
 mod openapi;
-mod presign;
-mod product;
 mod profile;
 mod provider;
 mod providers;
 mod refresh;
 mod rpc;
-mod session;
+mod session_json;
 pub mod sign;
 mod signer;
 mod sts;
@@ -123,13 +121,13 @@ pub use context::{Clock, Context, ContextBuilder, HttpError, HttpErrorKind, Http
 pub use credentials::Credentials;
 pub use default_chain::{DefaultCredentialChain, DefaultCredentialChainBuilder};
 pub use error::{Error, ErrorKind};
+pub use error_codes::Product;
 pub use explain::{Colored, CredentialsSummary, Explanation, ProviderOutcome, ProviderReport};
 pub use oidc::{
     GitHubActionsToken, OidcToken, OidcTokenFile, OidcTokenFn, OidcTokenVariable, ProvideOidcToken, oidc_token_fn,
 };
 #[cfg(feature = "openapi")]
 pub use openapi::{ApiResponse, OpenApiClient, OpenApiClientBuilder};
-pub use product::Product;
 pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, SourceStatus, provider_fn};
 pub use providers::{
     AssumeRoleProvider, CliProfileProvider, CredentialsUriProvider, EcsMetadataProvider, EnvironmentProvider,

@@ -6,20 +6,19 @@
 mod acs3;
 mod blocking;
 mod chain_cases;
-mod cloud;
 mod credentials_uri;
+mod file_reload;
 mod http;
 mod identity;
 mod imm_operations;
-mod late;
 mod metadata;
 mod oidc;
+mod openapi_client;
 mod oss;
 mod oss4;
 mod public_api;
 mod quickstart;
 mod refresh_scenarios;
-mod reload;
 mod rpc_v1;
 mod runtimes;
 mod signer;
@@ -27,6 +26,7 @@ mod stress;
 mod sts_v1;
 #[allow(dead_code)] // the other program needs more of it
 mod support;
+mod suspend_and_stall;
 mod troubleshooting;
 
 /// A file that nobody names would be a test that nobody runs.

@@ -191,7 +191,7 @@ async fn a_file_that_is_gone_for_an_instant_is_waited_for_and_one_that_stays_awa
         let chain = chain.clone();
         async move { chain.credentials().await }
     });
-    // The home thread sleeps by the clock between two tries; the file comes back in the meantime.
+    // The Executor thread sleeps by the clock between two tries; the file comes back in the meantime.
     while world.clock.next_wake().is_none_or(|wake| wake > Duration::from_millis(75)) {
         tokio::task::yield_now().await;
     }

@@ -154,7 +154,7 @@ fn a_look_at_a_file_system_that_hangs_stops_nobody_elses_refresh_and_is_the_only
     looks_now.recv().unwrap();
     for _ in 0..10 {
         use_it();
-        // On the same home thread, behind what the use has set off there.
+        // On the same Executor thread, behind what the use has set off there.
         let Gate { open, refresher: other, .. } = gate();
         open.add_permits(1);
         assert!(block_on(other.credentials()).is_ok());

@@ -288,7 +288,7 @@ async fn answered(prepared: &mut PreparedRequest, status: u16, body: &str) -> Re
 }
 
 #[tokio::test]
-async fn a_dead_token_is_replaced_once_and_a_lack_of_permission_is_left_alone() {
+async fn an_invalid_token_is_replaced_once_and_a_lack_of_permission_is_left_alone() {
     let oss_call = || head(Request::get("https://media.oss-cn-hangzhou.aliyuncs.com/k"));
     let rows: [(Product, String, u16, RetryDecision); 9] = [
         (Product::OpenApi, refusal("InvalidSecurityToken.Expired"), 400, RetryDecision::SignAgain),
@@ -354,7 +354,7 @@ async fn a_source_with_nothing_else_to_give_leaves_the_answer_to_the_caller() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_sent_once_gives_up_its_dead_token_and_waits_for_nothing() {
+async fn a_request_that_is_sent_once_gives_up_its_invalid_token_and_waits_for_nothing() {
     let asked = AtomicU64::new(0);
     let source = provider_fn("test", move || {
         let n = asked.fetch_add(1, Ordering::Relaxed);

@@ -29,7 +29,7 @@ use aliyun_log_rust_sdk::{Credentials, CredentialsError, CredentialsProvider, as
 ///
 /// **A session that died early** stays in the client's cache until it is due, and nothing but a new client makes it be
 /// forgotten. So where that matters, keep what was handed out, and build anew. The service has one code, `Unauthorized`, for
-/// a dead token and for a lack of permission; only its text tells them apart ("The security token you provided has
+/// an invalid token and for a lack of permission; only its text tells them apart ("The security token you provided has
 /// expired", "… is invalid"):
 ///
 /// ```no_run

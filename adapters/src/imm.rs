@@ -1,6 +1,6 @@
 //! alibabacloud-imm: a client of Intelligent Media Management.
 
-use crate::same_trait::credentials_provider;
+use crate::credentials_provider::credentials_provider;
 
 credentials_provider! {
     /// Feeds an [`alibabacloud_imm::Client`].
@@ -35,7 +35,7 @@ credentials_provider! {
     /// **Logs**: at TRACE the client prints its requests, security token included.
     pub struct ImmCredentials for alibabacloud_imm;
     /// An answer in which the client cannot find a `Code`, or whose body is not JSON, is never taken for it.
-    dead: OpenApi, |error| match error {
+    invalid: OpenApi, |error| match error {
         alibabacloud_imm::Error::ApiError { message: Some(message), .. } => Some(message.code.as_str()),
         _ => None,
     };

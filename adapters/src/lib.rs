@@ -20,6 +20,8 @@
 
 #[cfg(feature = "aliyun-log")]
 mod aliyun_log;
+#[cfg(any(feature = "imm", feature = "ossify"))]
+mod credentials_provider;
 #[cfg(feature = "imm")]
 mod imm;
 #[cfg(feature = "opendal")]
@@ -27,13 +29,11 @@ mod opendal;
 #[cfg(feature = "ossify")]
 mod ossify;
 #[cfg(feature = "_peek")]
-mod peek;
+mod peeked_body;
 #[cfg(feature = "reqsign")]
 mod reqsign;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest_middleware;
-#[cfg(any(feature = "imm", feature = "ossify"))]
-mod same_trait;
 #[cfg(feature = "tower")]
 mod tower;
 
@@ -46,7 +46,7 @@ pub use opendal::oss_operator;
 #[cfg(feature = "ossify")]
 pub use ossify::OssifyCredentials;
 #[cfg(feature = "_peek")]
-pub use peek::Peeked;
+pub use peeked_body::Peeked;
 #[cfg(feature = "reqsign")]
 pub use reqsign::ReqsignCredentials;
 #[cfg(feature = "reqwest-middleware")]

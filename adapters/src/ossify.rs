@@ -1,6 +1,6 @@
 //! ossify: a client of Object Storage Service.
 
-use crate::same_trait::credentials_provider;
+use crate::credentials_provider::credentials_provider;
 
 credentials_provider! {
     /// Feeds an [`ossify::Client`].
@@ -37,9 +37,9 @@ credentials_provider! {
     /// **Logs**: at TRACE the client prints its requests, security token included.
     pub struct OssifyCredentials for ossify;
     /// ossify 0.4 takes any answer for success in `delete_object` and all other operations that return `()`, a refusal
-    /// included: nothing can be told there. A call by `HEAD` gets no `Code` with its refusal, so a dead token cannot be told there; nor where the answer lacks
+    /// included: nothing can be told there. A call by `HEAD` gets no `Code` with its refusal, so an invalid token cannot be told there; nor where the answer lacks
     /// one of the elements that the client insists on.
-    dead: Oss, |error| match error {
+    invalid: Oss, |error| match error {
         ossify::Error::ApiError { message: Some(message), .. } => Some(message.code.as_str()),
         ossify::Error::OssService { code, .. } => Some(code.as_str()),
         _ => None,

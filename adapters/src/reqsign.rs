@@ -58,7 +58,7 @@ impl ReqsignCredentials {
         Self(credentials.into())
     }
 
-    /// Says that OSS refused a request as signed by a dead session (`SecurityTokenExpired`, `InvalidSecurityToken`, or
+    /// Says that OSS refused a request as signed by an invalid session (`SecurityTokenExpired`, `InvalidSecurityToken`, or
     /// `InvalidAccessKeyId` in spite of a token; never `AccessDenied`). `signed` are the headers that `Signer::sign` wrote.
     ///
     /// `true` if that is the session that the chain holds: the next one who asks waits for another. A newer session is

@@ -8,11 +8,11 @@ use http::{Extensions, request};
 use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use reqwest_middleware::{Middleware, Next, Result};
 
-use crate::peek::Peeked;
+use crate::peeked_body::Peeked;
 
 /// Signs every request of a `reqwest_middleware` client, by the scheme of the [`RequestSigner`] that it is given.
 ///
-/// When the server says that the token is dead, the credential is invalidated and the request signed and sent once more,
+/// When the server says that the token is invalid, the credential is invalidated and the request signed and sent once more,
 /// if there is another credential; so too, once each, when the clock turns out to be off, or the nonce was used. It
 /// measures the clock by every answer. It belongs last in the stack, next to the client: what changes a request after it
 /// breaks the signature, and what retries before it gets a signature of its own each time. The reqwest client's own

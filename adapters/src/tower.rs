@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, Limited};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::peek::Peeked;
+use crate::peeked_body::Peeked;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -24,7 +24,7 @@ const IN_MEMORY: u64 = 16 * 1024 * 1024;
 /// Signs every request on its way to an HTTP client (hyper-util's, for one), by the scheme of the [`RequestSigner`] that it
 /// is given.
 ///
-/// When the server says that the token is dead, the credential is invalidated and the request signed and sent once more,
+/// When the server says that the token is invalid, the credential is invalidated and the request signed and sent once more,
 /// if there is another credential; so too, once each, when the clock turns out to be off, or the nonce was used. It
 /// measures the clock by every answer. It belongs next to the client: what changes a request after it breaks the signature,
 /// and what retries before it gets a signature of its own each time.

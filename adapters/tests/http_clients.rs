@@ -170,7 +170,7 @@ async fn calls_go_on_over_two_renewals_and_an_outage_in_the_advisory_window() {
 }
 
 #[tokio::test]
-async fn a_dead_token_is_replaced_and_the_request_sent_once_more() {
+async fn an_invalid_token_is_replaced_and_the_request_sent_once_more() {
     let (cloud, clients) = cloud_and_clients().await;
     for (n, client) in clients.iter().enumerate() {
         cloud.emulator.fail_next("imm/ListProjects", Fault::new(400, "InvalidSecurityToken.Expired"));
@@ -302,7 +302,7 @@ async fn version_1_is_in_the_form_and_leaves_the_url_alone() {
 }
 
 #[tokio::test]
-async fn an_object_needs_no_hash_and_its_dead_token_is_replaced_too() {
+async fn an_object_needs_no_hash_and_its_invalid_token_is_replaced_too() {
     for (at, name) in ["by-reqwest", "by-tower"].into_iter().enumerate() {
         let cloud = Cloud::start().await;
         let client = &both(|| RequestSigner::oss4("cn-hangzhou", &cloud.chain))[at];

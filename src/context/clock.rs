@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::home::Home;
+use super::executor::Executor;
 use crate::provider::BoxFuture;
 
 /// The two clocks that a warm read looks at.
@@ -37,7 +37,7 @@ pub trait Clock: Send + Sync + 'static {
 
 /// The system's clocks.
 pub(super) struct SystemClock {
-    pub(super) home: Home,
+    pub(super) executor: Executor,
 }
 
 impl fmt::Debug for SystemClock {
@@ -56,13 +56,13 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        // The one place where the crate waits: on the home runtime, which has a timer whatever the caller runs on.
+        // The one place where the crate waits: on the executor's runtime, which has a timer whatever the caller runs on.
         #[allow(clippy::disallowed_methods)]
         let timer = move || tokio::time::sleep(duration);
-        if Home::is_here() {
+        if Executor::is_current() {
             return Box::pin(async move { timer().await });
         }
-        let done = self.home.run(async move { timer().await });
+        let done = self.executor.run(async move { timer().await });
         Box::pin(async move {
             // A timer that was lost with its runtime has ended: better early than never.
             let _ = done.await;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-use super::{Context, Looks};
+use super::{BlockingIo, Context};
 use crate::error::{Error, ErrorKind};
 
 /// What a file holds: keys and tokens, so it is zeroized.
@@ -19,12 +19,12 @@ const READ_LIMIT: Duration = Duration::from_secs(10);
 
 /// The reads under way, by where they are looked up.
 #[derive(Default)]
-pub(super) struct Reads(Mutex<BTreeMap<PathBuf, Looks>>);
+pub(super) struct Reads(Mutex<BTreeMap<PathBuf, BlockingIo>>);
 
 impl Reads {
-    fn of(&self, path: &Path) -> Looks {
+    fn of(&self, path: &Path) -> BlockingIo {
         let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        reads.retain(|_, looks| looks.is_looking());
+        reads.retain(|_, blocking_io| blocking_io.is_busy());
         reads.entry(path.to_owned()).or_default().clone()
     }
 }
@@ -64,7 +64,7 @@ impl Context {
 
     /// The whole file; `None` when there is none. Anything but a regular file of at most `limit` bytes is an error.
     ///
-    /// On the home thread the read goes to a thread of its own and has a limit, so that a file system that hangs stops
+    /// On the executor thread the read goes to a thread of its own and has a limit, so that a file system that hangs stops
     /// nobody else's refresh.
     pub(crate) async fn read_file(&self, path: &Path, limit: u64) -> Result<Option<Content>, Error> {
         self.read_stamped(path, limit).await.1
@@ -79,7 +79,7 @@ impl Context {
         let (shown, path) = (shown(path), self.locate(path));
         let message = format!("{shown} could not be read within {} s", READ_LIMIT.as_secs());
         let reads = self.0.reads.of(&path);
-        let read = reads.look_within(self, READ_LIMIT, move || (stamp(&path), read(&path, &shown, limit))).await;
+        let read = reads.run_within(self, READ_LIMIT, move || (stamp(&path), read(&path, &shown, limit))).await;
         read.unwrap_or_else(|| {
             let error = Error::new(ErrorKind::TimedOut, message).with_code("FileUnreadable");
             (None, Err(error.with_remedy("look at the file system: it does not answer")))

@@ -1,15 +1,15 @@
 //! The outside world as a value: environment, files, HTTP, clocks, randomness, and where refreshes run.
 
-mod absence;
+mod blocking_io;
 mod clock;
-mod clock_error;
+mod clock_skew;
+mod executor;
 mod files;
-mod home;
 mod http;
-mod looks;
-mod names;
+mod metadata_absence;
 #[cfg(feature = "_client")]
 mod reqwest_sender;
+mod resolver;
 #[cfg(feature = "test-util")]
 mod test_clock;
 
@@ -25,11 +25,11 @@ use std::time::{Duration, SystemTime};
 use ::http::{HeaderMap, Request, Response, header};
 use bytes::Bytes;
 
+pub(crate) use self::blocking_io::BlockingIo;
 pub use self::clock::{Clock, Now};
+pub(crate) use self::executor::Executor;
 pub(crate) use self::files::{Stamp, shown as shown_path};
-pub(crate) use self::home::Home;
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
-pub(crate) use self::looks::Looks;
 #[cfg(feature = "test-util")]
 pub use self::test_clock::TestClock;
 use crate::error::Error;
@@ -56,10 +56,10 @@ struct Inner {
     http: Http,
     clock: Arc<dyn Clock>,
     random: Random,
-    home: Home,
-    clock_error: clock_error::ClockError,
-    names: names::Names,
-    absence: absence::Absence,
+    executor: Executor,
+    clock_skew: clock_skew::ClockSkew,
+    resolver: resolver::Resolver,
+    metadata_absence: metadata_absence::MetadataAbsence,
     reads: files::Reads,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
             .field("env", &if self.0.env.is_some() { "given" } else { "process" })
-            .field("home", &self.0.home)
+            .field("executor", &self.0.executor)
             .finish_non_exhaustive()
     }
 }
@@ -99,8 +99,8 @@ pub struct ContextBuilder {
     http: Option<Arc<dyn HttpSend>>,
     clock: Option<Arc<dyn Clock>>,
     seed: Option<u64>,
-    home: Option<Home>,
-    names: names::Names,
+    executor: Option<Executor>,
+    resolver: resolver::Resolver,
 }
 
 impl fmt::Debug for ContextBuilder {
@@ -150,21 +150,21 @@ impl ContextBuilder {
     /// executor too, and a file system that hangs holds up its thread.
     #[must_use]
     pub fn spawn(mut self, spawn: impl Fn(BoxFuture<'static, ()>) + Send + Sync + 'static) -> Self {
-        self.home = Some(Home::Custom(Arc::new(spawn)));
+        self.executor = Some(Executor::Custom(Arc::new(spawn)));
         self
     }
 
     /// Names and their addresses, in place of the system's.
     #[cfg(test)]
-    pub(crate) fn names(mut self, names: impl Fn(&str) -> Vec<std::net::IpAddr> + Send + Sync + 'static) -> Self {
-        self.names = names::Names::Scripted(Box::new(names));
+    pub(crate) fn resolver(mut self, resolve: impl Fn(&str) -> Vec<std::net::IpAddr> + Send + Sync + 'static) -> Self {
+        self.resolver = resolver::Resolver::Scripted(Box::new(resolve));
         self
     }
 
     /// The context. No I/O happens here.
     pub fn build(self) -> Context {
-        let home = self.home.unwrap_or(Home::Thread);
-        let clock = self.clock.unwrap_or_else(|| Arc::new(clock::SystemClock { home: Home::Thread }));
+        let executor = self.executor.unwrap_or(Executor::Thread);
+        let clock = self.clock.unwrap_or_else(|| Arc::new(clock::SystemClock { executor: Executor::Thread }));
         let http = match self.http {
             Some(sender) => Http::Custom(sender),
             #[cfg(feature = "_client")]
@@ -179,10 +179,10 @@ impl ContextBuilder {
             http,
             clock,
             random,
-            home,
-            clock_error: clock_error::ClockError::default(),
-            names: self.names,
-            absence: absence::Absence::default(),
+            executor,
+            clock_skew: clock_skew::ClockSkew::default(),
+            resolver: self.resolver,
+            metadata_absence: metadata_absence::MetadataAbsence::default(),
             reads: files::Reads::default(),
         }))
     }
@@ -245,19 +245,19 @@ impl Context {
     }
 
     /// Runs refreshes.
-    pub(crate) fn runner(&self) -> &Home {
-        &self.0.home
+    pub(crate) fn executor(&self) -> &Executor {
+        &self.0.executor
     }
 
     /// The wall clock as the servers have it: what requests are signed with.
     pub(crate) fn signing_time(&self) -> SystemTime {
         let now = self.now();
-        SystemTime::UNIX_EPOCH + self.0.clock_error.correct(now.wall, self.boot())
+        SystemTime::UNIX_EPOCH + self.0.clock_skew.correct(now.wall, self.boot())
     }
 
     /// The wall clock as the servers have it, once a server's `Date` has told.
     pub(crate) fn measured_time(&self) -> Option<SystemTime> {
-        let wall = self.0.clock_error.measured(self.now().wall, self.boot())?;
+        let wall = self.0.clock_skew.measured(self.now().wall, self.boot())?;
         Some(SystemTime::UNIX_EPOCH + wall)
     }
 
@@ -274,7 +274,7 @@ impl Context {
             // Asked of the system each time, since a state in memory would be shared with a child after `fork`.
             Random::System => getrandom::u64().unwrap_or_else(|_| {
                 let now = self.now();
-                let nanos = now.wall.as_nanos() ^ (now.monotonic.as_nanos() << 32) ^ u128::from(Home::process());
+                let nanos = now.wall.as_nanos() ^ (now.monotonic.as_nanos() << 32) ^ u128::from(Executor::process_id());
                 (nanos as u64) ^ ((nanos >> 64) as u64)
             }),
         }
@@ -289,7 +289,7 @@ impl Context {
         out
     }
 
-    /// The sender for credentials: the crate's own client works on the home thread alone.
+    /// The sender for credentials: the crate's own client works on the executor thread alone.
     pub(crate) async fn send(
         &self,
         request: Request<Bytes>,
@@ -298,7 +298,7 @@ impl Context {
         match &self.0.http {
             Http::Custom(sender) => self.bounded(sender.as_ref(), request, options).await,
             #[cfg(feature = "_client")]
-            Http::Own(sender) if Home::is_here() => {
+            Http::Own(sender) if Executor::is_current() => {
                 sender.learn(self)?;
                 self.bounded(sender.as_ref(), request, options).await
             }
@@ -306,7 +306,8 @@ impl Context {
             Http::Own(sender) => {
                 sender.learn(self)?;
                 let (context, sender) = (self.clone(), Arc::clone(sender));
-                let answer = Home::Thread.run(async move { context.bounded(sender.as_ref(), request, options).await });
+                let answer =
+                    Executor::Thread.run(async move { context.bounded(sender.as_ref(), request, options).await });
                 answer.await.unwrap_or_else(|_| Err(HttpError::new(HttpErrorKind::Other, "the HTTP client is gone")))
             }
         }
@@ -358,7 +359,7 @@ impl Context {
             && !answer.contains_key(header::AGE)
             && let Some(date) = answer.get(header::DATE).and_then(|date| time::parse_http(date.to_str().ok()?))
         {
-            self.0.clock_error.measure(date, sent.wall, self.now().wall, self.boot());
+            self.0.clock_skew.measure(date, sent.wall, self.now().wall, self.boot());
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::context::{Context, SendOptions, shown_path};
 use crate::error::Error;
 use crate::provider::BoxFuture;
 use crate::rpc;
-use crate::session::Origin;
+use crate::session_json::Origin;
 use crate::sign::percent_encode;
 
 /// A file, as Kubernetes projects it. It is read anew each time: the kubelet swaps it well before its token expires.

@@ -17,7 +17,7 @@ use crate::context::{CallerSender, Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
-use crate::product::{Amend, Amends, Product};
+use crate::error_codes::{Product, SigningRetries, SigningRetry};
 use crate::refresh::Refresher;
 use crate::rpc::{self, Call};
 use crate::sts::check_region;
@@ -35,7 +35,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 ///
 /// What is repeated, with a fresh nonce and date each time, three attempts in all: a connection that could not be made,
 /// throttling, `ServiceUnavailable`. Once each: a nonce that was used, and a date that had expired (with the clock that the
-/// server's own answer corrects). When the server says that the security token is dead (`InvalidSecurityToken.*`), the
+/// server's own answer corrects). When the server says that the security token is invalid (`InvalidSecurityToken.*`), the
 /// credential is invalidated and the call made once more, if there is another credential.
 ///
 /// Parameters go to the URL's query. A client of version 2020-09-30 knows IMM's 105 operations: it puts the parameters of
@@ -219,7 +219,7 @@ impl OpenApiClient {
         let context = inner.credentials.context();
         let endpoint = inner.endpoint.as_ref().map_err(Clone::clone)?;
         let call = Call { endpoint, version: &inner.version, action, query, form };
-        let mut amends = Amends::default();
+        let mut retries = SigningRetries::default();
         let mut attempt = 1;
         loop {
             let credentials = inner.credentials.credentials().await?;
@@ -227,7 +227,7 @@ impl OpenApiClient {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            match self.next_step(&error, &credentials, &mut amends, attempt) {
+            match self.next_step(&error, &credentials, &mut retries, attempt) {
                 Next::Repeat => {}
                 Next::RepeatAfter(pause) => {
                     attempt += 1;
@@ -237,7 +237,7 @@ impl OpenApiClient {
                     inner.credentials.invalidate(&credentials);
                     match inner.credentials.credentials().await {
                         Ok(fresh) if fresh.generation() != credentials.generation() => {}
-                        Ok(_) => return Err(dead_for_good(context, &credentials, error)),
+                        Ok(_) => return Err(not_renewable(context, &credentials, error)),
                         Err(cause) => return Err(error.with_causes([cause])),
                     }
                 }
@@ -272,14 +272,14 @@ impl OpenApiClient {
         }
     }
 
-    fn next_step(&self, error: &Error, used: &Credentials, amends: &mut Amends, attempt: u32) -> Next {
+    fn next_step(&self, error: &Error, used: &Credentials, retries: &mut SigningRetries, attempt: u32) -> Next {
         let code = error.code().unwrap_or_default();
         let status = error.http_status().and_then(|status| StatusCode::from_u16(status).ok());
         let refused = error.kind() == ErrorKind::Refused;
         if refused {
-            match amends.after(Product::OpenApi, code, used) {
-                Some(Amend::Replace) => return Next::Replace,
-                Some(Amend::SignAgain) => return Next::Repeat,
+            match retries.after(Product::OpenApi, code, used) {
+                Some(SigningRetry::Replace) => return Next::Replace,
+                Some(SigningRetry::SignAgain) => return Next::Repeat,
                 None => {}
             }
         }
@@ -312,8 +312,8 @@ enum Next {
     GiveUp,
 }
 
-/// The server calls the token dead, and the source has no other: it says which source that is, and which ones renew.
-fn dead_for_good(context: &Context, used: &Credentials, error: Error) -> Error {
+/// The server calls the token invalid, and the source has no other: it says which source that is, and which ones renew.
+fn not_renewable(context: &Context, used: &Credentials, error: Error) -> Error {
     const SOURCES: &str = "use a source that renews its sessions: AssumeRole, RRSA or instance metadata";
     let innermost = used.provider_name().rsplit('/').next().unwrap_or_default();
     let place = match innermost {

@@ -6,7 +6,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Chosen, Fill, Source, half_set, keys, malformed, text};
+use super::{EnvDefaults, Selected, Source, half_set, keys, malformed, text};
 use crate::error::{Error, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
 
@@ -44,8 +44,8 @@ impl Ini {
     }
 
     /// Which section: the one that was asked for, else `default`.
-    pub(crate) fn choose(asked_for: Option<&str>) -> Chosen {
-        Chosen { name: asked_for.unwrap_or("default").to_owned(), named: asked_for.is_some() }
+    pub(crate) fn select(asked_for: Option<&str>) -> Selected {
+        Selected { name: asked_for.unwrap_or("default").to_owned(), named: asked_for.is_some() }
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -64,15 +64,15 @@ impl Ini {
     }
 
     /// What the section gives; errors name it, in the file that is shown as `path`.
-    pub(crate) fn source(&self, chosen: &Chosen, path: &str, fill: &Fill) -> Result<Source, Error> {
-        let place = format!("section `{}` of {path}", shown(&chosen.name));
-        self.section(chosen, fill).map_err(|error| error.map_message(|message| format!("{place} {message}")))
+    pub(crate) fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error> {
+        let place = format!("section `{}` of {path}", shown(&selected.name));
+        self.section(selected, defaults).map_err(|error| error.map_message(|message| format!("{place} {message}")))
     }
 
-    fn section(&self, chosen: &Chosen, fill: &Fill) -> Result<Source, Error> {
-        let value = |key: &str| self.value(&chosen.name, key);
+    fn section(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
+        let value = |key: &str| self.value(&selected.name, key);
         if value("enable").is_some_and(|enable| enable.eq_ignore_ascii_case("false")) {
-            return Err(match chosen.named {
+            return Err(match selected.named {
                 true => Error::failed("was asked for and has enable = false").with_code("ProfileDisabled").permanent(),
                 false => Error::not_configured("has enable = false"),
             });
@@ -86,22 +86,23 @@ impl Ini {
             }
             keys(id, secret, token.filter(|_| needs_token), names, needs_token)
         };
-        let empty = self.sections.iter().filter(|found| found.name == chosen.name).all(|found| found.values.is_empty());
+        let empty =
+            self.sections.iter().filter(|found| found.name == selected.name).all(|found| found.values.is_empty());
         match value("type").map(String::as_str) {
-            None if empty && !chosen.named => Err(Error::not_configured("is empty")),
+            None if empty && !selected.named => Err(Error::not_configured("is empty")),
             None => Err(half_set("lacks type".to_owned())),
             Some("access_key") => pair(false).map(Source::Keys),
             Some("sts") => pair(true).map(Source::Keys),
             Some("ram_role_arn") => {
-                let over = Box::new(Source::Keys(pair(value("security_token").is_some())?));
-                Ok(Source::Role { over, role: self.role(chosen, fill)?, endpoint: ProfileEndpoint::default() })
+                let source = Box::new(Source::Keys(pair(value("security_token").is_some())?));
+                Ok(Source::Role { source, role: self.role(selected, defaults)?, endpoint: ProfileEndpoint::default() })
             }
             Some("ecs_ram_role") => Ok(Source::EcsRamRole { role_name: value("role_name").cloned() }),
             Some("oidc_role_arn") => match (value("oidc_provider_arn"), value("oidc_token_file_path")) {
                 (Some(provider_arn), Some(token_file)) => Ok(Source::Oidc {
                     provider_arn: provider_arn.clone(),
                     token_file: token_file.clone(),
-                    role: self.role(chosen, fill)?,
+                    role: self.role(selected, defaults)?,
                     endpoint: ProfileEndpoint::default(),
                 }),
                 (None, _) => Err(half_set("lacks oidc_provider_arn".to_owned())),
@@ -115,11 +116,11 @@ impl Ini {
         }
     }
 
-    fn role(&self, chosen: &Chosen, fill: &Fill) -> Result<AssumeRole, Error> {
-        let value = |key: &str| self.value(&chosen.name, key);
-        let mut role = fill.role(value("role_arn"), "role_arn")?;
+    fn role(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<AssumeRole, Error> {
+        let value = |key: &str| self.value(&selected.name, key);
+        let mut role = defaults.role(value("role_arn"), "role_arn")?;
         role.session_name = value("role_session_name").cloned();
-        role.external_id = value("external_id").cloned().or(fill.external_id.clone());
+        role.external_id = value("external_id").cloned().or(defaults.external_id.clone());
         role.policy = value("policy").cloned();
         Ok(role)
     }
@@ -144,7 +145,7 @@ mod tests {
     fn secret(line: &str) -> String {
         let text = format!("[default]\ntype = access_key\naccess_key_id = i\n{line}\n");
         let ini = Ini::parse(text.as_bytes()).unwrap();
-        match ini.source(&Ini::choose(None), "credentials", &Fill::default()) {
+        match ini.source(&Ini::select(None), "credentials", &EnvDefaults::default()) {
             Ok(Source::Keys(keys)) => keys.access_key_secret().to_owned(),
             Ok(_) => panic!(),
             Err(error) => error.to_string(),
@@ -174,7 +175,7 @@ mod tests {
 
     fn code(text: &str, asked_for: Option<&str>) -> String {
         let outcome = Ini::parse(text.as_bytes())
-            .and_then(|ini| ini.source(&Ini::choose(asked_for), "credentials", &Fill::default()));
+            .and_then(|ini| ini.source(&Ini::select(asked_for), "credentials", &EnvDefaults::default()));
         outcome.err().map_or("ok".to_owned(), |error| {
             assert!(!error.to_string().contains("s3cr3t"), "{error}");
             error.code().unwrap_or("NotConfigured").to_owned()
@@ -211,7 +212,7 @@ mod tests {
         let session = "access_key_id = STS.i\naccess_key_secret = s3cr3t\nsecurity_token = t";
         let of = |text: String| {
             let ini = Ini::parse(text.as_bytes()).unwrap();
-            ini.source(&Ini::choose(None), "credentials", &Fill::default()).err().unwrap()
+            ini.source(&Ini::select(None), "credentials", &EnvDefaults::default()).err().unwrap()
         };
         let error = of(format!("[default]\ntype = access_key\n{session}"));
         assert!(error.message().ends_with("holds a session (STS.…) under type access_key, not sts"), "{error}");

@@ -16,7 +16,7 @@ pub(crate) enum Source {
     EcsRamRole { role_name: Option<String> },
     CredentialsUri { url: String },
     Oidc { provider_arn: String, token_file: String, role: AssumeRole, endpoint: ProfileEndpoint },
-    Role { over: Box<Source>, role: AssumeRole, endpoint: ProfileEndpoint },
+    Role { source: Box<Source>, role: AssumeRole, endpoint: ProfileEndpoint },
 }
 
 impl PartialEq for Source {
@@ -30,7 +30,7 @@ impl PartialEq for Source {
                 Self::Oidc { provider_arn: a, token_file: b, role: c, endpoint: d },
                 Self::Oidc { provider_arn: e, token_file: f, role: g, endpoint: h },
             ) => (a, b, c, d) == (e, f, g, h),
-            (Self::Role { over: a, role: b, endpoint: c }, Self::Role { over: d, role: e, endpoint: f }) => {
+            (Self::Role { source: a, role: b, endpoint: c }, Self::Role { source: d, role: e, endpoint: f }) => {
                 (a, b, c) == (d, e, f)
             }
             _ => false,
@@ -40,12 +40,12 @@ impl PartialEq for Source {
 
 /// What the environment fills into a role profile that leaves it empty.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fill {
+pub(crate) struct EnvDefaults {
     pub(crate) role_arn: Option<String>,
     pub(crate) external_id: Option<String>,
 }
 
-impl Fill {
+impl EnvDefaults {
     /// The role's ARN, or what is lacking.
     fn role(&self, arn: Option<&String>, key: &str) -> Result<AssumeRole, Error> {
         let Some(arn) = arn.or(self.role_arn.as_ref()) else {
@@ -57,7 +57,7 @@ impl Fill {
 
 /// A profile's name, and whether anyone asked for it by that name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Chosen {
+pub(crate) struct Selected {
     pub(crate) name: String,
     pub(crate) named: bool,
 }

@@ -8,7 +8,7 @@ use super::EcsMetadataProvider;
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::product::Product;
+use crate::error_codes::Product;
 use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::refresh::Refresher;
 use crate::sts::{AssumeRole, Sts, StsSignature};
@@ -57,8 +57,8 @@ impl AssumeRoleProvider {
         Self { provider, source, role, sts, instance_region: OnceLock::new() }
     }
 
-    /// Over a provider that is shared, with the STS settings already made.
-    pub(crate) fn over(provider: Arc<dyn ProvideCredentials>, role: AssumeRole, sts: Sts) -> Self {
+    /// Assumes `role` with the credentials of a provider that is shared, with the STS settings already made.
+    pub(crate) fn with_shared_source(provider: Arc<dyn ProvideCredentials>, role: AssumeRole, sts: Sts) -> Self {
         let source = Refresher::builder(Arc::clone(&provider)).context(sts.context.clone()).build();
         Self { provider, source, role, sts, instance_region: OnceLock::new() }
     }

@@ -78,23 +78,23 @@ impl CliProfileProvider {
                 _ => Error::not_configured(format!("there is no {path}")),
             });
         };
-        let chosen = config.choose(asked_for.as_deref());
-        if !config.has(&chosen.name) {
+        let selected = config.select(asked_for.as_deref());
+        if !config.has(&selected.name) {
             let names = config.names();
-            let name = shown(&chosen.name);
-            if !chosen.named && (names.is_empty() || !config.has_current()) {
+            let name = shown(&selected.name);
+            if !selected.named && (names.is_empty() || !config.has_current()) {
                 return Err(Error::not_configured(format!("{path} has no profile `{name}`")));
             }
             let lists = format!("{path} has no profile `{name}`; it has {}", list(&names));
-            return Err(match chosen.named {
+            return Err(match selected.named {
                 true if self.ini_follows => Error::not_configured(lists),
-                true => self.not_found(&chosen.name, lists),
+                true => self.not_found(&selected.name, lists),
                 false => Error::failed(lists).with_code("ProfileNotFound").permanent(),
             });
         }
-        let source = config.source(&chosen, &path, &self.files.fill()?)?;
-        let found = self.files.ask(source, &format!("profile `{}` of {path}", shown(&chosen.name))).await?;
-        self.files.sts.learn_profile(config.region(&chosen.name), config.endpoint(&chosen.name));
+        let source = config.source(&selected, &path, &self.files.env_defaults()?)?;
+        let found = self.files.ask(source, &format!("profile `{}` of {path}", shown(&selected.name))).await?;
+        self.files.sts.learn_profile(config.region(&selected.name), config.endpoint(&selected.name));
         Ok(found)
     }
 

@@ -9,7 +9,7 @@ use crate::profile::{Ini, list};
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::sts::Sts;
 
-use super::profile_files::{ProfileFiles, Read};
+use super::profile_files::{ProfileFile, ProfileFiles};
 
 /// Reads `~/.alibabacloud/credentials` and `credentials.ini` beside it, or only the file that
 /// `ALIBABA_CLOUD_CREDENTIALS_FILE` names: types `access_key`, `sts`, `ram_role_arn`, `oidc_role_arn` and `ecs_ram_role`.
@@ -64,17 +64,17 @@ impl IniProfileProvider {
 
     async fn ask(&self) -> Result<Credentials, Error> {
         let asked_for = self.files.asked_for(self.profile.as_ref())?;
-        let chosen = Ini::choose(asked_for.as_deref());
-        let files = self.files.ini(&chosen.name).await?;
-        files.iter().try_for_each(Read::required)?;
+        let selected = Ini::select(asked_for.as_deref());
+        let files = self.files.ini(&selected.name).await?;
+        files.iter().try_for_each(ProfileFile::required)?;
         let there: Vec<_> = files.iter().filter_map(|file| Some((file.shown(), file.content.as_ref()?))).collect();
         match there.last() {
-            Some((path, ini)) if ini.has(&chosen.name) => {
-                let source = ini.source(&chosen, path, &self.files.fill()?)?;
-                self.files.ask(source, &format!("section `{}` of {path}", shown(&chosen.name))).await
+            Some((path, ini)) if ini.has(&selected.name) => {
+                let source = ini.source(&selected, path, &self.files.env_defaults()?)?;
+                self.files.ask(source, &format!("section `{}` of {path}", shown(&selected.name))).await
             }
-            None if !chosen.named => Err(Error::not_configured(nowhere(&files))),
-            _ if !chosen.named => {
+            None if !selected.named => Err(Error::not_configured(nowhere(&files))),
+            _ if !selected.named => {
                 let paths: Vec<_> = there.into_iter().map(|(path, _)| path).collect();
                 let has = if paths.len() == 1 { "has" } else { "have" };
                 Err(Error::not_configured(format!("{} {has} no section `default`", paths.join(" and "))))
@@ -83,7 +83,7 @@ impl IniProfileProvider {
                 let mut places = self.config_place().await;
                 places.extend(there.iter().map(|(path, ini)| format!("{path} has {}", list(&ini.names()))));
                 places.extend(last.is_none().then(|| nowhere(&files)));
-                Err(self.not_found(&chosen.name, &places))
+                Err(self.not_found(&selected.name, &places))
             }
         }
     }
@@ -119,7 +119,7 @@ impl IniProfileProvider {
 }
 
 /// That none of the files is there.
-fn nowhere(files: &[Read<Ini>]) -> String {
+fn nowhere(files: &[ProfileFile<Ini>]) -> String {
     match files {
         [] => "there is no home directory".to_owned(),
         [file] => format!("there is no {}", file.shown()),

@@ -9,7 +9,7 @@ mod ini_profile;
 mod oidc_role;
 mod profile_files;
 #[cfg(test)]
-mod script;
+mod scripted_http;
 
 pub use self::assume_role::AssumeRoleProvider;
 pub use self::cli_profile::CliProfileProvider;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::context::{Context, Stamp, shown_path};
 use crate::credentials::Credentials;
 use crate::error::{Error, shown};
-use crate::profile::{Config, Fill, Ini, Source};
+use crate::profile::{Config, EnvDefaults, Ini, Source};
 use crate::provider::{ProvideCredentials, SourceStatus};
 use crate::sts::Sts;
 
@@ -19,14 +19,14 @@ use super::{AssumeRoleProvider, CredentialsUriProvider, EcsMetadataProvider, Oid
 const LIMIT: u64 = 1024 * 1024;
 
 /// A file that was read, or found missing.
-pub(super) struct Read<T> {
+pub(super) struct ProfileFile<T> {
     pub(super) path: PathBuf,
     /// Whether a variable names it.
     pub(super) variable: Option<&'static str>,
     pub(super) content: Option<T>,
 }
 
-impl<T> Read<T> {
+impl<T> ProfileFile<T> {
     pub(super) fn shown(&self) -> String {
         shown_path(&self.path)
     }
@@ -95,7 +95,7 @@ impl ProfileFiles {
         path: PathBuf,
         variable: Option<&'static str>,
         parse: fn(&[u8]) -> Result<T, Error>,
-    ) -> Result<Read<T>, Error> {
+    ) -> Result<ProfileFile<T>, Error> {
         // True as long as it is under way: it may never come to its end.
         self.failed_elsewhere.store(true, Ordering::Release);
         let (stamp, bytes) = self.context().read_stamped(&path, LIMIT).await;
@@ -104,7 +104,7 @@ impl ProfileFiles {
         let content = bytes?.map(|bytes| parse(&bytes)).transpose();
         let content =
             content.map_err(|error| error.map_message(|message| format!("{} {message}", shown_path(&path))))?;
-        Ok(Read { path, variable, content })
+        Ok(ProfileFile { path, variable, content })
     }
 
     /// Where config.json is, and the variable that says so; `None` without a home directory.
@@ -128,7 +128,7 @@ impl ProfileFiles {
     }
 
     /// The `aliyun` CLI's file.
-    pub(super) async fn config(&self) -> Result<Option<Read<Config>>, Error> {
+    pub(super) async fn config(&self) -> Result<Option<ProfileFile<Config>>, Error> {
         match self.config_path()? {
             Some((path, variable)) => self.read(path, variable, Config::parse).await.map(Some),
             None => Ok(None),
@@ -137,7 +137,7 @@ impl ProfileFiles {
 
     /// The SDKs' ini file under each of its names, up to the first one that has `section`: some SDKs write one of them and
     /// some the other, so a machine may have both.
-    pub(super) async fn ini(&self, section: &str) -> Result<Vec<Read<Ini>>, Error> {
+    pub(super) async fn ini(&self, section: &str) -> Result<Vec<ProfileFile<Ini>>, Error> {
         let (paths, variable) = self.ini_paths()?;
         let mut files = Vec::new();
         for path in paths {
@@ -172,8 +172,8 @@ impl ProfileFiles {
         let named = || {
             let bytes = self.context().read_now(&path, LIMIT).ok()??;
             let config = Config::parse(&bytes).ok()?;
-            let chosen = config.choose(self.asked_for(in_code).ok()?.as_deref());
-            config.has(&chosen.name).then(|| place(&bytes, &chosen.name, &path))
+            let selected = config.select(self.asked_for(in_code).ok()?.as_deref());
+            config.has(&selected.name).then(|| place(&bytes, &selected.name, &path))
         };
         Some(named().map_or(status, SourceStatus::configured))
     }
@@ -191,8 +191,8 @@ impl ProfileFiles {
         }
     }
 
-    pub(super) fn fill(&self) -> Result<Fill, Error> {
-        Ok(Fill {
+    pub(super) fn env_defaults(&self) -> Result<EnvDefaults, Error> {
+        Ok(EnvDefaults {
             role_arn: self.context().env("ALIBABA_CLOUD_ROLE_ARN")?,
             external_id: self.context().env("ALIBABA_CLOUD_EXTERNAL_ID")?,
         })
@@ -239,8 +239,8 @@ fn build(source: &Source, sts: &Sts) -> Arc<dyn ProvideCredentials> {
     };
     match source {
         Source::Keys(keys) => Arc::new(keys.clone()),
-        Source::Role { over, role, endpoint } => {
-            Arc::new(AssumeRoleProvider::over(build(over, sts), role.clone(), with(endpoint)))
+        Source::Role { source, role, endpoint } => {
+            Arc::new(AssumeRoleProvider::with_shared_source(build(source, sts), role.clone(), with(endpoint)))
         }
         Source::Oidc { provider_arn, token_file, role, endpoint } => {
             Arc::new(OidcRoleProvider::of_profile(provider_arn, Path::new(token_file), role.clone(), with(endpoint)))

@@ -1,9 +1,9 @@
 //! The refresher: a credential that is fetched once for everybody, and renewed before it expires.
 
-mod flight;
 mod health;
 mod machine;
-mod sync;
+mod snapshot;
+mod task;
 mod windows;
 
 use std::borrow::Cow;
@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 pub use self::health::Health;
 use self::machine::{Chores, Machine, Step};
-use self::sync::Cell;
-use crate::context::{Context, Looks};
+use self::snapshot::Cell;
+use crate::context::{BlockingIo, Context};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{BoxFuture, ProvideCredentials};
@@ -68,7 +68,7 @@ struct Shared {
     flight_limit: Duration,
     cell: Cell,
     /// Whether the credential is current is looked at by one at a time.
-    looks: Looks,
+    looks: BlockingIo,
 }
 
 /// Builds a [`Refresher`].
@@ -135,7 +135,7 @@ impl Refresher {
         let draw = context.random();
         let held = credentials.clone();
         Self::with_machine(Arc::new(credentials), context, FLIGHT_LIMIT, |now| {
-            Machine::holding(held, sync::next_generation(), now, draw, FLIGHT_LIMIT)
+            Machine::holding(held, snapshot::next_generation(), now, draw, FLIGHT_LIMIT)
         })
     }
 
@@ -147,7 +147,7 @@ impl Refresher {
     ) -> Self {
         let now = time(&context);
         let cell = Cell::new(machine(now), now);
-        Self(Arc::new(Shared { provider, context, flight_limit, cell, looks: Looks::default() }))
+        Self(Arc::new(Shared { provider, context, flight_limit, cell, looks: BlockingIo::default() }))
     }
 
     /// The credential, valid now. A warm read takes no lock and allocates nothing.
@@ -271,7 +271,7 @@ impl Refresher {
     pub fn keep_fresh(&self, stop: impl Future<Output = ()> + Send + 'static) {
         let shared = Arc::downgrade(&self.0);
         let (context, generations) = (self.0.context.clone(), self.subscribe());
-        self.0.context.runner().spawn(Box::pin(flight::keep_fresh(shared, context, generations, stop)));
+        self.0.context.executor().spawn(Box::pin(task::keep_fresh(shared, context, generations, stop)));
     }
 
     /// What is known now: the credential if one is valid, else why not; `None` before the first look. Starts nothing.
@@ -315,7 +315,7 @@ impl Refresher {
                 let now = self.now();
                 match (outcome, lifetime) {
                     // It may have landed long before this caller was driven again.
-                    (flight::Waited::Landed(Ok(_)), None) => {
+                    (task::Waited::Landed(Ok(_)), None) => {
                         if let Some(credentials) = self.0.cell.look(|machine| machine.current(now)) {
                             return Ok(credentials);
                         }
@@ -323,22 +323,22 @@ impl Refresher {
                         let error = Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential");
                         ended = Some(error.in_provider(&self.0.provider.provider_name()));
                     }
-                    (flight::Waited::Landed(Ok(_)), Some(_)) => again = true,
-                    (flight::Waited::Landed(Err(error)), None) => {
+                    (task::Waited::Landed(Ok(_)), Some(_)) => again = true,
+                    (task::Waited::Landed(Err(error)), None) => {
                         return self.0.cell.update(now, |machine| machine.current(now)).ok_or(error);
                     }
-                    (flight::Waited::Landed(Err(error)), Some(_)) => {
+                    (task::Waited::Landed(Err(error)), Some(_)) => {
                         if self.0.cell.update(now, |machine| machine.current(now)).is_none() {
                             return Err(error);
                         }
                         again = true;
                     }
-                    (flight::Waited::TooLong, _) => {
+                    (task::Waited::TooLong, _) => {
                         if let Some(credentials) = self.0.cell.update(now, |machine| machine.current(now)) {
                             return Ok(credentials);
                         }
                     }
-                    (flight::Waited::Dropped, _) => {}
+                    (task::Waited::Dropped, _) => {}
                 }
             }
             let now = self.now();
@@ -364,7 +364,7 @@ fn time(context: &Context) -> machine::Time {
         wall: now.wall,
         monotonic: now.monotonic,
         boot: context.boot(),
-        process: crate::context::Home::process(),
+        process: crate::context::Executor::process_id(),
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::context::{HttpError, HttpErrorKind};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, tame};
-use crate::product::Product;
+use crate::error_codes::Product;
 use crate::sign::percent_encode;
 use crate::time;
 
@@ -41,7 +41,7 @@ pub(crate) struct Call<'a> {
 
 /// The request without its signature: `query` in the URL, `body` as a form.
 fn post(call: Call<'_>, query: &[(&str, &str)], body: String) -> Result<Request<Bytes>, Error> {
-    let mut uri = format!("{}://{}/", call.endpoint.scheme(), call.endpoint.host());
+    let mut uri = format!("{}://{}/", call.endpoint.scheme(), call.endpoint.authority());
     if !query.is_empty() {
         uri.push('?');
         push_pairs(query, &mut uri);
@@ -174,7 +174,7 @@ fn media_type(headers: &HeaderMap) -> &'static str {
 
 /// The error of a call that got no answer.
 pub(crate) fn unreachable(call: Call<'_>, error: &HttpError) -> Error {
-    no_answer(call.endpoint.host(), call.action, error)
+    no_answer(call.endpoint.authority(), call.action, error)
 }
 
 /// The error of a request that got no answer: who was asked for what.

@@ -23,7 +23,7 @@ pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credential
     };
     let provider = provider_header(credentials.provider_name());
     let mut headers: [(&'static str, &str); 10] = [
-        ("host", call.endpoint.host()),
+        ("host", call.endpoint.authority()),
         ("x-acs-action", call.action),
         ("x-acs-version", call.version),
         ("x-acs-date", &date),

@@ -4,6 +4,7 @@ mod acs3;
 mod error_code;
 mod oss4;
 mod prepared_request;
+mod presign;
 mod rpc_v1;
 
 use std::fmt;
@@ -14,7 +15,7 @@ use http::{HeaderValue, header, request};
 pub use self::prepared_request::{PreparedRequest, RetryDecision, SignedRequest};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::product::Product;
+use crate::error_codes::Product;
 use crate::refresh::Refresher;
 
 /// Signs the requests of whatever HTTP client there is, and reads from its answers what concerns the credential and the
@@ -153,7 +154,7 @@ impl RequestSigner {
         let (server, host) = self.server_and_host(&head)?;
         let signable = match &self.0.scheme {
             Scheme::Oss4 { region } => {
-                oss4::prepare(&head, host.host(), region, self.0.bucket.as_deref()).map(Signable::Oss4)
+                oss4::prepare(&head, host.authority(), region, self.0.bucket.as_deref()).map(Signable::Oss4)
             }
             _ if self.0.bucket.is_some() => {
                 let message = "a bucket is named, and the signature is not that of Object Storage";

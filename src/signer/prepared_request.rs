@@ -10,7 +10,7 @@ use crate::context::Now;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::product::{Amend, Amends};
+use crate::error_codes::{SigningRetries, SigningRetry};
 
 /// One request of a [`RequestSigner`]: sign it, send it, have the response reviewed, and again if the decision says so.
 pub struct PreparedRequest {
@@ -20,7 +20,7 @@ pub struct PreparedRequest {
     /// Whether its server's `Date` may correct our clock.
     trusted: bool,
     signable: Signable,
-    amends: Amends,
+    retries: SigningRetries,
     once: bool,
     used: Option<(Credentials, Now)>,
 }
@@ -81,7 +81,7 @@ impl PreparedRequest {
         trusted: bool,
         signable: Signable,
     ) -> Self {
-        Self { signer, head, host, trusted, signable, amends: Amends::default(), once: false, used: None }
+        Self { signer, head, host, trusted, signable, retries: SigningRetries::default(), once: false, used: None }
     }
 
     /// This request can be sent once only: its body is a stream that is gone then. An invalid credential is invalidated all
@@ -102,7 +102,7 @@ impl PreparedRequest {
         let credentials = self.signer.0.credentials.credentials().await?;
         let context = self.signer.0.credentials.context();
         let signed = match &self.signable {
-            Signable::Acs3(signable) => signable.sign(&self.head, self.host.host(), context, &credentials),
+            Signable::Acs3(signable) => signable.sign(&self.head, self.host.authority(), context, &credentials),
             Signable::RpcV1(signable) => Ok(signable.sign(&self.head, context, &credentials)),
             Signable::Oss4(signable) => signable.sign(&self.head, context, &credentials),
         }?;
@@ -127,10 +127,10 @@ impl PreparedRequest {
         let Some(code) = error_code::read(headers, body).filter(|_| status.is_client_error()) else {
             return RetryDecision::Done;
         };
-        let again = match self.amends.after(self.signer.product(), &code, &used) {
+        let again = match self.retries.after(self.signer.product(), &code, &used) {
             None => false,
-            Some(Amend::SignAgain) => !self.once,
-            Some(Amend::Replace) => {
+            Some(SigningRetry::SignAgain) => !self.once,
+            Some(SigningRetry::Replace) => {
                 refresher.invalidate(&used);
                 !self.once && refresher.credentials().await.is_ok_and(|fresh| fresh.generation() != used.generation())
             }

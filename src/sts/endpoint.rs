@@ -64,7 +64,7 @@ impl StsEndpoint {
 const GLOBAL: &str = "sts.aliyuncs.com";
 
 pub(crate) fn is_global(endpoint: &Endpoint) -> bool {
-    endpoint.host() == GLOBAL
+    endpoint.authority() == GLOBAL
 }
 
 /// The host of choice, and the one to try when the first cannot be connected to.
@@ -90,7 +90,7 @@ mod tests {
 
     fn host(code: StsEndpoint, env: &[(&str, &str)]) -> String {
         let context = Context::builder().env(env.iter().copied()).build();
-        code.resolve(&context, None).map_or_else(|error| error.to_string(), |hosts| hosts.first.host().to_owned())
+        code.resolve(&context, None).map_or_else(|error| error.to_string(), |hosts| hosts.first.authority().to_owned())
     }
 
     fn profile(endpoint: Option<&str>, region: Option<&str>, vpc: bool) -> StsEndpoint {

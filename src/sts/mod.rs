@@ -18,10 +18,10 @@ pub use self::signature::StsSignature;
 use crate::context::{Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
+use crate::error_codes::{Product, SigningRetries};
 use crate::oidc::OidcToken;
-use crate::product::{Amends, Product};
 use crate::rpc::{self, Accepted, Call};
-use crate::session::{self, Origin};
+use crate::session_json::{self, Origin};
 
 const VERSION: &str = "2015-04-01";
 
@@ -206,7 +206,7 @@ impl Sts {
             then => (first, then),
         };
         let has_choice = other.is_some();
-        let mut amends = Amends::default();
+        let mut retries = SigningRetries::default();
         loop {
             let call = Call { endpoint: &host, version: VERSION, action, query, form: proof.form() };
             let request = match (proof, self.signature) {
@@ -231,9 +231,9 @@ impl Sts {
                 self.global.store(endpoint::is_global(&host), Ordering::Relaxed);
             }
             match rpc::read(call, response, &proof.secrets()) {
-                Ok(answer) => return Ok((answer, host.host().to_owned())),
+                Ok(answer) => return Ok((answer, host.authority().to_owned())),
                 // The refusal's own `Date` has set the clock right by now; the nonce is new each time.
-                Err(error) if amends.by_signing_again(Product::OpenApi, error.code().unwrap_or_default()) => {}
+                Err(error) if retries.by_signing_again(Product::OpenApi, error.code().unwrap_or_default()) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -266,7 +266,7 @@ impl<'a> Proof<'a> {
 /// The `Credentials` member of an answer.
 fn session(answer: &Accepted, host: &str, action: &'static str) -> Result<Credentials, Error> {
     let origin = Origin { host, asked: action, within: "Credentials." };
-    let session = session::read(answer.body.get("Credentials"), &answer.headers, origin)?;
+    let session = session_json::read(answer.body.get("Credentials"), &answer.headers, origin)?;
     let arn = answer.body.get("AssumedRoleUser").and_then(|user| user.get("Arn")?.as_str());
     Ok(match arn {
         Some(arn) => session.with_arn(arn),

@@ -35,7 +35,7 @@ use self::transport::Signing;
 /// as usual, and the HTTP transport is the operator's own (the process-wide default, or `with_context`); `RetryLayer` has each attempt signed anew. What the configuration says about credentials, roles and STS is
 /// not looked at, and neither are OpenDAL's environment variables.
 ///
-/// **A dead session** (`SecurityTokenExpired` and the like) is invalidated, the very one that the request was signed with,
+/// **An invalid session** (`SecurityTokenExpired` and the like) is invalidated, the very one that the request was signed with,
 /// and the request sent once more if the chain then has another; so too, once, when the clock turns out to be off.
 ///
 /// Plain `http://` beyond loopback has to be said to the signer too: `RequestSigner::allow_plain_http`.

@@ -9,7 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use super::{Chosen, Fill, Source, half_set, keys, malformed, text};
+use super::{EnvDefaults, Selected, Source, half_set, keys, malformed, text};
 use crate::credentials::Credentials;
 use crate::error::{Error, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
@@ -154,10 +154,10 @@ impl Config {
     }
 
     /// Which profile: the one that was asked for, else `current`, else `default`.
-    pub(crate) fn choose(&self, asked_for: Option<&str>) -> Chosen {
+    pub(crate) fn select(&self, asked_for: Option<&str>) -> Selected {
         match asked_for {
-            Some(name) => Chosen { name: name.to_owned(), named: true },
-            None => Chosen { name: self.current.clone().unwrap_or_else(|| "default".to_owned()), named: false },
+            Some(name) => Selected { name: name.to_owned(), named: true },
+            None => Selected { name: self.current.clone().unwrap_or_else(|| "default".to_owned()), named: false },
         }
     }
 
@@ -191,35 +191,41 @@ impl Config {
     }
 
     /// What the profile gives; errors name it, in the file that is shown as `path`.
-    pub(crate) fn source(&self, chosen: &Chosen, path: &str, fill: &Fill) -> Result<Source, Error> {
-        self.link(chosen, path, fill, &mut Vec::new())
+    pub(crate) fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error> {
+        self.resolve_chain(selected, path, defaults, &mut Vec::new())
     }
 
-    fn link(&self, chosen: &Chosen, path: &str, fill: &Fill, above: &mut Vec<String>) -> Result<Source, Error> {
-        let shown_name = shown(&chosen.name);
+    fn resolve_chain(
+        &self,
+        selected: &Selected,
+        path: &str,
+        defaults: &EnvDefaults,
+        above: &mut Vec<String>,
+    ) -> Result<Source, Error> {
+        let shown_name = shown(&selected.name);
         let place = format!("profile `{shown_name}` of {path}");
         let at = |error: Error| error.map_message(|message| format!("{place} {message}"));
-        let circle = above.contains(&chosen.name);
-        above.push(chosen.name.clone());
+        let circle = above.contains(&selected.name);
+        above.push(selected.name.clone());
         if circle || above.len() > ROLES + 1 {
             let names: Vec<String> = above.iter().map(|name| shown(name)).collect();
             let what = if circle { "is its own source" } else { "chains too many roles" };
             let error = Error::failed(format!("{what}: {}", names.join(" → "))).with_code("SourceProfileCycle");
             return Err(at(error.permanent().with_remedy("let source_profile lead to a profile with keys")));
         }
-        let Some(profile) = self.profile(&chosen.name) else {
+        let Some(profile) = self.profile(&selected.name) else {
             let error = Error::failed(format!("is not there; the file has {}", list(&self.names())));
             return Err(at(error.with_code("ProfileNotFound").permanent()));
         };
         if profile.mode() != "ChainableRamRoleArn" {
-            return profile.source(chosen, fill).map_err(at);
+            return profile.source(selected, defaults).map_err(at);
         }
         let Some(source) = profile.source_profile.clone() else {
             return Err(at(half_set("lacks source_profile".to_owned())));
         };
-        let role = profile.role(fill).map_err(at)?;
-        let over = self.link(&Chosen { name: source, named: true }, path, fill, above)?;
-        Ok(Source::Role { over: Box::new(over), role, endpoint: profile.endpoint() })
+        let role = profile.role(defaults).map_err(at)?;
+        let source = self.resolve_chain(&Selected { name: source, named: true }, path, defaults, above)?;
+        Ok(Source::Role { source: Box::new(source), role, endpoint: profile.endpoint() })
     }
 }
 
@@ -229,26 +235,26 @@ pub(crate) fn list(names: &[String]) -> String {
 }
 
 impl Profile {
-    /// What the profile gives by itself. `chosen` decides whether an empty one is an error.
-    fn source(&self, chosen: &Chosen, fill: &Fill) -> Result<Source, Error> {
+    /// What the profile gives by itself. `selected` decides whether an empty one is an error.
+    fn source(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
         match self.mode() {
-            "AK" => self.keys(chosen, false).map(Source::Keys),
-            "StsToken" => self.keys(chosen, true).map(Source::Keys),
+            "AK" => self.keys(selected, false).map(Source::Keys),
+            "StsToken" => self.keys(selected, true).map(Source::Keys),
             "RamRoleArn" => {
-                let over = Box::new(Source::Keys(self.keys(chosen, false)?));
-                Ok(Source::Role { over, role: self.role(fill)?, endpoint: self.endpoint() })
+                let source = Box::new(Source::Keys(self.keys(selected, false)?));
+                Ok(Source::Role { source, role: self.role(defaults)?, endpoint: self.endpoint() })
             }
             "EcsRamRole" => Ok(Source::EcsRamRole { role_name: self.ram_role_name.clone() }),
             "RamRoleArnWithRoleName" => {
-                let over = Box::new(Source::EcsRamRole { role_name: self.ram_role_name.clone() });
-                Ok(Source::Role { over, role: self.role(fill)?, endpoint: self.endpoint() })
+                let source = Box::new(Source::EcsRamRole { role_name: self.ram_role_name.clone() });
+                Ok(Source::Role { source, role: self.role(defaults)?, endpoint: self.endpoint() })
             }
-            "OIDC" => self.oidc(fill),
+            "OIDC" => self.oidc(defaults),
             "CredentialsURI" => match &self.credentials_uri {
                 Some(url) => Ok(Source::CredentialsUri { url: url.clone() }),
                 None => Err(half_set("lacks credentials_uri".to_owned())),
             },
-            "" => self.unrecognised(chosen, fill),
+            "" => self.unrecognised(selected, defaults),
             mode @ ("External" | "CloudSSO" | "OAuth") => {
                 let error = Error::failed(format!("has mode {mode}, which this version of the crate cannot read yet"));
                 Err(error.with_code("NotYetSupported").with_remedy("use a mode with keys or a role").permanent())
@@ -293,7 +299,7 @@ impl Profile {
     }
 
     /// What a profile gives in which the CLI sees no mode: nothing at all, or half of something.
-    fn unrecognised(&self, chosen: &Chosen, fill: &Fill) -> Result<Source, Error> {
+    fn unrecognised(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
         let of_another_mode = [
             ("ChainableRamRoleArn", "source_profile", self.source_profile.is_some()),
             ("OAuth", "oauth_access_token", self.oauth_access_token),
@@ -305,22 +311,22 @@ impl Profile {
         if self.access_key_id.is_none() && self.access_key_secret.is_none() {
             // The CLI fills an empty role ARN before it looks.
             if self.oidc_provider_arn.is_some() || self.oidc_token_file.is_some() {
-                return self.oidc(fill);
+                return self.oidc(defaults);
             }
             if let Some((mode, member, _)) = of_another_mode.iter().find(|(.., is_set)| *is_set) {
                 let error = half_set(format!("has {member} and lacks mode"));
                 return Err(error.with_remedy(format!("write mode {mode}, if that is meant")));
             }
         }
-        self.keys(chosen, false).map(Source::Keys)
+        self.keys(selected, false).map(Source::Keys)
     }
 
-    fn oidc(&self, fill: &Fill) -> Result<Source, Error> {
+    fn oidc(&self, defaults: &EnvDefaults) -> Result<Source, Error> {
         match (&self.oidc_provider_arn, &self.oidc_token_file) {
             (Some(provider_arn), Some(token_file)) => Ok(Source::Oidc {
                 provider_arn: provider_arn.clone(),
                 token_file: token_file.clone(),
-                role: self.role(fill)?,
+                role: self.role(defaults)?,
                 endpoint: self.endpoint(),
             }),
             (None, _) => Err(half_set("lacks oidc_provider_arn".to_owned())),
@@ -328,11 +334,11 @@ impl Profile {
         }
     }
 
-    fn keys(&self, chosen: &Chosen, needs_token: bool) -> Result<Credentials, Error> {
+    fn keys(&self, selected: &Selected, needs_token: bool) -> Result<Credentials, Error> {
         let (id, secret, token) =
             (self.access_key_id.as_ref(), self.access_key_secret.as_deref(), self.sts_token.as_deref());
         let empty = id.is_none() && secret.is_none() && token.is_none() && self.ram_role_arn.is_none();
-        if empty && !chosen.named {
+        if empty && !selected.named {
             return Err(Error::not_configured("has no credentials in it"));
         }
         let takes_token = needs_token || self.mode() != "AK";
@@ -351,10 +357,10 @@ impl Profile {
         })
     }
 
-    fn role(&self, fill: &Fill) -> Result<AssumeRole, Error> {
-        let mut role = fill.role(self.ram_role_arn.as_ref(), "ram_role_arn")?;
+    fn role(&self, defaults: &EnvDefaults) -> Result<AssumeRole, Error> {
+        let mut role = defaults.role(self.ram_role_arn.as_ref(), "ram_role_arn")?;
         role.session_name = self.ram_session_name.clone();
-        role.external_id = self.external_id.clone().or(fill.external_id.clone());
+        role.external_id = self.external_id.clone().or(defaults.external_id.clone());
         role.policy = self.policy.clone();
         Ok(if self.expired_seconds > 0 { role.duration(Duration::from_secs(self.expired_seconds)) } else { role })
     }
@@ -369,13 +375,13 @@ impl Profile {
 mod tests {
     use super::*;
 
-    fn source(json: &str, asked_for: Option<&str>) -> Result<Source, Error> {
+    fn source_of(json: &str, asked_for: Option<&str>) -> Result<Source, Error> {
         let config = Config::parse(json.as_bytes())?;
-        config.source(&config.choose(asked_for), "config.json", &Fill::default())
+        config.source(&config.select(asked_for), "config.json", &EnvDefaults::default())
     }
 
     fn one(fields: &str) -> Result<Source, Error> {
-        source(&format!(r#"{{"profiles":[{{"name":"default",{fields}}}]}}"#), None)
+        source_of(&format!(r#"{{"profiles":[{{"name":"default",{fields}}}]}}"#), None)
     }
 
     #[test]
@@ -413,7 +419,7 @@ mod tests {
         let text = "\u{feff}{\"current\":\"a\",\"profiles\":[{\"name\":\"a\",\"mode\":\"AK\",\"access_key_id\":\"i\",\
                     \"access_key_secret\":\"s\",\"sts_token\":\"\",\"expired_seconds\":0,\"enable_vpc\":false,\
                     \"ram_role_arn\":null,\"unknown\":[1]}]}";
-        assert!(matches!(source(text, None), Ok(Source::Keys(keys)) if keys.access_key_id() == "i"));
+        assert!(matches!(source_of(text, None), Ok(Source::Keys(keys)) if keys.access_key_id() == "i"));
     }
 
     #[test]
@@ -490,7 +496,7 @@ mod tests {
             let seen = match one(&fields) {
                 Ok(Source::Keys(keys)) if keys.security_token().is_some() => "session".to_owned(),
                 Ok(Source::Keys(_)) => "keys".to_owned(),
-                Ok(Source::Role { over, .. }) if matches!(*over, Source::Keys(_)) => "role over keys".to_owned(),
+                Ok(Source::Role { source, .. }) if matches!(*source, Source::Keys(_)) => "role over keys".to_owned(),
                 Ok(Source::EcsRamRole { .. }) => "instance".to_owned(),
                 Ok(Source::Oidc { .. }) => "oidc".to_owned(),
                 Ok(_) => "another".to_owned(),
@@ -504,8 +510,8 @@ mod tests {
     fn a_role_profile_uses_its_token_and_its_settings() {
         let fields = r#""mode":"RamRoleArn","access_key_id":"STS.i","access_key_secret":"s","sts_token":"t",
             "ram_role_arn":"acs:ram::1:role/a","expired_seconds":900,"sts_region":"cn-x","external_id":"e1""#;
-        let Ok(Source::Role { over, role, endpoint }) = one(fields) else { panic!() };
-        assert!(matches!(*over, Source::Keys(keys) if keys.security_token() == Some("t")));
+        let Ok(Source::Role { source, role, endpoint }) = one(fields) else { panic!() };
+        assert!(matches!(*source, Source::Keys(keys) if keys.security_token() == Some("t")));
         assert_eq!((role.duration_seconds(), role.external_id.as_deref()), (900, Some("e1")));
         assert_eq!(endpoint.region.as_deref(), Some("cn-x"));
     }
@@ -526,23 +532,24 @@ mod tests {
 
     #[test]
     fn roles_chain_and_circles_are_shown() {
-        let Ok(Source::Role { over, role, .. }) = source(&chain_of(&[("a", "b"), ("b", "c"), ("c", "")]), None) else {
+        let Ok(Source::Role { source, role, .. }) = source_of(&chain_of(&[("a", "b"), ("b", "c"), ("c", "")]), None)
+        else {
             panic!()
         };
         assert_eq!(role.role_arn(), "acs:ram::1:role/a");
-        assert!(matches!(*over, Source::Role { ref role, .. } if role.role_arn() == "acs:ram::1:role/b"));
-        let circle = source(&chain_of(&[("a", "b"), ("b", "c"), ("c", "a")]), None).err().unwrap();
+        assert!(matches!(*source, Source::Role { ref role, .. } if role.role_arn() == "acs:ram::1:role/b"));
+        let circle = source_of(&chain_of(&[("a", "b"), ("b", "c"), ("c", "a")]), None).err().unwrap();
         assert!(circle.message().contains("a → b → c → a"), "{circle}");
         let names: Vec<String> = (0..20).map(|n| format!("p{n}")).collect();
         let mut links: Vec<(&str, &str)> = names.windows(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
         links.insert(0, ("a", "p0"));
         links.push(("p19", ""));
-        assert!(source(&chain_of(&links), None).err().unwrap().message().contains("too many roles: a → p0 →"));
+        assert!(source_of(&chain_of(&links), None).err().unwrap().message().contains("too many roles: a → p0 →"));
         let is_read = |roles: usize| {
             let mut links = links[..roles].to_vec();
             links[roles - 1].1 = "keys";
             links.push(("keys", ""));
-            source(&chain_of(&links), None).is_ok()
+            source_of(&chain_of(&links), None).is_ok()
         };
         assert_eq!((is_read(10), is_read(11)), (true, false));
     }

@@ -17,7 +17,7 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::rpc;
-use crate::session::{self, Code, Origin};
+use crate::session_json::{self, Code, Origin};
 
 const VARIABLE: &str = "ALIBABA_CLOUD_CREDENTIALS_URI";
 
@@ -153,7 +153,7 @@ impl CredentialsUriProvider {
         let target = self.target()?;
         let answer = self.send(&target).await?;
         let origin = Origin { host: &target.to_string(), asked: "GET", within: "" };
-        Ok(session::document(answer, origin, Code::Optional)?.with_provider_name("credentials_uri"))
+        Ok(session_json::document(answer, origin, Code::Optional)?.with_provider_name("credentials_uri"))
     }
 }
 

@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::providers::script::{Answered, Script, answer, broken, session};
+use crate::providers::scripted_http::{Answered, ScriptedHttp, answer, broken, session};
 
 /// Names and addresses; each lookup of a name takes the next of its lists, and keeps the last.
 type Names = BTreeMap<&'static str, Vec<Vec<&'static str>>>;
 
 struct World {
-    http: Script,
+    http: ScriptedHttp,
     names: Arc<Mutex<Names>>,
     lookups: Arc<Mutex<usize>>,
 }
 
 impl World {
     fn new(names: Names, rule: impl Fn(&Request<Bytes>) -> Answered + Send + Sync + 'static) -> Self {
-        Self { http: Script::new(rule), names: Arc::new(Mutex::new(names)), lookups: Arc::default() }
+        Self { http: ScriptedHttp::new(rule), names: Arc::new(Mutex::new(names)), lookups: Arc::default() }
     }
 
     fn serving() -> Self {
@@ -42,7 +42,7 @@ impl World {
             let found = if lists.len() > 1 { lists.remove(0) } else { lists[0].clone() };
             found.into_iter().map(|address| address.parse().unwrap()).collect()
         };
-        let context = Context::builder().env(env.iter().copied()).http(self.http.clone()).names(look_up).build();
+        let context = Context::builder().env(env.iter().copied()).http(self.http.clone()).resolver(look_up).build();
         CredentialsUriProvider::new().context(context)
     }
 

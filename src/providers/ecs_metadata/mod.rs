@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
-use crate::session::{self, Code, Origin};
+use crate::session_json::{self, Code, Origin};
 use crate::sts::check_region;
 
 const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
@@ -232,7 +232,8 @@ impl EcsMetadataProvider {
                     .permanent());
             }
             let asked = format!("GET {path}");
-            let found = session::document(answer, Origin { host: HOST, asked: &asked, within: "" }, Code::Required)?;
+            let found =
+                session_json::document(answer, Origin { host: HOST, asked: &asked, within: "" }, Code::Required)?;
             if plan.role.is_none() {
                 *discovered() = Some(role);
             }

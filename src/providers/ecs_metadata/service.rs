@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::context::{Context, HttpError, HttpErrorKind, SendOptions};
 use crate::error::{Error, ErrorKind};
 use crate::rpc;
-use crate::session::Origin;
+use crate::session_json::Origin;
 
 pub(super) const HOST: &str = "100.100.100.200";
 /// The same in every official SDK, and not to be changed from outside: whoever could would choose the identity. The IPv6

@@ -149,7 +149,7 @@ impl Request<'_> {
         let query = Zeroizing::new(self.query_of(&more));
         let signature = self.signature(&query, &date, credentials.access_key_secret());
 
-        let host = endpoint.host();
+        let host = endpoint.authority();
         // A byte of the key takes up to three; what is large enough is never moved, so no copy stays behind.
         let length = host.len() + 3 * self.key.len() + query.len() + signature.len() + 32;
         let mut url = Zeroizing::new(String::with_capacity(length));

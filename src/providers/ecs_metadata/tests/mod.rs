@@ -7,7 +7,7 @@ use std::time::Duration;
 use self::world::World;
 use super::*;
 use crate::context::{HttpErrorKind, TestClock};
-use crate::providers::script::{answer, broken, session};
+use crate::providers::scripted_http::{answer, broken, session};
 
 const OFF: &[(&str, HttpErrorKind)] = &[("", HttpErrorKind::ConnectTimeout)];
 

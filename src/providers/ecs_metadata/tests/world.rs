@@ -10,7 +10,7 @@ use http::{Method, Request};
 use crate::context::{Context, HttpErrorKind, TestClock};
 use crate::providers::EcsMetadataProvider;
 use crate::providers::ecs_metadata::{REGION, ROLES};
-use crate::providers::script::{Answered, Script, answer, broken, session};
+use crate::providers::scripted_http::{Answered, ScriptedHttp, answer, broken, session};
 
 /// An ECS instance as its metadata service shows it. Tests change it as they go.
 pub(super) struct Instance {
@@ -31,7 +31,7 @@ pub(super) struct Instance {
 #[derive(Clone)]
 pub(super) struct World {
     pub(super) instance: Arc<Mutex<Instance>>,
-    pub(super) http: Script,
+    pub(super) http: ScriptedHttp,
     pub(super) clock: TestClock,
 }
 
@@ -47,7 +47,7 @@ impl World {
             credentials: None,
         }));
         let shared = Arc::clone(&instance);
-        let http = Script::new(move |request| shared.lock().unwrap().answer(request));
+        let http = ScriptedHttp::new(move |request| shared.lock().unwrap().answer(request));
         Self { instance, http, clock: TestClock::new(UNIX_EPOCH + Duration::from_secs(1_767_000_000)) }
     }
 

@@ -14,12 +14,12 @@ pub(crate) type Seen = Vec<(Request<Bytes>, SendOptions)>;
 
 /// Clones share the log.
 #[derive(Clone)]
-pub(crate) struct Script {
+pub(crate) struct ScriptedHttp {
     rule: Arc<Rule>,
     seen: Arc<Mutex<Seen>>,
 }
 
-impl Script {
+impl ScriptedHttp {
     pub(crate) fn new(rule: impl Fn(&Request<Bytes>) -> Answered + Send + Sync + 'static) -> Self {
         Self { rule: Arc::new(rule), seen: Arc::default() }
     }
@@ -29,7 +29,7 @@ impl Script {
     }
 }
 
-impl HttpSend for Script {
+impl HttpSend for ScriptedHttp {
     fn send(&self, request: Request<Bytes>, options: SendOptions) -> BoxFuture<'_, Answered> {
         let answer = (self.rule)(&request);
         self.seen.lock().unwrap().push((request, options));

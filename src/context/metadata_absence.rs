@@ -1,23 +1,23 @@
-//! What was looked for and is not there, so that it is not looked for again at once.
+//! Remembers that instance metadata was not found, so that it is not looked for again at once.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Context;
 
-/// When instance metadata was last found missing, by the boot clock.
+/// Holds when instance metadata was last found missing, by the boot clock.
 #[derive(Debug, Default)]
-pub(super) struct Absence(Mutex<Option<Duration>>);
+pub(super) struct MetadataAbsence(Mutex<Option<Duration>>);
 
 impl Context {
     /// How long ago a look for instance metadata found none. Clones of the context share it, whoever looked.
     pub(crate) fn since_no_metadata(&self) -> Option<Duration> {
-        let looked = *self.0.absence.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let looked = *self.0.metadata_absence.0.lock().unwrap_or_else(PoisonError::into_inner);
         looked.map(|at| self.boot().saturating_sub(at))
     }
 
     /// Remembers that instance metadata was looked for and is not there.
     pub(crate) fn found_no_metadata(&self) {
-        *self.0.absence.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.boot());
+        *self.0.metadata_absence.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.boot());
     }
 }

@@ -1,4 +1,4 @@
-//! Which refusals say that the credential is dead, product by product.
+//! Error codes that say that a credential is invalid, product by product.
 
 use crate::credentials::Credentials;
 
@@ -6,7 +6,7 @@ use crate::credentials::Credentials;
 ///
 /// | what a refusal says | [`OpenApi`](Self::OpenApi) | [`Oss`](Self::Oss) |
 /// |---|---|---|
-/// | this credential is dead | `InvalidSecurityToken.*` | `SecurityTokenExpired`, `InvalidSecurityToken`, `AccessKeyIdAndSecurityTokenNotMatch`; `InvalidAccessKeyId`, if it was signed with a security token |
+/// | this credential is invalid | `InvalidSecurityToken.*` | `SecurityTokenExpired`, `InvalidSecurityToken`, `AccessKeyIdAndSecurityTokenNotMatch`; `InvalidAccessKeyId`, if it was signed with a security token |
 /// | the date is too far off | `InvalidTimeStamp.Expired` | `RequestTimeTooSkewed` |
 /// | the nonce was used before | `SignatureNonceUsed` | |
 ///
@@ -23,7 +23,7 @@ pub enum Product {
 }
 
 impl Product {
-    /// Whether a refusal by this code says that the credential `used` is dead: then, and only then, it is right to
+    /// Whether a refusal by this code says that the credential `used` is invalid: then, and only then, it is right to
     /// [`invalidate`](crate::Refresher::invalidate) it.
     ///
     /// ```
@@ -56,9 +56,9 @@ impl Product {
     }
 }
 
-/// What a refusal asks for, each at most once in a call.
+/// The retries of one call that a refusal asks for, each at most once.
 #[derive(Debug, Default)]
-pub(crate) struct Amends {
+pub(crate) struct SigningRetries {
     replaced: bool,
     redated: bool,
     renonced: bool,
@@ -66,20 +66,20 @@ pub(crate) struct Amends {
 
 /// How a refused call may go through after all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Amend {
+pub(crate) enum SigningRetry {
     /// With another credential, if there is one.
     Replace,
     /// As it is, signed anew: by then the clock's error is known, and the nonce another.
     SignAgain,
 }
 
-impl Amends {
+impl SigningRetries {
     /// What to do about this refusal of a call signed with `used`, unless it was done already.
-    pub(crate) fn after(&mut self, product: Product, code: &str, used: &Credentials) -> Option<Amend> {
+    pub(crate) fn after(&mut self, product: Product, code: &str, used: &Credentials) -> Option<SigningRetry> {
         if product.is_invalid_token(code, used) {
-            return first_time(&mut self.replaced).then_some(Amend::Replace);
+            return first_time(&mut self.replaced).then_some(SigningRetry::Replace);
         }
-        self.by_signing_again(product, code).then_some(Amend::SignAgain)
+        self.by_signing_again(product, code).then_some(SigningRetry::SignAgain)
     }
 
     /// Whether the same credential may do, with a date and a nonce of another moment.
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_product_has_its_own_words_for_a_dead_token_and_a_lack_of_permission_is_none() {
+    fn each_product_has_its_own_words_for_an_invalid_token_and_a_lack_of_permission_is_none() {
         let key = Credentials::new("an-id", "a secret");
         let session = key.clone().with_security_token("a token");
         for (product, code, of_a_session, of_a_key) in [
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn each_amends_is_made_once_in_a_call() {
+    fn each_retry_is_made_once_in_a_call() {
         let used = Credentials::new("an-id", "a secret").with_security_token("a token");
-        let mut amends = Amends::default();
-        let mut after = |code| amends.after(Product::OpenApi, code, &used);
-        assert_eq!(after("InvalidTimeStamp.Expired"), Some(Amend::SignAgain));
+        let mut retries = SigningRetries::default();
+        let mut after = |code| retries.after(Product::OpenApi, code, &used);
+        assert_eq!(after("InvalidTimeStamp.Expired"), Some(SigningRetry::SignAgain));
         assert_eq!(after("InvalidTimeStamp.Expired"), None);
-        assert_eq!(after("SignatureNonceUsed"), Some(Amend::SignAgain));
-        assert_eq!(after("InvalidSecurityToken.Expired"), Some(Amend::Replace));
+        assert_eq!(after("SignatureNonceUsed"), Some(SigningRetry::SignAgain));
+        assert_eq!(after("InvalidSecurityToken.Expired"), Some(SigningRetry::Replace));
         assert_eq!(after("InvalidSecurityToken.Malformed"), None);
         assert_eq!(after("NoPermission"), None);
     }

@@ -41,7 +41,7 @@ impl Origin<'_> {
             Some(wait) => error.with_retry_after(wait),
             None => error,
         };
-        // A dead token, a timeout and a throttle pass; what else the client is told is its own fault stays.
+        // An invalid token, a timeout and a throttle pass; what else the client is told is its own fault stays.
         if status.is_client_error() && ![401, 408, 429].contains(&status.as_u16()) { error.permanent() } else { error }
     }
 }

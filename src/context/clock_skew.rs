@@ -1,4 +1,4 @@
-//! How wrong the wall clock is, as the servers' `Date` headers tell.
+//! Measures how far off the wall clock is, by the servers' `Date` headers.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ const MOVED: f64 = 2.0;
 
 /// The last measurement. Clones of a `Context` share it.
 #[derive(Debug, Default)]
-pub(crate) struct ClockError(Mutex<Option<Measured>>);
+pub(crate) struct ClockSkew(Mutex<Option<Measured>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Measured {
@@ -35,7 +35,7 @@ fn wall_over_boot(wall: Duration, boot: Duration) -> f64 {
     wall.as_secs_f64() - boot.as_secs_f64()
 }
 
-impl ClockError {
+impl ClockSkew {
     /// Takes in a `Date` that a server sent between two readings of the wall clock.
     pub(crate) fn measure(&self, date: SystemTime, sent: Duration, wall: Duration, boot: Duration) {
         let Ok(date) = date.duration_since(UNIX_EPOCH) else { return };
@@ -81,10 +81,10 @@ mod tests {
     const BOOT: Duration = Duration::from_secs(500);
 
     fn corrected_after(date_is_ahead_by: f64) -> f64 {
-        let error = ClockError::default();
+        let skew = ClockSkew::default();
         let date = UNIX_EPOCH + Duration::from_secs_f64(WALL.as_secs_f64() + date_is_ahead_by);
-        error.measure(date, WALL, WALL, BOOT);
-        error.correct(WALL, BOOT).as_secs_f64() - WALL.as_secs_f64()
+        skew.measure(date, WALL, WALL, BOOT);
+        skew.correct(WALL, BOOT).as_secs_f64() - WALL.as_secs_f64()
     }
 
     #[test]
@@ -97,40 +97,40 @@ mod tests {
 
     #[test]
     fn a_long_exchange_says_nothing_of_the_clock() {
-        let error = ClockError::default();
+        let skew = ClockSkew::default();
         // An upload of 40 minutes, answered at its end by a server that agrees with us.
         let end = WALL + Duration::from_secs(2400);
-        error.measure(UNIX_EPOCH + end, WALL, end, BOOT);
-        assert_eq!(error.correct(end, BOOT), end);
+        skew.measure(UNIX_EPOCH + end, WALL, end, BOOT);
+        assert_eq!(skew.correct(end, BOOT), end);
         // What was measured before holds.
-        error.measure(UNIX_EPOCH + WALL + Duration::from_secs(600), WALL, WALL, BOOT);
+        skew.measure(UNIX_EPOCH + WALL + Duration::from_secs(600), WALL, WALL, BOOT);
         let later = BOOT + Duration::from_secs(2400);
-        error.measure(UNIX_EPOCH + end, WALL, end, later);
-        assert_eq!(error.correct(end, later), end + Duration::from_millis(600_500));
+        skew.measure(UNIX_EPOCH + end, WALL, end, later);
+        assert_eq!(skew.correct(end, later), end + Duration::from_millis(600_500));
         // Nine seconds of upload are within what the header can tell.
-        let error = ClockError::default();
+        let skew = ClockSkew::default();
         let end = WALL + Duration::from_secs(9);
-        error.measure(UNIX_EPOCH + end, WALL, end, BOOT);
-        assert_eq!(error.correct(end, BOOT), end);
+        skew.measure(UNIX_EPOCH + end, WALL, end, BOOT);
+        assert_eq!(skew.correct(end, BOOT), end);
     }
 
     #[test]
     fn the_clock_is_known_once_a_server_told_the_time_and_until_it_is_set() {
-        let error = ClockError::default();
-        assert_eq!(error.measured(WALL, BOOT), None);
-        error.measure(UNIX_EPOCH + WALL + Duration::from_secs(90_000), WALL, WALL, BOOT);
-        assert_eq!(error.measured(WALL, BOOT), None, "an absurd date tells nothing");
-        error.measure(UNIX_EPOCH + WALL, WALL, WALL, BOOT);
-        assert_eq!(error.measured(WALL, BOOT), Some(WALL), "a clock that is right is known, too");
-        assert_eq!(error.measured(WALL + Duration::from_secs(600), BOOT), None);
+        let skew = ClockSkew::default();
+        assert_eq!(skew.measured(WALL, BOOT), None);
+        skew.measure(UNIX_EPOCH + WALL + Duration::from_secs(90_000), WALL, WALL, BOOT);
+        assert_eq!(skew.measured(WALL, BOOT), None, "an absurd date tells nothing");
+        skew.measure(UNIX_EPOCH + WALL, WALL, WALL, BOOT);
+        assert_eq!(skew.measured(WALL, BOOT), Some(WALL), "a clock that is right is known, too");
+        assert_eq!(skew.measured(WALL + Duration::from_secs(600), BOOT), None);
     }
 
     #[test]
     fn a_measurement_is_forgotten_when_the_wall_clock_was_set() {
-        let error = ClockError::default();
-        error.measure(UNIX_EPOCH + WALL + Duration::from_secs(600), WALL, WALL, BOOT);
+        let skew = ClockSkew::default();
+        skew.measure(UNIX_EPOCH + WALL + Duration::from_secs(600), WALL, WALL, BOOT);
         let set = WALL + Duration::from_secs(600);
-        assert_eq!(error.correct(set, BOOT), set);
-        assert_eq!(error.correct(WALL, BOOT), WALL, "it stays forgotten");
+        assert_eq!(skew.correct(set, BOOT), set);
+        assert_eq!(skew.correct(WALL, BOOT), WALL, "it stays forgotten");
     }
 }

@@ -1,10 +1,10 @@
-//! alibabacloud-imm and ossify have the same trait and the same structure, each its own: one adapter, written twice.
+//! The adapter for alibabacloud-imm and ossify, whose credentials provider traits have the same shape, each its own.
 
 /// The adapter for a client crate, and how the `Code` is taken out of that client's error.
 macro_rules! credentials_provider {
     (
         $(#[$doc:meta])* pub struct $adapter:ident for $client:ident;
-        $(#[$dead_doc:meta])* dead: $product:ident, $code:expr;
+        $(#[$doc_of_invalid:meta])* invalid: $product:ident, $code:expr;
     ) => {
         use std::cell::Cell;
         use std::fmt;
@@ -28,15 +28,15 @@ macro_rules! credentials_provider {
                 Self(credentials.into())
             }
 
-            /// Makes a call of the client; when the server refuses its token as dead, once more with another.
+            /// Makes a call of the client; when the server refuses its token as invalid, once more with another.
             ///
-            /// The client itself does not ask again for such a refusal, and would go on with the dead session until it
+            /// The client itself does not ask again for such a refusal, and would go on with the invalid session until it
             /// is due. This remembers which credential this very call was signed with, whatever other calls do
             /// meanwhile, and invalidates that one and no other; `call` is repeated only if the chain then has another.
             /// Such a refusal comes before the call takes effect, so repeating it is safe. Let `call` make one request,
             /// in its own task: what it spawns is not seen.
             ///
-            $(#[$dead_doc])*
+            $(#[$doc_of_invalid])*
             ///
             /// # Errors
             ///

@@ -163,7 +163,7 @@ async fn not_even_where_a_new_generation_waits_to_be_told_to_him() {
     let [watched, other] = [source(), source()].map(|source| Refresher::builder(source).build());
     let told = watched.subscribe();
     let seen = told.borrow();
-    // On the home thread, which both share.
+    // On the Executor thread, which both share.
     assert!(watched.credentials().await.is_ok());
     assert!(other.credentials().await.is_ok());
     drop(seen);

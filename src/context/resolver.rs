@@ -1,4 +1,4 @@
-//! Names to addresses, by the system, off the home thread and within a bound.
+//! Resolves names to addresses by the system, off the executor thread and within a bound.
 
 use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -11,28 +11,28 @@ use super::{Context, first};
 #[cfg(test)]
 type Script = Box<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
 
-/// Who knows the addresses.
+/// Resolves names to addresses.
 #[derive(Default)]
-pub(super) enum Names {
+pub(super) enum Resolver {
     #[default]
     System,
     #[cfg(test)]
     Scripted(Script),
 }
 
-impl fmt::Debug for Names {
+impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Names")
+        f.write_str("Resolver")
     }
 }
 
 impl Context {
     /// The addresses of a host, asked for once. Empty when there are none, or none within `limit`.
     pub(crate) async fn resolve(&self, host: &str, limit: Duration) -> Vec<IpAddr> {
-        match &self.0.names {
+        match &self.0.resolver {
             // The system's resolver blocks for as long as it likes, so it gets a thread of its own, and any executor
             // will do for the caller.
-            Names::System => {
+            Resolver::System => {
                 let (done, found) = oneshot::channel();
                 let host = host.to_owned();
                 let look_up = move || {
@@ -50,7 +50,7 @@ impl Context {
                 }
             }
             #[cfg(test)]
-            Names::Scripted(names) => names(host),
+            Resolver::Scripted(resolve) => resolve(host),
         }
     }
 }

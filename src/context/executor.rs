@@ -16,12 +16,12 @@ type Task = BoxFuture<'static, ()>;
 
 /// The process' thread, or a spawner that stands in for it.
 #[derive(Clone)]
-pub(crate) enum Home {
+pub(crate) enum Executor {
     Thread,
     Custom(Arc<dyn Fn(Task) + Send + Sync>),
 }
 
-impl fmt::Debug for Home {
+impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Thread => "Thread",
@@ -31,7 +31,7 @@ impl fmt::Debug for Home {
 }
 
 thread_local! {
-    static HERE: Cell<bool> = const { Cell::new(false) };
+    static CURRENT: Cell<bool> = const { Cell::new(false) };
     /// Whether a spawner's executor is running one of our tasks on this thread.
     #[cfg(feature = "blocking")]
     static GUEST: Cell<bool> = const { Cell::new(false) };
@@ -40,7 +40,7 @@ thread_local! {
 /// The running thread's queue, and the process it lives in: a child after `fork` has the queue and not the thread.
 static THREAD: Mutex<Option<(u32, mpsc::UnboundedSender<Task>)>> = Mutex::new(None);
 
-impl Home {
+impl Executor {
     /// Runs `task` to its end, whatever becomes of the caller. A task that cannot be started is dropped.
     pub(crate) fn spawn(&self, task: Task) {
         match self {
@@ -50,7 +50,7 @@ impl Home {
             Self::Custom(spawn) => spawn(task),
             Self::Thread => {
                 let mut thread = THREAD.lock().unwrap_or_else(PoisonError::into_inner);
-                let process = Self::process();
+                let process = Self::process_id();
                 let running =
                     thread.as_ref().filter(|(started_in, queue)| *started_in == process && !queue.is_closed());
                 if let Some((_, queue)) = running {
@@ -61,7 +61,7 @@ impl Home {
                 let (queue, tasks) = mpsc::unbounded_channel();
                 let _ = queue.send(task);
                 let started = std::thread::Builder::new().name("alibabacloud-credentials".to_owned());
-                if started.spawn(move || live(tasks)).is_ok() {
+                if started.spawn(move || run_tasks(tasks)).is_ok() {
                     *thread = Some((process, queue));
                 }
             }
@@ -91,19 +91,19 @@ impl Home {
         result
     }
 
-    /// Whether the current thread is the home thread.
-    pub(crate) fn is_here() -> bool {
-        HERE.with(Cell::get)
+    /// Whether the current thread is the executor thread.
+    pub(crate) fn is_current() -> bool {
+        CURRENT.with(Cell::get)
     }
 
     /// Whether a refresh is what this thread is doing: it must not wait for one.
     #[cfg(feature = "blocking")]
     pub(crate) fn is_refreshing() -> bool {
-        Self::is_here() || GUEST.with(Cell::get)
+        Self::is_current() || GUEST.with(Cell::get)
     }
 
-    /// Whose child this is: everything tied to the home thread is void in another process.
-    pub(crate) fn process() -> u32 {
+    /// Whose child this is: everything tied to the executor thread is void in another process.
+    pub(crate) fn process_id() -> u32 {
         std::process::id()
     }
 }
@@ -118,9 +118,9 @@ async fn as_guest(mut task: Task) {
     .await;
 }
 
-impl Home {
+impl Executor {
     /// Runs `work` as a guest of this thread: it may no more wait for a refresh than the refresh that it is done for.
-    pub(super) fn host<T>(work: impl FnOnce() -> T) -> T {
+    pub(super) fn run_as_guest<T>(work: impl FnOnce() -> T) -> T {
         #[cfg(feature = "blocking")]
         let _leave = Guest::enter();
         work()
@@ -144,8 +144,8 @@ impl Drop for Guest {
     }
 }
 
-fn live(mut tasks: mpsc::UnboundedReceiver<Task>) {
-    HERE.with(|here| here.set(true));
+fn run_tasks(mut tasks: mpsc::UnboundedReceiver<Task>) {
+    CURRENT.with(|current| current.set(true));
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;
     };

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::machine::{Chores, Landing, Launch, Outcome};
-use super::{Shared, sync, time};
-use crate::context::{Context, Home, Looks, first};
+use super::{Shared, snapshot, time};
+use crate::context::{BlockingIo, Context, Executor, first};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::provider::ProvideCredentials;
@@ -27,11 +27,11 @@ impl Shared {
     pub(super) fn start(shared: &Arc<Self>, chores: Chores) {
         if let Some(launch) = chores.launch {
             let flight = Flight { shared: Arc::clone(shared), launch };
-            shared.context.runner().spawn(Box::pin(flight.fly()));
+            shared.context.executor().spawn(Box::pin(flight.fly()));
         }
         if let Some(credentials) = chores.check {
             let check = check(Arc::downgrade(shared), Arc::clone(&shared.provider), shared.looks.clone(), credentials);
-            shared.context.runner().spawn(Box::pin(check));
+            shared.context.executor().spawn(Box::pin(check));
         }
     }
 
@@ -75,9 +75,9 @@ impl Flight {
         let now = time(&shared.context);
         let servers = shared.context.measured_time();
         let draws = [shared.context.random(), shared.context.random()];
-        let outcome = shared
-            .cell
-            .update(now, |machine| machine.landed(&self.launch, result, sync::next_generation(), now, servers, draws));
+        let outcome = shared.cell.update(now, |machine| {
+            machine.landed(&self.launch, result, snapshot::next_generation(), now, servers, draws)
+        });
         match &outcome {
             Some(Ok(credentials)) => tracing::debug!(
                 provider = %credentials.provider_name(),
@@ -93,7 +93,7 @@ impl Flight {
         if shared.cell.takes_on_telling() {
             let shared = Arc::clone(shared);
             let tell = move || shared.cell.tell();
-            if Home::is_here() { drop(tokio::task::spawn_blocking(tell)) } else { tell() }
+            if Executor::is_current() { drop(tokio::task::spawn_blocking(tell)) } else { tell() }
         }
     }
 }
@@ -122,8 +122,13 @@ fn panicked() -> Error {
 
 /// Asks the provider whether the credential is current. It takes what it takes, since nobody waits for it; while one such
 /// look hangs there is no second.
-async fn check(shared: Weak<Shared>, provider: Arc<dyn ProvideCredentials>, looks: Looks, credentials: Credentials) {
-    if looks.is_looking() || looks.look(is_current(provider, credentials.clone())).await {
+async fn check(
+    shared: Weak<Shared>,
+    provider: Arc<dyn ProvideCredentials>,
+    looks: BlockingIo,
+    credentials: Credentials,
+) {
+    if looks.is_busy() || looks.run(is_current(provider, credentials.clone())).await {
         return;
     }
     let Some(shared) = shared.upgrade() else { return };
@@ -141,7 +146,7 @@ impl Shared {
     /// Whether the provider says within a second that it would give `credentials` no more.
     pub(super) async fn is_outdated(&self, credentials: &Credentials) -> bool {
         let look = is_current(Arc::clone(&self.provider), credentials.clone());
-        self.looks.look_within(&self.context, Duration::from_secs(1), look).await == Some(false)
+        self.looks.run_within(&self.context, Duration::from_secs(1), look).await == Some(false)
     }
 }
 

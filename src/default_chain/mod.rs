@@ -1,0 +1,201 @@
+//! The chain that a service plugs in: the official order, one cache, one way to ask.
+
+mod builder;
+mod notes;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+pub use self::builder::DefaultCredentialChainBuilder;
+use self::notes::notes;
+use crate::chain::Chain;
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::explain::{Explanation, ProviderReport};
+use crate::identity::IdentityCheck;
+use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::refresh::Refresher;
+use crate::sts::{CallerIdentity, Sts, check_region};
+
+/// Finds credentials where the official SDKs do, and keeps them fresh. Cloning is one reference count.
+///
+/// | # | name | source |
+/// |---|---|---|
+/// | 1 | `env` | `ALIBABA_CLOUD_ACCESS_KEY_ID`, `…_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN`; then the `IMM_*` trio; then [`env_prefix`](DefaultCredentialChainBuilder::env_prefix) |
+/// | 2 | `oidc_role_arn` | RRSA: [`OidcRoleProvider`](crate::OidcRoleProvider) |
+/// | 3 | `cli_profile` | `~/.aliyun/config.json`: [`CliProfileProvider`](crate::CliProfileProvider) |
+/// | 4 | `profile` | `~/.alibabacloud/credentials`: [`IniProfileProvider`](crate::IniProfileProvider) |
+/// | 5 | `ecs_ram_role` | instance metadata: [`EcsMetadataProvider`](crate::EcsMetadataProvider) |
+/// | 6 | `credentials_uri` | `ALIBABA_CLOUD_CREDENTIALS_URI`: [`CredentialsUriProvider`](crate::CredentialsUriProvider) |
+///
+/// What was found can be turned into a role's session by [`assume_role`](DefaultCredentialChainBuilder::assume_role), the
+/// last hop. Once a session was asked for, the key that it was made with never reaches a caller.
+///
+/// ```
+/// # async fn example() -> Result<(), alibabacloud_credentials::Error> {
+/// use alibabacloud_credentials::DefaultCredentialChain;
+///
+/// let chain = DefaultCredentialChain::new();
+/// let credentials = chain.credentials().await?; // cached; renewed before it expires
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct DefaultCredentialChain {
+    refresher: Refresher,
+    chain: Arc<Chain>,
+    sts: Sts,
+    role_in_code: bool,
+}
+
+impl fmt::Debug for DefaultCredentialChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DefaultCredentialChain").field("chain", &self.chain).finish_non_exhaustive()
+    }
+}
+
+impl Default for DefaultCredentialChain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl DefaultCredentialChain {
+    /// The chain over the real world. No I/O, no thread, no runtime; it cannot fail.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// The same chain for the whole process: five libraries that use it share one session.
+    pub fn shared() -> Self {
+        static SHARED: OnceLock<DefaultCredentialChain> = OnceLock::new();
+        SHARED.get_or_init(Self::new).clone()
+    }
+
+    /// A chain with choices.
+    pub fn builder() -> DefaultCredentialChainBuilder {
+        DefaultCredentialChainBuilder::default()
+    }
+
+    /// The credential, valid now: see [`Refresher::credentials`].
+    ///
+    /// # Errors
+    ///
+    /// When no provider has any, or the one that is configured failed. [`Error::causes`] has what each one said.
+    pub async fn credentials(&self) -> Result<Credentials, Error> {
+        self.refresher.credentials().await
+    }
+
+    /// Everything else: borrowing, invalidating, health, renewal without traffic.
+    pub fn refresher(&self) -> &Refresher {
+        &self.refresher
+    }
+
+    /// What every provider answered. Looks once, through the cache, if nothing has been looked for yet; else it reports the
+    /// last look, without asking anybody anew.
+    pub async fn explain(&self) -> Explanation {
+        let result = match self.refresher.known() {
+            Some(known) => known,
+            None => self.refresher.credentials().await,
+        };
+        self.explained(&result, self.chain.reports().await)
+    }
+
+    /// [`explain`](Self::explain) for a thread that must not wait.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn explain_known(&self, result: &Result<Credentials, Error>) -> Explanation {
+        self.explained(result, self.chain.known_reports())
+    }
+
+    fn explained(&self, result: &Result<Credentials, Error>, reports: Vec<ProviderReport>) -> Explanation {
+        let notes = notes(&self.sts.context, result, &reports, self.role_in_code);
+        Explanation::new(result, reports, notes)
+    }
+
+    /// The region, as far as it is known: given in code, else `ALIBABA_CLOUD_REGION_ID` or `ALIBABA_CLOUD_STS_REGION`, else
+    /// what a source named on the way (the profile, the RRSA token's issuer, instance metadata).
+    pub fn region(&self) -> Option<String> {
+        self.sts.region()
+    }
+
+    /// Whose credential this is, as STS says it.
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials), and those of the call to STS.
+    pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
+        let credentials = self.refresher.credentials().await?;
+        self.sts.caller_identity(&credentials).await
+    }
+}
+
+impl From<DefaultCredentialChain> for Refresher {
+    fn from(chain: DefaultCredentialChain) -> Self {
+        chain.refresher
+    }
+}
+
+impl From<&DefaultCredentialChain> for Refresher {
+    fn from(chain: &DefaultCredentialChain) -> Self {
+        chain.refresher.clone()
+    }
+}
+
+impl ProvideCredentials for DefaultCredentialChain {
+    fn provider_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed("default")
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        self.refresher.provide_credentials()
+    }
+
+    fn is_current(&self, credentials: &Credentials) -> bool {
+        self.refresher.is_current(credentials)
+    }
+}
+
+/// The outermost provider: checks the arguments, and puts `default` in front.
+struct Outermost {
+    found: Arc<dyn ProvideCredentials>,
+    chain: Arc<Chain>,
+    sts: Sts,
+    identity: IdentityCheck,
+    role_in_code: bool,
+}
+
+impl Outermost {
+    async fn ask(&self) -> Result<Credentials, Error> {
+        if let Some(region) = &self.sts.endpoint.region {
+            check_region(region).map_err(|error| error.of("the region given in code"))?;
+        }
+        let found = self.found.provide_credentials().await?;
+        self.identity.check(&found, &self.sts).await?;
+        Ok(found)
+    }
+}
+
+impl ProvideCredentials for Outermost {
+    fn provider_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed("default")
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async move {
+            match self.ask().await {
+                Ok(found) => Ok(found.in_provider("default")),
+                Err(error) => {
+                    let error = error.in_provider("default");
+                    let reports = self.chain.reports().await;
+                    let failed = Err(error.clone());
+                    let notes = notes(&self.sts.context, &failed, &reports, self.role_in_code);
+                    Err(error.with_explanation(Explanation::new(&failed, reports, notes)))
+                }
+            }
+        })
+    }
+
+    fn is_current(&self, credentials: &Credentials) -> bool {
+        !self.identity.holds_back() && self.found.is_current(credentials)
+    }
+}
