@@ -97,7 +97,7 @@ impl DefaultCredentialChain {
 /// For synchronous code (feature `blocking`). The call runs on the crate's own thread, which has the runtime that the HTTP
 /// client needs; all blocking calls of a process share it.
 #[cfg(feature = "openapi")]
-impl crate::OpenApiClient {
+impl crate::openapi::OpenApiClient {
     /// [`call`](Self::call), for synchronous code.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl crate::OpenApiClient {
         &self,
         action: &str,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<crate::ApiResponse, Error> {
+    ) -> Result<crate::openapi::ApiResponse, Error> {
         let (client, action) = (self.clone(), action.to_owned());
         let parameters: Vec<(String, String)> =
             parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -126,7 +126,7 @@ impl crate::OpenApiClient {
         &self,
         action: &str,
         parameters: &P,
-    ) -> Result<crate::ApiResponse, Error> {
+    ) -> Result<crate::openapi::ApiResponse, Error> {
         let texts = self.texts(action, parameters)?;
         self.call_blocking(action, texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
     }

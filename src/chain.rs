@@ -11,6 +11,7 @@ use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::explain::{ProviderOutcome, ProviderReport};
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
+use crate::redact::shorten;
 
 /// What a chain does when a provider that is configured fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -240,6 +241,41 @@ impl ProvideCredentials for Chain {
 
     fn is_current(&self, credentials: &Credentials) -> bool {
         self.kept().is_none_or(|(_, provider)| provider.is_current(credentials))
+    }
+}
+
+impl ProviderReport {
+    fn new(provider: &str, outcome: ProviderOutcome) -> Self {
+        let provider = provider.to_owned();
+        Self { provider, outcome, detail: None, code: None, remedy: None, hidden: false, spent: None }
+    }
+
+    /// One that was not asked, judged by what can be seen without asking.
+    pub(crate) fn not_reached(provider: &str, status: Option<SourceStatus>) -> Self {
+        let mut report = Self::new(provider, ProviderOutcome::NotReached);
+        if let Some(status) = status {
+            report.hidden = status.configured;
+            report.detail = Some(status.text);
+        }
+        report
+    }
+
+    pub(crate) fn used(provider: &str, found: &Credentials, spent: Duration) -> Self {
+        let mut report = Self::new(provider, ProviderOutcome::Used);
+        report.detail = Some(format!("AccessKey ID {}", shorten(found.access_key_id())));
+        report.spent = Some(spent);
+        report
+    }
+
+    pub(crate) fn of_error(provider: &str, error: &Error, spent: Duration) -> Self {
+        let not_configured = error.kind() == ErrorKind::NotConfigured;
+        let mut report =
+            Self::new(provider, if not_configured { ProviderOutcome::NotConfigured } else { ProviderOutcome::Failed });
+        report.detail = Some(error.message().to_owned());
+        report.code = error.code().map(str::to_owned);
+        report.remedy = error.remedy().map(str::to_owned);
+        report.spent = Some(spent);
+        report
     }
 }
 

@@ -1,14 +1,12 @@
 //! What a provider gives: an AccessKey pair, perhaps a security token, perhaps an end.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
-use crate::error::Error;
-use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::redact::shorten;
 
 /// An AccessKey pair, with a security token and an expiration where it is temporary.
 ///
@@ -172,26 +170,6 @@ impl fmt::Debug for Credentials {
             out.field("expiration", &at);
         }
         out.field("generation", &self.generation()).finish_non_exhaustive()
-    }
-}
-
-impl ProvideCredentials for Credentials {
-    fn provider_name(&self) -> Cow<'_, str> {
-        Cow::Borrowed(Credentials::provider_name(self))
-    }
-
-    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(std::future::ready(Ok(self.clone())))
-    }
-}
-
-/// A key id as it may be shown: enough to recognise, not enough to use.
-pub(crate) fn shorten(id: &str) -> String {
-    let chars: Vec<char> = id.chars().collect();
-    match chars.len() {
-        0..=4 => "…".to_owned(),
-        5..=11 => chars[..2].iter().chain(&['…']).collect(),
-        n => chars[..4].iter().chain(&['…']).chain(&chars[n - 4..]).collect(),
     }
 }
 

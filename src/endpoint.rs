@@ -77,6 +77,16 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// A region becomes part of a host name, so nothing else may be in it.
+pub(crate) fn check_region(region: &str) -> Result<(), Error> {
+    if !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Ok(());
+    }
+    let error =
+        Error::invalid_input("a region is letters, digits and hyphens, as cn-hangzhou").with_code("InvalidRegion");
+    Err(error)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

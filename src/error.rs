@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::explain::Explanation;
-use crate::sign::percent_encode;
 
 /// What kind of failure an [`Error`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -332,55 +331,9 @@ impl StdError for Error {
     }
 }
 
-/// A name that a file or a token holds, as an error may repeat it: one line, not too long.
-pub(crate) fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).take(200).collect()
-}
-
-/// What is kept of a text that a server wrote: nothing after an echoed string to sign (it holds tokens), none of the
-/// `secrets` that were sent, no control characters, at most 300 characters.
-pub(crate) fn tame(text: &str, secrets: &[&str]) -> String {
-    let lower = text.to_ascii_lowercase();
-    let end = ["string to sign is", "stringtosign is", "canonicalrequest is"]
-        .iter()
-        .filter_map(|marker| lower.find(marker))
-        .min()
-        .unwrap_or(text.len());
-    let mut kept = text.get(..end).unwrap_or_default().to_owned();
-    for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
-        // As it is, as a form or query has it, and as a string to sign has it.
-        let mut spellings = vec![(*secret).to_owned()];
-        for round in 0..2 {
-            let mut encoded = String::new();
-            percent_encode(&spellings[round], &mut encoded);
-            spellings.push(encoded);
-        }
-        for spelling in spellings.iter().rev() {
-            kept = kept.replace(spelling, "***");
-        }
-    }
-    let kept: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
-    let kept = kept.trim();
-    kept.strip_suffix("server").unwrap_or(kept).trim_end().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_after_an_echoed_string_to_sign_is_kept() {
-        let text = "Specified signature does not match our calculation. server StringToSign is [ACS3 CAIStoken]";
-        assert_eq!(tame(text, &[]), "Specified signature does not match our calculation.");
-        let text = "not matched with our calculation. server string to sign is:POST&%2F&SecurityToken%3DCAIS";
-        assert_eq!(tame(text, &[]), "not matched with our calculation.");
-    }
-
-    #[test]
-    fn a_secret_that_a_server_repeats_is_struck_out_and_long_texts_are_cut() {
-        assert_eq!(tame("bad secret s3cr3t\nhere", &["s3cr3t"]), "bad secret *** here");
-        assert_eq!(tame(&"x".repeat(1000), &[]).len(), 300);
-    }
 
     #[test]
     fn the_tree_is_printed_on_request() {

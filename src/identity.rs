@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::credentials::Credentials;
-use crate::error::{Error, ErrorKind, shown};
+use crate::error::{Error, ErrorKind};
+use crate::redact::shown;
 use crate::sts::Sts;
 
 /// Holds the expected identity, and the credential that was found to be its.

@@ -96,6 +96,16 @@ impl<P: ProvideCredentials + ?Sized> ProvideCredentials for Arc<P> {
     }
 }
 
+impl ProvideCredentials for Credentials {
+    fn provider_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed(Credentials::provider_name(self))
+    }
+
+    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(std::future::ready(Ok(self.clone())))
+    }
+}
+
 /// A source from a closure. Credentials that carry no name yet are given this one.
 ///
 /// ```

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
-use crate::{rpc, time};
+use crate::rpc;
+use crate::time;
 
 /// Who answered what, as errors name it.
 #[derive(Clone, Copy)]

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{BlockingIo, Context};
 use crate::error::{Error, ErrorKind};
+use crate::redact::shown_path;
 
 /// What a file holds: keys and tokens, so it is zeroized.
 pub(crate) type Content = Zeroizing<Vec<u8>>;
@@ -59,7 +60,7 @@ impl Context {
 
     /// [`read_file`](Self::read_file) on this very thread, for explanations.
     pub(crate) fn read_now(&self, path: &Path, limit: u64) -> Result<Option<Content>, Error> {
-        read(&self.locate(path), &shown(path), limit)
+        read(&self.locate(path), &shown_path(path), limit)
     }
 
     /// The whole file; `None` when there is none. Anything but a regular file of at most `limit` bytes is an error.
@@ -76,7 +77,7 @@ impl Context {
         path: &Path,
         limit: u64,
     ) -> (Option<Stamp>, Result<Option<Content>, Error>) {
-        let (shown, path) = (shown(path), self.locate(path));
+        let (shown, path) = (shown_path(path), self.locate(path));
         let message = format!("{shown} could not be read within {} s", READ_LIMIT.as_secs());
         let reads = self.0.reads.of(&path);
         let read = reads.run_within(self, READ_LIMIT, move || (stamp(&path), read(&path, &shown, limit))).await;
@@ -85,11 +86,6 @@ impl Context {
             (None, Err(error.with_remedy("look at the file system: it does not answer")))
         })
     }
-}
-
-/// A path as errors name it.
-pub(crate) fn shown(path: &Path) -> String {
-    path.display().to_string().replace(char::is_control, "?")
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {

@@ -100,3 +100,19 @@ impl fmt::Display for HttpError {
 }
 
 impl std::error::Error for HttpError {}
+
+/// Stands in for the HTTP client where there is none: says so.
+#[cfg(not(feature = "_client"))]
+pub(super) struct NoHttp;
+
+#[cfg(not(feature = "_client"))]
+impl HttpSend for NoHttp {
+    fn send(
+        &self,
+        _request: http::Request<Bytes>,
+        _options: SendOptions,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+        let message = "no HTTP client: enable the feature `reqwest`, or give one by Context::builder().http(…)";
+        Box::pin(std::future::ready(Err(HttpError::new(HttpErrorKind::Other, message))))
+    }
+}

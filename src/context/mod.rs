@@ -1,6 +1,7 @@
 //! The outside world as a value: environment, files, HTTP, clocks, randomness, and where refreshes run.
 
 mod blocking_io;
+mod builder;
 mod clock;
 mod clock_skew;
 mod executor;
@@ -26,12 +27,14 @@ use ::http::{HeaderMap, Request, Response, header};
 use bytes::Bytes;
 
 pub(crate) use self::blocking_io::BlockingIo;
+pub use self::builder::ContextBuilder;
 pub use self::clock::{Clock, Now};
 pub(crate) use self::executor::Executor;
-pub(crate) use self::files::{Stamp, shown as shown_path};
+pub(crate) use self::files::Stamp;
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
 #[cfg(feature = "test-util")]
 pub use self::test_clock::TestClock;
+use crate::encode::push_hex;
 use crate::error::Error;
 use crate::provider::BoxFuture;
 use crate::time;
@@ -88,103 +91,6 @@ impl fmt::Debug for Context {
             .field("env", &if self.0.env.is_some() { "given" } else { "process" })
             .field("executor", &self.0.executor)
             .finish_non_exhaustive()
-    }
-}
-
-/// Builds a [`Context`].
-#[derive(Default)]
-pub struct ContextBuilder {
-    env: Option<BTreeMap<String, String>>,
-    root: Option<PathBuf>,
-    http: Option<Arc<dyn HttpSend>>,
-    clock: Option<Arc<dyn Clock>>,
-    seed: Option<u64>,
-    executor: Option<Executor>,
-    resolver: resolver::Resolver,
-}
-
-impl fmt::Debug for ContextBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ContextBuilder").finish_non_exhaustive()
-    }
-}
-
-impl ContextBuilder {
-    /// The whole environment. Without it the process' own is read, anew at every refresh.
-    #[must_use]
-    pub fn env<K: Into<String>, V: Into<String>>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.env = Some(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
-        self
-    }
-
-    /// Looks up absolute paths beneath `directory`.
-    #[must_use]
-    pub fn root(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.root = Some(directory.into());
-        self
-    }
-
-    /// The HTTP client, for credentials and for `OpenApiClient` alike.
-    #[must_use]
-    pub fn http(mut self, sender: impl HttpSend) -> Self {
-        self.http = Some(Arc::new(sender));
-        self
-    }
-
-    /// The clocks.
-    #[must_use]
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Some(Arc::new(clock));
-        self
-    }
-
-    /// Makes nonces, session names and jitter repeatable. For tests only: two processes with one seed reuse nonces.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// Runs refreshes by `spawn` instead of on the crate's own thread. `spawn` must start the future and return at
-    /// once, on an executor that will drive it whether or not any caller still waits. Files are then looked at on that
-    /// executor too, and a file system that hangs holds up its thread.
-    #[must_use]
-    pub fn spawn(mut self, spawn: impl Fn(BoxFuture<'static, ()>) + Send + Sync + 'static) -> Self {
-        self.executor = Some(Executor::Custom(Arc::new(spawn)));
-        self
-    }
-
-    /// Names and their addresses, in place of the system's.
-    #[cfg(test)]
-    pub(crate) fn resolver(mut self, resolve: impl Fn(&str) -> Vec<std::net::IpAddr> + Send + Sync + 'static) -> Self {
-        self.resolver = resolver::Resolver::Scripted(Box::new(resolve));
-        self
-    }
-
-    /// The context. No I/O happens here.
-    pub fn build(self) -> Context {
-        let executor = self.executor.unwrap_or(Executor::Thread);
-        let clock = self.clock.unwrap_or_else(|| Arc::new(clock::SystemClock { executor: Executor::Thread }));
-        let http = match self.http {
-            Some(sender) => Http::Custom(sender),
-            #[cfg(feature = "_client")]
-            None => Http::Own(Arc::default()),
-            #[cfg(not(feature = "_client"))]
-            None => Http::Custom(Arc::new(NoHttp)),
-        };
-        let random = self.seed.map_or(Random::System, |seed| Random::Seeded(AtomicU64::new(seed)));
-        Context(Arc::new(Inner {
-            env: self.env,
-            root: self.root,
-            http,
-            clock,
-            random,
-            executor,
-            clock_skew: clock_skew::ClockSkew::default(),
-            resolver: self.resolver,
-            metadata_absence: metadata_absence::MetadataAbsence::default(),
-            reads: files::Reads::default(),
-        }))
     }
 }
 
@@ -284,7 +190,7 @@ impl Context {
     pub(crate) fn nonce(&self) -> String {
         let mut out = String::with_capacity(32);
         for _ in 0..2 {
-            crate::sign::push_hex(&self.random().to_be_bytes(), &mut out);
+            push_hex(&self.random().to_be_bytes(), &mut out);
         }
         out
     }
@@ -406,19 +312,4 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(not(feature = "_client"))]
-struct NoHttp;
-
-#[cfg(not(feature = "_client"))]
-impl HttpSend for NoHttp {
-    fn send(
-        &self,
-        _request: Request<Bytes>,
-        _options: SendOptions,
-    ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
-        let message = "no HTTP client: enable the feature `reqwest`, or give one by Context::builder().http(…)";
-        Box::pin(std::future::ready(Err(HttpError::new(HttpErrorKind::Other, message))))
-    }
 }

@@ -191,7 +191,7 @@ fn classify(error: reqwest::Error) -> HttpError {
         (false, true) => HttpErrorKind::Connect,
         (false, false) => HttpErrorKind::Other,
     };
-    HttpError::new(kind, crate::error::tame(&innermost.to_string(), &[]))
+    HttpError::new(kind, crate::redact::tame(&innermost.to_string(), &[]))
 }
 
 #[cfg(feature = "_rustls")]

@@ -11,12 +11,15 @@ pub use self::builder::DefaultCredentialChainBuilder;
 use self::notes::notes;
 use crate::chain::Chain;
 use crate::credentials::Credentials;
+use crate::endpoint::check_region;
 use crate::error::Error;
-use crate::explain::{Explanation, ProviderReport};
+use crate::explain::{CredentialsSummary, Explanation, ProviderReport};
 use crate::identity::IdentityCheck;
 use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::redact::shorten;
 use crate::refresh::Refresher;
-use crate::sts::{CallerIdentity, Sts, check_region};
+use crate::sts::{CallerIdentity, Sts};
+use crate::time;
 
 /// Finds credentials where the official SDKs do, and keeps them fresh. Cloning is one reference count.
 ///
@@ -126,6 +129,17 @@ impl DefaultCredentialChain {
     pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
         let credentials = self.refresher.credentials().await?;
         self.sts.caller_identity(&credentials).await
+    }
+}
+
+impl Explanation {
+    pub(crate) fn new(result: &Result<Credentials, Error>, providers: Vec<ProviderReport>, notes: Vec<String>) -> Self {
+        let credentials = result.as_ref().ok().map(|credentials| CredentialsSummary {
+            provider_name: credentials.provider_name().to_owned(),
+            access_key_id: shorten(credentials.access_key_id()),
+            expiration: credentials.expiration().map(time::to_iso),
+        });
+        Self { credentials, providers, notes, error: result.as_ref().err().map(ToString::to_string) }
     }
 }
 

@@ -7,10 +7,6 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 pub use self::render::Colored;
-use crate::credentials::{Credentials, shorten};
-use crate::error::{Error, ErrorKind};
-use crate::provider::SourceStatus;
-use crate::time;
 
 /// What became of a provider in a chain's last look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -96,51 +92,7 @@ pub struct Explanation {
     pub error: Option<String>,
 }
 
-impl ProviderReport {
-    fn new(provider: &str, outcome: ProviderOutcome) -> Self {
-        let provider = provider.to_owned();
-        Self { provider, outcome, detail: None, code: None, remedy: None, hidden: false, spent: None }
-    }
-
-    /// One that was not asked, judged by what can be seen without asking.
-    pub(crate) fn not_reached(provider: &str, status: Option<SourceStatus>) -> Self {
-        let mut report = Self::new(provider, ProviderOutcome::NotReached);
-        if let Some(status) = status {
-            report.hidden = status.configured;
-            report.detail = Some(status.text);
-        }
-        report
-    }
-
-    pub(crate) fn used(provider: &str, found: &Credentials, spent: Duration) -> Self {
-        let mut report = Self::new(provider, ProviderOutcome::Used);
-        report.detail = Some(format!("AccessKey ID {}", shorten(found.access_key_id())));
-        report.spent = Some(spent);
-        report
-    }
-
-    pub(crate) fn of_error(provider: &str, error: &Error, spent: Duration) -> Self {
-        let not_configured = error.kind() == ErrorKind::NotConfigured;
-        let mut report =
-            Self::new(provider, if not_configured { ProviderOutcome::NotConfigured } else { ProviderOutcome::Failed });
-        report.detail = Some(error.message().to_owned());
-        report.code = error.code().map(str::to_owned);
-        report.remedy = error.remedy().map(str::to_owned);
-        report.spent = Some(spent);
-        report
-    }
-}
-
 impl Explanation {
-    pub(crate) fn new(result: &Result<Credentials, Error>, providers: Vec<ProviderReport>, notes: Vec<String>) -> Self {
-        let credentials = result.as_ref().ok().map(|credentials| CredentialsSummary {
-            provider_name: credentials.provider_name().to_owned(),
-            access_key_id: shorten(credentials.access_key_id()),
-            expiration: credentials.expiration().map(time::to_iso),
-        });
-        Self { credentials, providers, notes, error: result.as_ref().err().map(ToString::to_string) }
-    }
-
     /// The tree with ANSI colors, for a terminal.
     pub fn colored(&self) -> Colored<'_> {
         Colored(self)

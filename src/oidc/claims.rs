@@ -7,7 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use super::OidcToken;
-use crate::error::{Error, shown};
+use crate::error::Error;
+use crate::redact::shown;
 
 /// STS takes no longer one.
 const LONGEST: usize = 20_000;

@@ -11,12 +11,13 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::Value;
 
 use super::{OidcToken, ProvideOidcToken};
-use crate::context::{Context, SendOptions, shown_path};
+use crate::context::{Context, SendOptions};
+use crate::encode::percent_encode;
 use crate::error::Error;
 use crate::provider::BoxFuture;
+use crate::redact::shown_path;
 use crate::rpc;
 use crate::session_json::Origin;
-use crate::sign::percent_encode;
 
 /// A file, as Kubernetes projects it. It is read anew each time: the kubelet swaps it well before its token expires.
 #[derive(Clone, Debug)]

@@ -15,12 +15,11 @@ use serde::Serialize;
 pub use self::response::ApiResponse;
 use crate::context::{CallerSender, Context, SendOptions};
 use crate::credentials::Credentials;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, check_region};
 use crate::error::{Error, ErrorKind};
 use crate::error_codes::{Product, SigningRetries, SigningRetry};
 use crate::refresh::Refresher;
 use crate::rpc::{self, Call};
-use crate::sts::check_region;
 
 /// The API version of Intelligent Media Management.
 const IMM_VERSION: &str = "2020-09-30";

@@ -7,7 +7,8 @@
 use zeroize::Zeroizing;
 
 use super::{EnvDefaults, Selected, Source, half_set, keys, malformed, text};
-use crate::error::{Error, shown};
+use crate::error::Error;
+use crate::redact::shown;
 use crate::sts::{AssumeRole, ProfileEndpoint};
 
 /// A whole file: its sections, in order.

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use crate::context::Context;
 use crate::credentials::Credentials;
-use crate::error::{Error, shown};
+use crate::error::Error;
 use crate::profile::{Ini, list};
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
+use crate::redact::shown;
 use crate::sts::Sts;
 
 use super::profile_files::{ProfileFile, ProfileFiles};

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::context::{Context, Stamp, shown_path};
+use crate::context::{Context, Stamp};
 use crate::credentials::Credentials;
-use crate::error::{Error, shown};
+use crate::error::Error;
 use crate::profile::{Config, EnvDefaults, Ini, Source};
 use crate::provider::{ProvideCredentials, SourceStatus};
+use crate::redact::shown;
+use crate::redact::shown_path;
 use crate::sts::Sts;
 
 use super::{AssumeRoleProvider, CredentialsUriProvider, EcsMetadataProvider, OidcRoleProvider};

@@ -11,10 +11,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use serde_json::Value;
 
 use crate::context::{HttpError, HttpErrorKind};
+use crate::encode::percent_encode;
 use crate::endpoint::Endpoint;
-use crate::error::{Error, ErrorKind, tame};
+use crate::error::{Error, ErrorKind};
 use crate::error_codes::Product;
-use crate::sign::percent_encode;
+use crate::redact::tame;
 use crate::time;
 
 pub(crate) use self::unsigned::unsigned;

@@ -29,7 +29,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::{encode_with, push_hex};
+use crate::encode::{LOWER_HEX, percent_encode_with, push_hex};
 
 /// The algorithm's name, as it stands in the `Authorization` header and in the string to sign.
 pub const ALGORITHM: &str = "ACS3-HMAC-SHA256";
@@ -169,9 +169,9 @@ fn write_query<'a>(query: impl Iterator<Item = &'a (&'a str, &'a str)>, sink: &m
         if at > 0 {
             sink("&");
         }
-        encode_with(name, sink);
+        percent_encode_with(name, sink);
         sink("=");
-        encode_with(value, sink);
+        percent_encode_with(value, sink);
     }
 }
 
@@ -227,8 +227,8 @@ impl Default for HexBuffer {
 impl HexBuffer {
     fn fill(&mut self, hash: &[u8]) {
         for (pair, byte) in self.0.chunks_exact_mut(2).zip(hash) {
-            pair[0] = super::LOWER_HEX[usize::from(byte >> 4)];
-            pair[1] = super::LOWER_HEX[usize::from(byte & 15)];
+            pair[0] = LOWER_HEX[usize::from(byte >> 4)];
+            pair[1] = LOWER_HEX[usize::from(byte & 15)];
         }
     }
 }

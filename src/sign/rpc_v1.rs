@@ -32,7 +32,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
-use super::encode_with;
+use crate::encode::percent_encode_with;
 
 /// The value of the parameter `SignatureMethod`.
 pub const SIGNATURE_METHOD: &str = "HMAC-SHA1";
@@ -88,9 +88,9 @@ impl Request<'_> {
             if at > 0 {
                 sink("%26");
             }
-            encode_with(name, &mut |run| encode_with(run, sink));
+            percent_encode_with(name, &mut |run| percent_encode_with(run, sink));
             sink("%3D");
-            encode_with(value, &mut |run| encode_with(run, sink));
+            percent_encode_with(value, &mut |run| percent_encode_with(run, sink));
         }
     }
 }

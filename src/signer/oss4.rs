@@ -5,10 +5,10 @@ use http::{header, request};
 use super::{Pairs, SignedRequest, already_signed, borrowed, headers, query};
 use crate::context::Context;
 use crate::credentials::Credentials;
+use crate::endpoint::check_region;
 use crate::error::Error;
 use crate::rpc::header_value;
 use crate::sign::oss4;
-use crate::sts::check_region;
 
 const DATE: &str = "x-oss-date";
 const CONTENT_SHA256: &str = "x-oss-content-sha256";

@@ -1,7 +1,7 @@
 //! Which STS host: explicit, then the environment, then the profile, then the region.
 
 use crate::context::Context;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, check_region};
 use crate::error::Error;
 
 /// What code, and a profile, say about the STS host.
@@ -72,16 +72,6 @@ pub(crate) fn is_global(endpoint: &Endpoint) -> bool {
 pub(crate) struct Hosts {
     pub(crate) first: Endpoint,
     pub(crate) then: Option<Endpoint>,
-}
-
-/// A region becomes part of a host name, so nothing else may be in it.
-pub(crate) fn check_region(region: &str) -> Result<(), Error> {
-    if !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        return Ok(());
-    }
-    let error =
-        Error::invalid_input("a region is letters, digits and hyphens, as cn-hangzhou").with_code("InvalidRegion");
-    Err(error)
 }
 
 #[cfg(test)]

@@ -13,10 +13,11 @@ use self::assume_role::check_session_name;
 
 pub use self::assume_role::AssumeRole;
 use self::endpoint::Hosts;
-pub(crate) use self::endpoint::{ProfileEndpoint, StsEndpoint, check_region};
+pub(crate) use self::endpoint::{ProfileEndpoint, StsEndpoint};
 pub use self::signature::StsSignature;
 use crate::context::{Context, SendOptions};
 use crate::credentials::Credentials;
+use crate::endpoint::check_region;
 use crate::error::{Error, ErrorKind};
 use crate::error_codes::{Product, SigningRetries};
 use crate::oidc::OidcToken;

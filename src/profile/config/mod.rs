@@ -1,21 +1,19 @@
-//! The `aliyun` CLI's config.json.
+//! The `aliyun` CLI's config.json as a file: its keys, how it is read, and which profiles it has.
+
+mod source;
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::time::{Duration, SystemTime};
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use super::{EnvDefaults, Selected, Source, half_set, keys, malformed, text};
-use crate::credentials::Credentials;
-use crate::error::{Error, shown};
-use crate::sts::{AssumeRole, ProfileEndpoint};
-
-/// Roles may chain, but a file that chains more of them than this was not written on purpose.
-const ROLES: usize = 10;
+use super::{Selected, malformed, text};
+use crate::error::Error;
+use crate::redact::shown;
+use crate::sts::ProfileEndpoint;
 
 /// A whole file.
 #[derive(Default, Deserialize)]
@@ -189,44 +187,6 @@ impl Config {
     pub(crate) fn names(&self) -> Vec<String> {
         self.profiles.iter().filter_map(|Object(profile)| profile.name.as_deref().map(shown)).collect()
     }
-
-    /// What the profile gives; errors name it, in the file that is shown as `path`.
-    pub(crate) fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error> {
-        self.resolve_chain(selected, path, defaults, &mut Vec::new())
-    }
-
-    fn resolve_chain(
-        &self,
-        selected: &Selected,
-        path: &str,
-        defaults: &EnvDefaults,
-        above: &mut Vec<String>,
-    ) -> Result<Source, Error> {
-        let shown_name = shown(&selected.name);
-        let place = format!("profile `{shown_name}` of {path}");
-        let at = |error: Error| error.map_message(|message| format!("{place} {message}"));
-        let circle = above.contains(&selected.name);
-        above.push(selected.name.clone());
-        if circle || above.len() > ROLES + 1 {
-            let names: Vec<String> = above.iter().map(|name| shown(name)).collect();
-            let what = if circle { "is its own source" } else { "chains too many roles" };
-            let error = Error::failed(format!("{what}: {}", names.join(" → "))).with_code("SourceProfileCycle");
-            return Err(at(error.permanent().with_remedy("let source_profile lead to a profile with keys")));
-        }
-        let Some(profile) = self.profile(&selected.name) else {
-            let error = Error::failed(format!("is not there; the file has {}", list(&self.names())));
-            return Err(at(error.with_code("ProfileNotFound").permanent()));
-        };
-        if profile.mode() != "ChainableRamRoleArn" {
-            return profile.source(selected, defaults).map_err(at);
-        }
-        let Some(source) = profile.source_profile.clone() else {
-            return Err(at(half_set("lacks source_profile".to_owned())));
-        };
-        let role = profile.role(defaults).map_err(at)?;
-        let source = self.resolve_chain(&Selected { name: source, named: true }, path, defaults, above)?;
-        Ok(Source::Role { source: Box::new(source), role, endpoint: profile.endpoint() })
-    }
 }
 
 /// Names in a sentence.
@@ -234,155 +194,9 @@ pub(crate) fn list(names: &[String]) -> String {
     if names.is_empty() { "no profiles".to_owned() } else { format!("the profiles {}", names.join(", ")) }
 }
 
-impl Profile {
-    /// What the profile gives by itself. `selected` decides whether an empty one is an error.
-    fn source(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
-        match self.mode() {
-            "AK" => self.keys(selected, false).map(Source::Keys),
-            "StsToken" => self.keys(selected, true).map(Source::Keys),
-            "RamRoleArn" => {
-                let source = Box::new(Source::Keys(self.keys(selected, false)?));
-                Ok(Source::Role { source, role: self.role(defaults)?, endpoint: self.endpoint() })
-            }
-            "EcsRamRole" => Ok(Source::EcsRamRole { role_name: self.ram_role_name.clone() }),
-            "RamRoleArnWithRoleName" => {
-                let source = Box::new(Source::EcsRamRole { role_name: self.ram_role_name.clone() });
-                Ok(Source::Role { source, role: self.role(defaults)?, endpoint: self.endpoint() })
-            }
-            "OIDC" => self.oidc(defaults),
-            "CredentialsURI" => match &self.credentials_uri {
-                Some(url) => Ok(Source::CredentialsUri { url: url.clone() }),
-                None => Err(half_set("lacks credentials_uri".to_owned())),
-            },
-            "" => self.unrecognised(selected, defaults),
-            mode @ ("External" | "CloudSSO" | "OAuth") => {
-                let error = Error::failed(format!("has mode {mode}, which this version of the crate cannot read yet"));
-                Err(error.with_code("NotYetSupported").with_remedy("use a mode with keys or a role").permanent())
-            }
-            mode => {
-                let error = Error::failed(format!("has mode {}, which gives no AccessKey pair", shown(mode)));
-                Err(error.with_code("UnsupportedMode").with_remedy("use a mode with keys or a role").permanent())
-            }
-        }
-    }
-
-    /// The mode, or where none is written the one that the CLI would see (its `AutoModeRecognition`); empty where it sees
-    /// none.
-    fn mode(&self) -> &str {
-        if let Some(mode) = &self.mode {
-            return mode;
-        }
-        let oidc = [&self.oidc_provider_arn, &self.oidc_token_file, &self.ram_role_arn];
-        if self.access_key_id.is_some() && self.access_key_secret.is_some() {
-            if self.sts_token.is_some() {
-                "StsToken"
-            } else if self.ram_role_arn.is_some() {
-                "RamRoleArn"
-            } else {
-                "AK"
-            }
-        } else if self.private_key && self.key_pair_name {
-            "RsaKeyPair"
-        } else if self.ram_role_name.is_some() {
-            "EcsRamRole"
-        } else if self.process_command {
-            "External"
-        } else if oidc.iter().all(|member| member.is_some()) {
-            "OIDC"
-        } else if self.cloud_sso_sign_in_url {
-            "CloudSSO"
-        } else if self.bearer_token {
-            "BearerToken"
-        } else {
-            ""
-        }
-    }
-
-    /// What a profile gives in which the CLI sees no mode: nothing at all, or half of something.
-    fn unrecognised(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
-        let of_another_mode = [
-            ("ChainableRamRoleArn", "source_profile", self.source_profile.is_some()),
-            ("OAuth", "oauth_access_token", self.oauth_access_token),
-            ("OAuth", "oauth_refresh_token", self.oauth_refresh_token),
-            ("CredentialsURI", "credentials_uri", self.credentials_uri.is_some()),
-            ("RsaKeyPair", "private_key", self.private_key),
-            ("RsaKeyPair", "key_pair_name", self.key_pair_name),
-        ];
-        if self.access_key_id.is_none() && self.access_key_secret.is_none() {
-            // The CLI fills an empty role ARN before it looks.
-            if self.oidc_provider_arn.is_some() || self.oidc_token_file.is_some() {
-                return self.oidc(defaults);
-            }
-            if let Some((mode, member, _)) = of_another_mode.iter().find(|(.., is_set)| *is_set) {
-                let error = half_set(format!("has {member} and lacks mode"));
-                return Err(error.with_remedy(format!("write mode {mode}, if that is meant")));
-            }
-        }
-        self.keys(selected, false).map(Source::Keys)
-    }
-
-    fn oidc(&self, defaults: &EnvDefaults) -> Result<Source, Error> {
-        match (&self.oidc_provider_arn, &self.oidc_token_file) {
-            (Some(provider_arn), Some(token_file)) => Ok(Source::Oidc {
-                provider_arn: provider_arn.clone(),
-                token_file: token_file.clone(),
-                role: self.role(defaults)?,
-                endpoint: self.endpoint(),
-            }),
-            (None, _) => Err(half_set("lacks oidc_provider_arn".to_owned())),
-            (_, None) => Err(half_set("lacks oidc_token_file".to_owned())),
-        }
-    }
-
-    fn keys(&self, selected: &Selected, needs_token: bool) -> Result<Credentials, Error> {
-        let (id, secret, token) =
-            (self.access_key_id.as_ref(), self.access_key_secret.as_deref(), self.sts_token.as_deref());
-        let empty = id.is_none() && secret.is_none() && token.is_none() && self.ram_role_arn.is_none();
-        if empty && !selected.named {
-            return Err(Error::not_configured("has no credentials in it"));
-        }
-        let takes_token = needs_token || self.mode() != "AK";
-        if !takes_token && token.is_some() && id.is_some_and(|id| id.starts_with("STS.")) {
-            let error = half_set("holds a session (STS.…) under mode AK, not StsToken".to_owned());
-            return Err(error.with_remedy("write mode StsToken"));
-        }
-        let names = ["access_key_id", "access_key_secret", "sts_token"];
-        let keys = keys(id, secret, token.filter(|_| takes_token), names, needs_token)?;
-        let seconds = u64::try_from(self.sts_expiration).ok().filter(|seconds| *seconds > 0);
-        // An end beyond all clocks is none.
-        let end = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-        Ok(match end.filter(|_| keys.security_token().is_some()) {
-            Some(end) => keys.with_expiration(end),
-            None => keys,
-        })
-    }
-
-    fn role(&self, defaults: &EnvDefaults) -> Result<AssumeRole, Error> {
-        let mut role = defaults.role(self.ram_role_arn.as_ref(), "ram_role_arn")?;
-        role.session_name = self.ram_session_name.clone();
-        role.external_id = self.external_id.clone().or(defaults.external_id.clone());
-        role.policy = self.policy.clone();
-        Ok(if self.expired_seconds > 0 { role.duration(Duration::from_secs(self.expired_seconds)) } else { role })
-    }
-
-    fn endpoint(&self) -> ProfileEndpoint {
-        let (endpoint, region) = (self.sts_endpoint.clone(), self.sts_region.clone());
-        ProfileEndpoint { endpoint, region, vpc: self.enable_vpc }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn source_of(json: &str, asked_for: Option<&str>) -> Result<Source, Error> {
-        let config = Config::parse(json.as_bytes())?;
-        config.source(&config.select(asked_for), "config.json", &EnvDefaults::default())
-    }
-
-    fn one(fields: &str) -> Result<Source, Error> {
-        source_of(&format!(r#"{{"profiles":[{{"name":"default",{fields}}}]}}"#), None)
-    }
 
     #[test]
     fn bad_files_are_named_by_place_and_not_by_content() {
@@ -404,153 +218,5 @@ mod tests {
             let error = parse(text);
             assert!(error.contains("line 1") && !error.contains("s3cr3t") && !error.contains("12345678"), "{error}");
         }
-    }
-
-    #[test]
-    fn a_key_twice_is_called_that_and_one_in_capitals_is_another_key() {
-        let twice = r#"{"profiles":[{"name":"a","mode":"AK","mode":"AK"}]}"#;
-        assert!(Config::parse(twice.as_bytes()).err().unwrap().message().starts_with("has a key twice (line 1"));
-        let error = one(r#""Mode":"AK","Access_Key_Id":"i","access_key_secret":"s""#).err().unwrap();
-        assert!(error.message().contains("lacks access_key_id"), "{error}");
-    }
-
-    #[test]
-    fn a_byte_order_mark_nulls_and_what_sdks_write_for_unused_keys_are_read() {
-        let text = "\u{feff}{\"current\":\"a\",\"profiles\":[{\"name\":\"a\",\"mode\":\"AK\",\"access_key_id\":\"i\",\
-                    \"access_key_secret\":\"s\",\"sts_token\":\"\",\"expired_seconds\":0,\"enable_vpc\":false,\
-                    \"ram_role_arn\":null,\"unknown\":[1]}]}";
-        assert!(matches!(source_of(text, None), Ok(Source::Keys(keys)) if keys.access_key_id() == "i"));
-    }
-
-    #[test]
-    fn each_mode_needs_its_fields() {
-        let keys = r#""access_key_id":"i","access_key_secret":"s""#;
-        let arn = r#""ram_role_arn":"acs:ram::1:role/a""#;
-        let table: [(String, &str); 20] = [
-            (format!(r#""mode":"AK",{keys}"#), "ok"),
-            (r#""mode":"AK","access_key_id":"i""#.into(), "HalfSet"),
-            (r#""mode":"AK","access_key_id":"","access_key_secret":"""#.into(), "NotConfigured"),
-            (r#""mode":"AK","access_key_id":"STS.i","access_key_secret":"s""#.into(), "HalfSet"),
-            (format!(r#""mode":"StsToken",{keys}"#), "HalfSet"),
-            (format!(r#""mode":"StsToken",{keys},"sts_token":"t""#), "ok"),
-            (format!(r#""mode":"RamRoleArn",{keys}"#), "HalfSet"),
-            (format!(r#""mode":"RamRoleArn",{arn}"#), "HalfSet"),
-            (format!(r#""mode":"RamRoleArn",{keys},{arn}"#), "ok"),
-            (format!(r#""mode":"ChainableRamRoleArn",{arn}"#), "HalfSet"),
-            (format!(r#""mode":"ChainableRamRoleArn","source_profile":"b",{arn}"#), "ProfileNotFound"),
-            (format!(r#""mode":"ChainableRamRoleArn","source_profile":"default",{arn}"#), "SourceProfileCycle"),
-            (r#""mode":"EcsRamRole""#.into(), "ok"),
-            (r#""mode":"RamRoleArnWithRoleName""#.into(), "HalfSet"),
-            (format!(r#""mode":"OIDC",{arn},"oidc_provider_arn":"p","oidc_token_file":"/t""#), "ok"),
-            (format!(r#""mode":"OIDC",{arn},"oidc_provider_arn":"p""#), "HalfSet"),
-            (r#""mode":"CredentialsURI""#.into(), "HalfSet"),
-            (r#""mode":"CredentialsURI","credentials_uri":"http://127.0.0.1/""#.into(), "ok"),
-            (r#""mode":"OAuth""#.into(), "NotYetSupported"),
-            (r#""mode":"BearerToken""#.into(), "UnsupportedMode"),
-        ];
-        for (fields, expected) in table {
-            let code = one(&fields).err().map(|error| error.code().unwrap_or("NotConfigured").to_owned());
-            assert_eq!(code.as_deref().unwrap_or("ok"), expected, "{fields}");
-        }
-    }
-
-    #[test]
-    fn a_profile_without_mode_is_what_the_cli_takes_it_for() {
-        let pair = r#""access_key_id":"i","access_key_secret":"s""#;
-        let (token, arn) = (r#""sts_token":"t""#, r#""ram_role_arn":"acs:ram::1:role/a""#);
-        let name = r#""ram_role_name":"r""#;
-        let rsa = r#""private_key":"p","key_pair_name":"k""#;
-        let command = r#""process_command":"c""#;
-        let oidc = r#""oidc_provider_arn":"p","oidc_token_file":"/t""#;
-        let sso = r#""cloud_sso_sign_in_url":"https://u""#;
-        let bearer = r#""bearer_token":"b""#;
-        let table: [(&[&str], &str); 24] = [
-            (&[pair, rsa, name, command, oidc, sso, bearer], "keys"),
-            (&[pair, token, arn, name], "session"),
-            (&[pair, arn, name, oidc], "role over keys"),
-            (&[pair, r#""source_profile":"b""#, arn], "role over keys"),
-            (&[rsa, name], "has mode RsaKeyPair"),
-            (&[name, arn, command, oidc], "instance"),
-            (&[name, r#""access_key_id":"i""#, token], "instance"),
-            (&[command, arn, oidc, sso, bearer], "has mode External"),
-            (&[arn, oidc, sso], "oidc"),
-            (&[arn, sso, bearer], "has mode CloudSSO"),
-            (&[bearer, arn], "has mode BearerToken"),
-            // In what follows the CLI sees no mode, and all but the last are not nothing.
-            (&[r#""access_key_id":"i""#], "lacks access_key_secret"),
-            (&[r#""access_key_id":"STS.i""#, token], "lacks access_key_secret"),
-            (&[r#""access_key_id":"i""#, oidc], "lacks access_key_secret"),
-            (&[token], "lacks access_key_id and access_key_secret"),
-            (&[arn], "lacks access_key_id and access_key_secret"),
-            (&[oidc], "lacks ram_role_arn, and ALIBABA_CLOUD_ROLE_ARN is unset"),
-            (&[r#""oidc_token_file":"/t""#, arn], "lacks oidc_provider_arn"),
-            (&[r#""source_profile":"b""#, arn], "has source_profile and lacks mode"),
-            (&[r#""credentials_uri":"http://127.0.0.1/""#], "has credentials_uri and lacks mode"),
-            (&[r#""oauth_refresh_token":"t""#], "has oauth_refresh_token and lacks mode"),
-            (&[r#""private_key":"p""#], "has private_key and lacks mode"),
-            (&[r#""key_pair_name":"p""#], "has key_pair_name and lacks mode"),
-            (&[r#""access_key_id":"","process_command":" ","bearer_token":null"#], "has no credentials in it"),
-        ];
-        for (members, expected) in table {
-            let fields = members.join(",");
-            let seen = match one(&fields) {
-                Ok(Source::Keys(keys)) if keys.security_token().is_some() => "session".to_owned(),
-                Ok(Source::Keys(_)) => "keys".to_owned(),
-                Ok(Source::Role { source, .. }) if matches!(*source, Source::Keys(_)) => "role over keys".to_owned(),
-                Ok(Source::EcsRamRole { .. }) => "instance".to_owned(),
-                Ok(Source::Oidc { .. }) => "oidc".to_owned(),
-                Ok(_) => "another".to_owned(),
-                Err(error) => error.message().to_owned(),
-            };
-            assert!(seen.contains(expected), "{fields}: {seen}");
-        }
-    }
-
-    #[test]
-    fn a_role_profile_uses_its_token_and_its_settings() {
-        let fields = r#""mode":"RamRoleArn","access_key_id":"STS.i","access_key_secret":"s","sts_token":"t",
-            "ram_role_arn":"acs:ram::1:role/a","expired_seconds":900,"sts_region":"cn-x","external_id":"e1""#;
-        let Ok(Source::Role { source, role, endpoint }) = one(fields) else { panic!() };
-        assert!(matches!(*source, Source::Keys(keys) if keys.security_token() == Some("t")));
-        assert_eq!((role.duration_seconds(), role.external_id.as_deref()), (900, Some("e1")));
-        assert_eq!(endpoint.region.as_deref(), Some("cn-x"));
-    }
-
-    fn chain_of(links: &[(&str, &str)]) -> String {
-        let profiles: Vec<String> = links
-            .iter()
-            .map(|(name, source)| {
-                let common = format!(r#""name":"{name}","ram_role_arn":"acs:ram::1:role/{name}""#);
-                match *source {
-                    "" => format!(r#"{{"name":"{name}","mode":"AK","access_key_id":"i","access_key_secret":"s"}}"#),
-                    source => format!(r#"{{{common},"mode":"ChainableRamRoleArn","source_profile":"{source}"}}"#),
-                }
-            })
-            .collect();
-        format!(r#"{{"current":"a","profiles":[{}]}}"#, profiles.join(","))
-    }
-
-    #[test]
-    fn roles_chain_and_circles_are_shown() {
-        let Ok(Source::Role { source, role, .. }) = source_of(&chain_of(&[("a", "b"), ("b", "c"), ("c", "")]), None)
-        else {
-            panic!()
-        };
-        assert_eq!(role.role_arn(), "acs:ram::1:role/a");
-        assert!(matches!(*source, Source::Role { ref role, .. } if role.role_arn() == "acs:ram::1:role/b"));
-        let circle = source_of(&chain_of(&[("a", "b"), ("b", "c"), ("c", "a")]), None).err().unwrap();
-        assert!(circle.message().contains("a → b → c → a"), "{circle}");
-        let names: Vec<String> = (0..20).map(|n| format!("p{n}")).collect();
-        let mut links: Vec<(&str, &str)> = names.windows(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
-        links.insert(0, ("a", "p0"));
-        links.push(("p19", ""));
-        assert!(source_of(&chain_of(&links), None).err().unwrap().message().contains("too many roles: a → p0 →"));
-        let is_read = |roles: usize| {
-            let mut links = links[..roles].to_vec();
-            links[roles - 1].1 = "keys";
-            links.push(("keys", ""));
-            source_of(&chain_of(&links), None).is_ok()
-        };
-        assert_eq!((is_read(10), is_read(11)), (true, false));
     }
 }

@@ -16,10 +16,10 @@ use http::{Response, StatusCode};
 use self::service::{Effort, HOST, Service};
 use crate::context::Context;
 use crate::credentials::Credentials;
+use crate::endpoint::check_region;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::session_json::{self, Code, Origin};
-use crate::sts::check_region;
 
 const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 const REGION: &str = "/latest/meta-data/region-id";

@@ -37,7 +37,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 pub use self::presigned::PresignedUrl;
-use super::{encode_with, push_hex};
+use crate::encode::{percent_encode, percent_encode_with, push_hex};
 
 /// The algorithm's name, as it stands in the `Authorization` header, in URLs and in the string to sign.
 pub const ALGORITHM: &str = "OSS4-HMAC-SHA256";
@@ -138,7 +138,7 @@ impl Request<'_> {
             if at > 0 {
                 sink("/");
             }
-            encode_with(segment, sink);
+            percent_encode_with(segment, sink);
         }
     }
 
@@ -146,7 +146,7 @@ impl Request<'_> {
     fn query_of(&self, more: &[(&str, &str)]) -> String {
         let encoded = |text: &str| {
             let mut out = String::with_capacity(text.len());
-            super::percent_encode(text, &mut out);
+            percent_encode(text, &mut out);
             out
         };
         // Nothing at all, between two `&`, is no parameter.
@@ -189,7 +189,7 @@ impl Request<'_> {
         sink(self.method);
         sink("\n/");
         if !self.bucket.is_empty() {
-            encode_with(self.bucket, sink);
+            percent_encode_with(self.bucket, sink);
             sink("/");
         }
         self.write_key(sink);

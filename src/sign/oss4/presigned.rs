@@ -7,9 +7,8 @@ use zeroize::Zeroizing;
 
 use super::{ALGORITHM, Request, date};
 use crate::credentials::Credentials;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, check_region};
 use crate::error::{Error, ErrorKind};
-use crate::sts::check_region;
 use crate::time;
 
 /// The longest that OSS lets a URL of version 4 live.
