@@ -33,8 +33,8 @@ use std::fmt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::answer::json;
 pub use crate::jwt::{TokenOptions, oidc_token};
+use crate::response::json;
 
 /// The account's id.
 pub const ACCOUNT_ID: &str = "1234567890123456";

@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::answer::Refusal;
 use crate::lock;
+use crate::response::ApiError;
 
 /// How the next calls of an operation go wrong.
 ///
@@ -134,13 +134,13 @@ impl Fault {
     }
 
     /// Whether the body or the connection is made wrong.
-    pub(crate) fn spoils(&self) -> bool {
+    pub(crate) fn corrupts_response(&self) -> bool {
         self.reset || self.truncate.is_some() || self.body.is_some()
     }
 
     /// The answer, or `None` when the call is to be answered as usual.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
-        (self.status != 0).then(|| Refusal::new(self.status, self.code.clone(), self.message.clone()))
+    pub(crate) fn error(&self) -> Option<ApiError> {
+        (self.status != 0).then(|| ApiError::new(self.status, self.code.clone(), self.message.clone()))
     }
 }
 

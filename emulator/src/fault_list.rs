@@ -57,7 +57,7 @@ impl Entry {
         if let Some(message) = self.message {
             fault.message = message;
         }
-        if status == 0 && fault.delay.is_zero() && fault.headers.is_empty() && !fault.spoils() {
+        if status == 0 && fault.delay.is_zero() && fault.headers.is_empty() && !fault.corrupts_response() {
             return Err(format!(
                 "{}: nothing goes wrong; give a status, headers, delay_ms, reset, truncate or body",
                 self.route

@@ -6,10 +6,10 @@ use chrono::{DateTime, Duration, SubsecRound, Utc};
 use serde::Serialize;
 
 use crate::account::Role;
-use crate::answer::{Outcome, Refusal};
 use crate::clock::utc;
 use crate::policy::Policy;
 use crate::request::Parameters;
+use crate::response::{ApiError, ApiResult};
 use crate::sessions::Session;
 use crate::state::State;
 
@@ -18,17 +18,17 @@ const DEFAULT_SECONDS: u32 = 3_600;
 const POLICY_CHARACTERS: usize = 2_048;
 
 /// What was asked for, and is allowed.
-pub(crate) struct Terms {
+pub(crate) struct SessionOptions {
     pub(crate) name: String,
     pub(crate) seconds: u32,
     pub(crate) policy: Option<Policy>,
 }
 
-impl Terms {
-    pub(crate) fn read(parameters: &Parameters, role: &Role) -> Outcome<Self> {
-        let name = parameters.get("RoleSessionName").ok_or_else(|| Refusal::missing("RoleSessionName"))?;
-        if !fits(name, 2..=64, ".@_-") {
-            return Err(wrong("RoleSessionName"));
+impl SessionOptions {
+    pub(crate) fn read(parameters: &Parameters, role: &Role) -> ApiResult<Self> {
+        let name = parameters.get("RoleSessionName").ok_or_else(|| ApiError::missing("RoleSessionName"))?;
+        if !is_well_formed(name, 2..=64, ".@_-") {
+            return Err(malformed("RoleSessionName"));
         }
         Ok(Self {
             name: name.to_owned(),
@@ -39,15 +39,15 @@ impl Terms {
 }
 
 /// A new session, which nobody knows yet.
-pub(crate) fn grant(state: &State, role: Role, terms: Terms, now: DateTime<Utc>) -> Session {
-    let seconds = state.session_seconds.map_or(terms.seconds, |cap| cap.min(terms.seconds));
+pub(crate) fn grant(state: &State, role: Role, options: SessionOptions, now: DateTime<Utc>) -> Session {
+    let seconds = state.session_seconds.map_or(options.seconds, |cap| cap.min(options.seconds));
     Session {
         access_key_id: format!("STS.{}", state.random.alphanumeric(24)),
         secret: state.random.alphanumeric(44),
         token: format!("CAIS{}", state.random.base64(400)),
-        name: terms.name,
+        name: options.name,
         expires: round_up(now) + Duration::seconds(i64::from(seconds)),
-        policy: terms.policy,
+        policy: options.policy,
         source_identity: None,
         role,
     }
@@ -56,10 +56,10 @@ pub(crate) fn grant(state: &State, role: Role, terms: Terms, now: DateTime<Utc>)
 /// The members that the answers of AssumeRole and AssumeRoleWithOIDC share.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Granted<'a> {
+pub(crate) struct AssumeRoleResponse<'a> {
     request_id: &'a str,
     assumed_role_user: AssumedRoleUser,
-    credentials: CredentialsAnswer<'a>,
+    credentials: SessionCredentials<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_identity: Option<&'a str>,
 }
@@ -73,14 +73,14 @@ struct AssumedRoleUser {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct CredentialsAnswer<'a> {
+struct SessionCredentials<'a> {
     access_key_id: &'a str,
     access_key_secret: &'a str,
     security_token: &'a str,
     expiration: String,
 }
 
-impl<'a> Granted<'a> {
+impl<'a> AssumeRoleResponse<'a> {
     pub(crate) fn of(session: &'a Session, request_id: &'a str) -> Self {
         Self {
             request_id,
@@ -89,7 +89,7 @@ impl<'a> Granted<'a> {
                 // The reference page's spelling; GetCallerIdentity says `assumed-role/`.
                 arn: format!("{}/{}", session.role.arn(), session.name),
             },
-            credentials: CredentialsAnswer {
+            credentials: SessionCredentials {
                 access_key_id: &session.access_key_id,
                 access_key_secret: &session.secret,
                 security_token: &session.token,
@@ -100,14 +100,14 @@ impl<'a> Granted<'a> {
     }
 }
 
-pub(crate) fn wrong(name: &str) -> Refusal {
-    Refusal::new(400, format!("InvalidParameter.{name}"), format!("The parameter {name} is wrongly formed."))
+pub(crate) fn malformed(name: &str) -> ApiError {
+    ApiError::new(400, format!("InvalidParameter.{name}"), format!("The parameter {name} is wrongly formed."))
 }
 
-fn duration(text: Option<&str>, max: u32) -> Outcome<u32> {
+fn duration(text: Option<&str>, max: u32) -> ApiResult<u32> {
     let seconds = text.map_or(Ok(DEFAULT_SECONDS), str::parse);
     seconds.ok().filter(|seconds| (MIN_SECONDS..=max).contains(seconds)).ok_or_else(|| {
-        Refusal::new(
+        ApiError::new(
             400,
             "InvalidParameter.DurationSeconds",
             format!("The Min/Max value of DurationSeconds is 15min/{}hr.", max / 3_600),
@@ -115,21 +115,21 @@ fn duration(text: Option<&str>, max: u32) -> Outcome<u32> {
     })
 }
 
-fn policy(text: &str) -> Outcome<Policy> {
+fn policy(text: &str) -> ApiResult<Policy> {
     if text.chars().count() > POLICY_CHARACTERS {
-        return Err(Refusal::new(
+        return Err(ApiError::new(
             400,
             "InvalidParameter.PolicySize",
             "The size of Policy must be smaller than 2048 bytes.",
         ));
     }
     Policy::parse(text).ok_or_else(|| {
-        Refusal::new(400, "InvalidParameter.PolicyGrammar", "The parameter Policy has not passed grammar check.")
+        ApiError::new(400, "InvalidParameter.PolicyGrammar", "The parameter Policy has not passed grammar check.")
     })
 }
 
 /// Letters, digits and the given marks, within a length.
-pub(crate) fn fits(text: &str, length: RangeInclusive<usize>, marks: &str) -> bool {
+pub(crate) fn is_well_formed(text: &str, length: RangeInclusive<usize>, marks: &str) -> bool {
     length.contains(&text.len()) && text.chars().all(|each| each.is_ascii_alphanumeric() || marks.contains(each))
 }
 
@@ -156,9 +156,9 @@ mod tests {
         assert!(matches!(duration(None, 3_600), Ok(3_600)));
         assert!(matches!(duration(Some("900"), 3_600), Ok(900)));
         for text in ["899", "3601", "-1", "x", "1e3", "99999999999999999999"] {
-            let refusal = duration(Some(text), 3_600).err().unwrap();
-            assert_eq!(refusal.code, "InvalidParameter.DurationSeconds");
-            assert_eq!(refusal.message, "The Min/Max value of DurationSeconds is 15min/1hr.");
+            let error = duration(Some(text), 3_600).err().unwrap();
+            assert_eq!(error.code, "InvalidParameter.DurationSeconds");
+            assert_eq!(error.message, "The Min/Max value of DurationSeconds is 15min/1hr.");
         }
         assert_eq!(duration(Some("43201"), 43_200).err().unwrap().message.split('/').next_back(), Some("12hr."));
     }

@@ -6,15 +6,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::account::imm_role;
-use crate::answer::json;
 use crate::clock::utc;
-use crate::grant::{Terms, grant};
+use crate::grant::{SessionOptions, grant};
 use crate::lock;
+use crate::response::json;
 use crate::sessions::Session;
 use crate::state::State;
 
 /// Where the metadata service is, as on `100.100.100.200`.
-pub(crate) const METADATA: &str = "/latest/";
+pub(crate) const METADATA_PREFIX: &str = "/latest/";
 /// Where the credentials URI is.
 pub(crate) const URI_PATH: &str = "/credentials";
 
@@ -24,7 +24,7 @@ pub(crate) const INSTANCE_ID: &str = "i-emulator00000000001";
 const INSTANCE_SECONDS: u32 = 21_600;
 const URI_SECONDS: u32 = 3_600;
 /// Renewed when a sixth of its life is left; the documents say only that it is ahead of time.
-const EARLY: i32 = 6;
+const RENEWAL_FRACTION: i32 = 6;
 
 /// The session that one source hands out at present.
 pub(crate) struct Rotation {
@@ -59,12 +59,12 @@ impl Rotation {
         let mut current = lock(&self.current);
         if let Some((since, session)) = &*current {
             let (life, left) = (session.expires - *since, session.expires - now);
-            if left > life / EARLY {
+            if left > life / RENEWAL_FRACTION {
                 return (*since, Arc::clone(session));
             }
         }
-        let terms = Terms { name: self.name.to_owned(), seconds: self.seconds, policy: None };
-        let session = state.sessions.add(grant(state, imm_role(), terms, now), now);
+        let options = SessionOptions { name: self.name.to_owned(), seconds: self.seconds, policy: None };
+        let session = state.sessions.add(grant(state, imm_role(), options, now), now);
         *current = Some((now, Arc::clone(&session)));
         (now, session)
     }

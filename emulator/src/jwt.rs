@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::account::{OIDC_AUDIENCE, OIDC_ISSUER, OIDC_SUBJECT};
-use crate::answer::{Outcome, Refusal};
 use crate::clock;
+use crate::response::{ApiError, ApiResult};
 
 const KEY_ID: &str = "emulator-rs256-1";
 
@@ -168,7 +168,7 @@ struct RawClaims {
 }
 
 impl<'a> Token<'a> {
-    pub(crate) fn parse(text: &'a str) -> Outcome<Self> {
+    pub(crate) fn parse(text: &'a str) -> ApiResult<Self> {
         // Documented: 4 to 20,000 characters.
         if !(4..=20_000).contains(&text.len()) {
             return Err(invalid("The length of the OIDC token must be between 4 and 20000."));
@@ -193,9 +193,9 @@ impl<'a> Token<'a> {
     }
 
     /// The issuer's key signed this, and it is the time for it.
-    pub(crate) fn verify(&self, now: DateTime<Utc>) -> Outcome<Claims> {
+    pub(crate) fn verify(&self, now: DateTime<Utc>) -> ApiResult<Claims> {
         if self.key_id.as_deref() != Some(KEY_ID) || !self.is_signed() {
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 401,
                 "AuthenticationFail.OIDCToken.InvalidSignature",
                 "OIDC token validate failed: invalid signature.",
@@ -205,7 +205,7 @@ impl<'a> Token<'a> {
         let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or_else(unreadable);
         let expires = time(raw.exp)?;
         if expires <= now {
-            return Err(Refusal::new(401, "AuthenticationFail.OIDCToken.Expired", "This JsonWebToken is expired."));
+            return Err(ApiError::new(401, "AuthenticationFail.OIDCToken.Expired", "This JsonWebToken is expired."));
         }
         if raw.nbf.map(time).transpose()?.is_some_and(|start| start > now) {
             return Err(invalid("This JsonWebToken is not valid yet."));
@@ -231,11 +231,11 @@ impl<'a> Token<'a> {
     }
 }
 
-pub(crate) fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
-    Refusal::new(401, "AuthenticationFail.OIDCToken.Invalid", message)
+pub(crate) fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
+    ApiError::new(401, "AuthenticationFail.OIDCToken.Invalid", message)
 }
 
-fn unreadable() -> Refusal {
+fn unreadable() -> ApiError {
     invalid("The content of the OIDC token is unreadable.")
 }
 
@@ -243,7 +243,7 @@ fn unreadable() -> Refusal {
 mod tests {
     use super::*;
 
-    fn check(token: &str, now: i64) -> Outcome<Claims> {
+    fn check(token: &str, now: i64) -> ApiResult<Claims> {
         Token::parse(token)?.verify(DateTime::from_timestamp(now, 0).unwrap())
     }
 
@@ -287,10 +287,10 @@ mod tests {
             ("x".repeat(20_001), "Invalid", "length"),
             (made(&good, &claims) + "\n", "Invalid", "base64url"),
         ] {
-            let refusal = check(&token, 2).err().unwrap();
-            assert_eq!(refusal.code, format!("AuthenticationFail.OIDCToken.{code}"), "{token}");
-            assert!(refusal.message.contains(message), "{}", refusal.message);
-            assert_eq!(refusal.status, 401);
+            let error = check(&token, 2).err().unwrap();
+            assert_eq!(error.code, format!("AuthenticationFail.OIDCToken.{code}"), "{token}");
+            assert!(error.message.contains(message), "{}", error.message);
+            assert_eq!(error.status, 401);
         }
     }
 }

@@ -78,18 +78,18 @@
 //! Conditions are not evaluated: a statement with one never allows and always denies.
 
 pub mod account;
-mod answer;
 mod authenticate;
 mod builder;
-mod call;
 mod clock;
 mod control;
 mod emulator;
 mod fault;
+mod fault_body;
 mod fault_list;
 mod grant;
 mod imm;
 mod instance;
+mod invocation;
 mod jwt;
 mod listener;
 mod log;
@@ -99,13 +99,13 @@ mod oss;
 mod policy;
 mod random;
 mod request;
+mod response;
 mod route;
 mod server;
 mod sessions;
 mod signature;
 mod signature_v1;
 mod sls;
-mod spoil;
 mod state;
 mod sts;
 mod target;

@@ -37,7 +37,7 @@ impl Listener for Incoming {
         };
         #[cfg(not(feature = "tls"))]
         let stream = Stream::Plain(tcp);
-        (Connection { stream, cut: Cut::default() }, peer)
+        (Connection { stream, reset: ResetHandle::default() }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -49,20 +49,20 @@ impl Listener for Incoming {
 #[derive(Clone)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
-    pub(crate) connection: Cut,
+    pub(crate) reset: ResetHandle,
 }
 
 impl Connected<IncomingStream<'_, Incoming>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Incoming>) -> Self {
-        Self { address: *stream.remote_addr(), connection: stream.io().cut.clone() }
+        Self { address: *stream.remote_addr(), reset: stream.io().reset.clone() }
     }
 }
 
 /// Decides how a connection closes: in order, or by a reset.
 #[derive(Clone, Default)]
-pub(crate) struct Cut(Arc<AtomicBool>);
+pub(crate) struct ResetHandle(Arc<AtomicBool>);
 
-impl Cut {
+impl ResetHandle {
     pub(crate) fn reset_on_close(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -70,7 +70,7 @@ impl Cut {
 
 pub(crate) struct Connection {
     stream: Stream,
-    cut: Cut,
+    reset: ResetHandle,
 }
 
 enum Stream {
@@ -81,7 +81,7 @@ enum Stream {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.cut.0.load(Ordering::Relaxed) {
+        if self.reset.0.load(Ordering::Relaxed) {
             let tcp = match &self.stream {
                 Stream::Plain(tcp) => Some(tcp),
                 #[cfg(feature = "tls")]

@@ -7,11 +7,11 @@ use std::time::SystemTime;
 use crate::lock;
 
 /// Older calls are forgotten beyond this many; the summary still counts them.
-const KEPT: usize = 100_000;
+const MAX_CALLS: usize = 100_000;
 
 /// And beyond this many bytes of text, for a URL may have 64 KiB. It is room for the 100,000 with ordinary URLs; a long
 /// one is kept whole, since a test may look for a secret at its end.
-const KEPT_BYTES: usize = 64 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 /// One request to a product or to one of the sources of sessions, with nothing removed: a test can look for secrets in
 /// its URL.
@@ -101,7 +101,7 @@ pub(crate) struct Log {
 
 #[derive(Default)]
 struct Inner {
-    forgotten: usize,
+    evicted: usize,
     calls: VecDeque<Call>,
     /// What the texts of `calls` take.
     bytes: usize,
@@ -123,21 +123,21 @@ pub(crate) struct Slot(usize);
 impl Log {
     /// Called when the request is there and before it is answered, so that calls stand in their order and one whose
     /// client does not wait for the answer is there too.
-    pub(crate) fn arrived(&self, call: Call) -> Slot {
+    pub(crate) fn begin(&self, call: Call) -> Slot {
         let mut inner = lock(&self.inner);
         inner.tally(call.product, |tally| tally.calls += 1);
         inner.bytes += call.bytes();
         inner.calls.push_back(call);
-        let slot = Slot(inner.forgotten + inner.calls.len() - 1);
-        inner.forget_oldest();
+        let slot = Slot(inner.evicted + inner.calls.len() - 1);
+        inner.evict_oldest();
         slot
     }
 
-    pub(crate) fn proven(&self, slot: Slot, session: &str) {
+    pub(crate) fn authenticated(&self, slot: Slot, session: &str) {
         lock(&self.inner).change(slot, |call| call.session = Some(session.to_owned()));
     }
 
-    pub(crate) fn answered(&self, slot: Slot, status: u16, code: Option<&str>) {
+    pub(crate) fn finish(&self, slot: Slot, status: u16, code: Option<&str>) {
         let mut inner = lock(&self.inner);
         let changed = inner.change(slot, |call| {
             call.status = status;
@@ -183,20 +183,20 @@ impl Log {
 impl Inner {
     /// `None` when the call is forgotten.
     fn change<T>(&mut self, slot: Slot, change: impl FnOnce(&mut Call) -> T) -> Option<T> {
-        let index = slot.0.checked_sub(self.forgotten)?;
+        let index = slot.0.checked_sub(self.evicted)?;
         let call = self.calls.get_mut(index)?;
         self.bytes -= call.bytes();
         let result = change(call);
         self.bytes += call.bytes();
-        self.forget_oldest();
+        self.evict_oldest();
         Some(result)
     }
 
-    fn forget_oldest(&mut self) {
-        while self.calls.len() > KEPT || self.bytes > KEPT_BYTES {
+    fn evict_oldest(&mut self) {
+        while self.calls.len() > MAX_CALLS || self.bytes > MAX_BYTES {
             let Some(oldest) = self.calls.pop_front() else { return };
             self.bytes -= oldest.bytes();
-            self.forgotten += 1;
+            self.evicted += 1;
         }
     }
 
@@ -237,10 +237,10 @@ mod tests {
     #[test]
     fn calls_with_long_urls_take_no_more_room_than_ordinary_ones_the_oldest_go_first_and_all_are_counted() {
         let log = Log::default();
-        let first = log.arrived(call("first".to_owned()));
-        let slots: Vec<Slot> = (0..1_500).map(|number| log.arrived(call(format!("{number:065535}")))).collect();
-        log.answered(first, 200, None);
-        log.answered(slots[1_499], 400, Some("InvalidParameter"));
+        let first = log.begin(call("first".to_owned()));
+        let slots: Vec<Slot> = (0..1_500).map(|number| log.begin(call(format!("{number:065535}")))).collect();
+        log.finish(first, 200, None);
+        log.finish(slots[1_499], 400, Some("InvalidParameter"));
         let calls = log.calls();
         assert_eq!(calls.len(), 1_023);
         assert!(calls.iter().all(|call| call.path_and_query.len() == 65_535));
@@ -254,8 +254,8 @@ mod tests {
         let log = Log::default();
         let code = "x".repeat(1 << 20);
         for _ in 0..100 {
-            let slot = log.arrived(call(String::new()));
-            log.answered(slot, 503, Some(&code));
+            let slot = log.begin(call(String::new()));
+            log.finish(slot, 503, Some(&code));
         }
         assert_eq!((log.calls().len(), log.summary().rejected), (63, 100));
     }

@@ -115,30 +115,30 @@ async fn serve(options: Serve) -> io::Result<()> {
     }
     let faults = options.faults.as_deref().map(read).transpose()?;
     // Asked for before the line is printed, so that a signal sent on reading it is not missed.
-    let interrupted = Interrupted::listen()?;
+    let shutdown = ShutdownSignal::listen()?;
     let emulator = builder.start().await?;
     if let Some(faults) = faults {
         emulator.add_faults(&String::from_utf8_lossy(&faults))?;
     }
     let https = emulator.https_addr().map_or_else(|| "null".to_owned(), |address| format!("\"{address}\""));
     print_line(&format!(r#"{{"http":"{}","https":{https}}}"#, emulator.http_addr()))?;
-    interrupted.wait().await
+    shutdown.wait().await
 }
 
 fn token(options: Token) -> io::Result<()> {
-    let mut wanted = TokenOptions::default().audience(options.aud).ttl(Duration::from_secs(options.ttl));
+    let mut token_options = TokenOptions::default().audience(options.aud).ttl(Duration::from_secs(options.ttl));
     if let Some(subject) = options.sub {
-        wanted = wanted.subject(subject);
+        token_options = token_options.subject(subject);
     }
-    let token = oidc_token(&wanted)?;
+    let token = oidc_token(&token_options)?;
     match options.out {
-        Some(path) => replace(&path, &token),
+        Some(path) => write_atomically(&path, &token),
         None => print_line(&token),
     }
 }
 
 /// As kubelet does it: a reader finds the old token or the new one, never a part.
-fn replace(path: &Path, content: &str) -> io::Result<()> {
+fn write_atomically(path: &Path, content: &str) -> io::Result<()> {
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
     name.push(format!(".{}.tmp", process::id()));
     let temporary = path.with_file_name(name);
@@ -158,12 +158,12 @@ fn print_line(line: &str) -> io::Result<()> {
 }
 
 /// SIGINT or SIGTERM, or Ctrl-C where there are no signals.
-struct Interrupted {
+struct ShutdownSignal {
     #[cfg(unix)]
     signals: [tokio::signal::unix::Signal; 2],
 }
 
-impl Interrupted {
+impl ShutdownSignal {
     #[cfg(unix)]
     fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 /// No valid resource is longer: the longest names in one are OSS's keys, of 1,023 bytes.
-const LONGEST: usize = 2_048;
+const MAX_RESOURCE_LENGTH: usize = 2_048;
 
 pub(crate) struct Policy {
     statements: Vec<Statement>,
@@ -109,7 +109,7 @@ impl Patterns {
 /// body, and each of its bytes may cost a step for each of the pattern's; whatever comes out, the name is refused next.
 pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let text = &text[..text.len().min(LONGEST)];
+    let text = &text[..text.len().min(MAX_RESOURCE_LENGTH)];
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -164,8 +164,10 @@ mod tests {
     #[test]
     fn of_a_text_longer_than_any_valid_name_only_the_beginning_is_compared() {
         let text = |length: usize| format!("{}b", "a".repeat(length - 1));
-        assert!(wildcard("*ab", &text(LONGEST)) && !wildcard("*ab", &text(LONGEST + 1)));
-        assert!(wildcard("a*", &text(1 << 20)) && wildcard(&"?".repeat(LONGEST), &text(LONGEST)));
+        assert!(wildcard("*ab", &text(MAX_RESOURCE_LENGTH)) && !wildcard("*ab", &text(MAX_RESOURCE_LENGTH + 1)));
+        assert!(
+            wildcard("a*", &text(1 << 20)) && wildcard(&"?".repeat(MAX_RESOURCE_LENGTH), &text(MAX_RESOURCE_LENGTH))
+        );
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Random {
     }
 
     /// A short seal that only this emulator can make, so that an opaque value can be recognised when it comes back.
-    pub(crate) fn seal(&self, text: &str) -> String {
+    pub(crate) fn short_mac(&self, text: &str) -> String {
         hex(&mac(&self.seed, text.as_bytes())[..8])
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Version, header};
 
-use crate::answer::{Outcome, Refusal};
+use crate::response::{ApiError, ApiResult};
 
 pub(crate) struct Request {
     pub(crate) method: Method,
@@ -50,9 +50,9 @@ impl Request {
         }
     }
 
-    pub(crate) fn check_query(&self) -> Outcome<()> {
+    pub(crate) fn check_query(&self) -> ApiResult<()> {
         if self.query_is_broken {
-            return Err(Refusal::new(400, "InvalidParameter.Format", "The query is not percent-encoded UTF-8."));
+            return Err(ApiError::new(400, "InvalidParameter.Format", "The query is not percent-encoded UTF-8."));
         }
         Ok(())
     }
@@ -75,15 +75,15 @@ impl Request {
     }
 
     /// Query and form together, as RPC gateways read them. A name that has two different values is refused.
-    pub(crate) fn parameters(&self) -> Outcome<Parameters> {
+    pub(crate) fn parameters(&self) -> ApiResult<Parameters> {
         if self.form_is_broken {
-            return Err(Refusal::new(400, "InvalidParameter.Format", "The form is not percent-encoded UTF-8."));
+            return Err(ApiError::new(400, "InvalidParameter.Format", "The form is not percent-encoded UTF-8."));
         }
         let mut merged = BTreeMap::new();
         for (name, value) in self.query.iter().chain(&self.form).cloned() {
             match merged.get(&name) {
                 Some(other) if *other != value => {
-                    return Err(Refusal::new(
+                    return Err(ApiError::new(
                         400,
                         "InvalidParameter",
                         format!("Specified parameter {name} is given twice with different values."),
@@ -96,13 +96,13 @@ impl Request {
     }
 
     /// STS's own rule for bodies.
-    pub(crate) fn check_content_type(&self) -> Outcome<()> {
+    pub(crate) fn check_content_type(&self) -> ApiResult<()> {
         let content_type = self.header(header::CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
         let known = ["application/json", "application/x-www-form-urlencoded"];
         if self.body.is_empty() || known.iter().any(|known| content_type.starts_with(known)) {
             return Ok(());
         }
-        Err(Refusal::new(
+        Err(ApiError::new(
             400,
             "InvalidParameter.ContentType",
             "The ContentType request header must be either \"application/json\" or \"application/x-www-form-urlencoded\".",

@@ -2,8 +2,8 @@
 
 use http::Method;
 
-use crate::answer::{Outcome, Refusal};
 use crate::request::{Parameters, Request};
+use crate::response::{ApiError, ApiResult};
 use crate::{imm, sts};
 
 /// The region of requests whose host names none: loopback addresses.
@@ -49,30 +49,30 @@ pub(crate) struct Route {
 
 impl Route {
     /// `parameters` are those of a request that names its operation among them; without, the headers do.
-    pub(crate) fn find(request: &Request, parameters: Option<&Parameters>) -> Outcome<Self> {
+    pub(crate) fn find(request: &Request, parameters: Option<&Parameters>) -> ApiResult<Self> {
         let host = Host::parse(&request.header("host").unwrap_or_default());
         if host == Host::OtherProduct {
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 404,
                 "InvalidProduct.NotFound",
                 "Cannot find product according to your specified domain.",
             ));
         }
         if request.method != Method::GET && request.method != Method::POST {
-            return Err(Refusal::new(400, "UnsupportedHTTPMethod", "This http method is not supported."));
+            return Err(ApiError::new(400, "UnsupportedHTTPMethod", "This http method is not supported."));
         }
         if request.path != "/" {
             return Err(not_found());
         }
-        let given = |header: &str, parameter: &str| match parameters {
+        let value = |header: &str, parameter: &str| match parameters {
             Some(parameters) => parameters.get(parameter).map(str::to_owned),
             None => request.header(header).filter(|value| !value.is_empty()),
         };
-        let version = given("x-acs-version", "Version").ok_or_else(|| Refusal::missing("Version"))?;
-        let action = given("x-acs-action", "Action").ok_or_else(|| Refusal::missing("Action"))?;
+        let version = value("x-acs-version", "Version").ok_or_else(|| ApiError::missing("Version"))?;
+        let action = value("x-acs-action", "Action").ok_or_else(|| ApiError::missing("Action"))?;
         let product = Product::of_version(&version)
             .filter(|product| host.serves(*product))
-            .ok_or_else(|| Refusal::invalid("Version"))?;
+            .ok_or_else(|| ApiError::invalid("Version"))?;
         if !product.actions().contains(&action.as_str()) {
             return Err(not_found());
         }
@@ -89,8 +89,8 @@ impl Route {
     }
 }
 
-fn not_found() -> Refusal {
-    Refusal::new(404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
+fn not_found() -> ApiError {
+    ApiError::new(404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
 }
 
 /// What a Host header tells. Under `aliyuncs.com` it names a product; elsewhere (loopback, container names) nothing.

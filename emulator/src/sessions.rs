@@ -11,11 +11,11 @@ use crate::lock;
 use crate::policy::Policy;
 
 /// Sessions that ended longer ago than this may be forgotten, once there are many.
-const REMEMBERED: Duration = Duration::hours(24);
-const MANY: usize = 10_000;
+const RETENTION: Duration = Duration::hours(24);
+const SESSION_SWEEP_THRESHOLD: usize = 10_000;
 
 /// From this many nonces on, those that no check needs any more are looked for.
-const MANY_NONCES: usize = 1_024;
+const NONCE_SWEEP_THRESHOLD: usize = 1_024;
 
 /// A granted session. It has no `Debug`, for it holds a secret and a token.
 pub(crate) struct Session {
@@ -47,9 +47,9 @@ impl Sessions {
     pub(crate) fn add(&self, session: Session, now: DateTime<Utc>) -> Arc<Session> {
         let session = Arc::new(session);
         let mut inner = lock(&self.inner);
-        if inner.by_key.len() >= inner.next_sweep.max(MANY) {
+        if inner.by_key.len() >= inner.next_sweep.max(SESSION_SWEEP_THRESHOLD) {
             let Inner { by_key, key_of_token, next_sweep } = &mut *inner;
-            by_key.retain(|_, session| session.expires + REMEMBERED > now);
+            by_key.retain(|_, session| session.expires + RETENTION > now);
             key_of_token.retain(|_, key| by_key.contains_key(key));
             *next_sweep = by_key.len() * 2;
         }
@@ -71,11 +71,11 @@ impl Sessions {
 /// Nonces seen, each with the timestamp of its request.
 #[derive(Default)]
 pub(crate) struct Nonces {
-    inner: Mutex<Seen>,
+    inner: Mutex<SeenNonces>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct SeenNonces {
     /// By a digest of key id and nonce: a nonce has no documented limit, and in a form it may take the whole body.
     timestamps: HashMap<[u8; 32], DateTime<Utc>>,
     next_sweep: usize,
@@ -94,7 +94,7 @@ impl Nonces {
         // A key id that a signature was proven for is one that was given out, so it has no zero byte.
         let digest = Sha256::new().chain_update(access_key_id).chain_update([0]).chain_update(nonce).finalize().into();
         let mut inner = lock(&self.inner);
-        if inner.timestamps.len() >= inner.next_sweep.max(MANY_NONCES) {
+        if inner.timestamps.len() >= inner.next_sweep.max(NONCE_SWEEP_THRESHOLD) {
             inner.timestamps.retain(|_, then| *then + window >= now);
             inner.next_sweep = inner.timestamps.len() * 2;
         }
@@ -130,15 +130,15 @@ mod tests {
     fn ended_sessions_are_looked_for_each_time_the_number_has_doubled() {
         let sessions = Sessions::default();
         let start = DateTime::UNIX_EPOCH;
-        for number in 0..=MANY {
+        for number in 0..=SESSION_SWEEP_THRESHOLD {
             sessions.add(session(number, start), start);
         }
         let later = start + Duration::hours(26);
-        for number in MANY + 1..2 * MANY {
+        for number in SESSION_SWEEP_THRESHOLD + 1..2 * SESSION_SWEEP_THRESHOLD {
             sessions.add(session(number, later), later);
         }
         assert!(sessions.by_key("STS.0").is_some());
-        sessions.add(session(2 * MANY, later), later);
+        sessions.add(session(2 * SESSION_SWEEP_THRESHOLD, later), later);
         assert!(sessions.by_key("STS.0").is_none() && sessions.key_of_token("CAIS0").is_none());
         assert!(sessions.by_key("STS.10001").is_some() && sessions.key_of_token("CAIS20000").is_some());
     }

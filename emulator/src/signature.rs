@@ -6,8 +6,8 @@
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::answer::{Outcome, Refusal};
 use crate::random::{hex, mac};
+use crate::response::{ApiError, ApiResult};
 
 pub(crate) const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
@@ -21,12 +21,12 @@ pub(crate) struct Authorization {
 
 impl Authorization {
     /// Spaces after the commas are tolerated, as some clients write them.
-    pub(crate) fn parse(text: &str) -> Outcome<Self> {
+    pub(crate) fn parse(text: &str) -> ApiResult<Self> {
         let (algorithm, rest) = text.trim().split_once(' ').ok_or_else(incomplete)?;
         if algorithm != ALGORITHM {
             // SDK code also knows ACS3-HMAC-SM3 and ACS3-RSA-SHA256; only this one is documented for users.
             return Err(if algorithm.starts_with("ACS3-") {
-                Refusal::new(400, "InvalidSignatureMethod", "Specified signature method is not valid.")
+                ApiError::new(400, "InvalidSignatureMethod", "Specified signature method is not valid.")
             } else {
                 incomplete()
             });
@@ -49,7 +49,7 @@ impl Authorization {
             return Err(incomplete());
         };
         if access_key_id.is_empty() {
-            return Err(Refusal::missing("AccessKeyId"));
+            return Err(ApiError::missing("AccessKeyId"));
         }
         let mut signed_headers: Vec<String> =
             signed_headers.split(';').filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect();
@@ -59,8 +59,8 @@ impl Authorization {
     }
 }
 
-pub(crate) fn incomplete() -> Refusal {
-    Refusal::new(400, "IncompleteSignature", "The request signature does not conform to Aliyun standards.")
+pub(crate) fn incomplete() -> ApiError {
+    ApiError::new(400, "IncompleteSignature", "The request signature does not conform to Aliyun standards.")
 }
 
 /// How query names stand in the canonical query. The documents and the Java SDK encode them; the Python, Node, Go and

@@ -8,8 +8,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use subtle::ConstantTimeEq;
 
-use crate::answer::{Outcome, Refusal};
 use crate::request::Parameters;
+use crate::response::{ApiError, ApiResult};
 use crate::signature::{incomplete, percent_encode};
 
 /// The system parameters of a signed call.
@@ -23,8 +23,8 @@ pub(crate) struct Signed<'a> {
 
 impl<'a> Signed<'a> {
     /// Every parameter that a signature needs is there, and names the one documented method.
-    pub(crate) fn read(parameters: &'a Parameters) -> Outcome<Self> {
-        let get = |name: &str| parameters.get(name).ok_or_else(|| Refusal::missing(name));
+    pub(crate) fn read(parameters: &'a Parameters) -> ApiResult<Self> {
+        let get = |name: &str| parameters.get(name).ok_or_else(|| ApiError::missing(name));
         let access_key_id = get("AccessKeyId")?;
         let signature = parameters.get("Signature").ok_or_else(incomplete)?;
         let method = get("SignatureMethod")?;
@@ -33,20 +33,20 @@ impl<'a> Signed<'a> {
         let timestamp = get("Timestamp")?;
         // aliyun-python-sdk-core sends an empty SignatureType, and signs it. Others mean other credentials.
         if method != "HMAC-SHA1" || parameters.get("SignatureType").is_some() {
-            return Err(Refusal::new(400, "InvalidSignatureMethod", "Specified signature method is not valid."));
+            return Err(ApiError::new(400, "InvalidSignatureMethod", "Specified signature method is not valid."));
         }
         if version != "1.0" {
-            return Err(Refusal::invalid("SignatureVersion"));
+            return Err(ApiError::invalid("SignatureVersion"));
         }
         Ok(Self { access_key_id, nonce, timestamp, token: parameters.get("SecurityToken"), signature })
     }
 
-    pub(crate) fn verify(&self, method: &str, parameters: &Parameters, secret: &str) -> Outcome<()> {
+    pub(crate) fn verify(&self, method: &str, parameters: &Parameters, secret: &str) -> ApiResult<()> {
         let to_sign = string_to_sign(method, parameters.iter());
         if bool::from(sign(secret, &to_sign).as_bytes().ct_eq(self.signature.as_bytes())) {
             return Ok(());
         }
-        Err(Refusal::new(
+        Err(ApiError::new(
             400,
             "SignatureDoesNotMatch",
             format!("Specified signature is not matched with our calculation. server string to sign is:{to_sign}"),

@@ -69,8 +69,8 @@ impl Project {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::json;
-    use crate::imm::ProjectAnswer;
+    use crate::imm::ProjectResponse;
+    use crate::response::json;
 
     /// The published sample answer of CreateProject, written compactly. Its content-length header says 602.
     const SAMPLE: &str = concat!(
@@ -87,7 +87,7 @@ mod tests {
         let mut project = Project::new("testproject");
         project.create_time = "2023-08-10T14:34:51.586696893+08:00".to_owned();
         project.update_time = "2023-08-10T14:34:51.586696977+08:00".to_owned();
-        let body = json(&ProjectAnswer { project: &project, request_id: "2C489857-69E6-5974-B963-A7DF99EFFF43" });
+        let body = json(&ProjectResponse { project: &project, request_id: "2C489857-69E6-5974-B963-A7DF99EFFF43" });
         assert_eq!(body, SAMPLE);
         assert_eq!(body.len(), 602);
     }

@@ -10,13 +10,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::respond::{Answer, Responding};
-use crate::answer::{Refusal, write_members};
+use super::response::{OssResponse, ResponseContext};
+use crate::response::{ApiError, write_members};
 
 /// For cases whose number stands in no document.
 pub(super) const UNDOCUMENTED: &str = "0000-00000000";
 
-pub(super) type Outcome<T> = Result<T, OssError>;
+pub(super) type OssResult<T> = Result<T, OssError>;
 
 pub(super) struct OssError {
     status: u16,
@@ -50,17 +50,17 @@ impl OssError {
         )
     }
 
-    pub(super) fn respond(&self, responding: &Responding<'_>) -> Response {
-        let body = self.xml(responding.request_id, responding.host);
-        let mut answer = Answer::xml(self.status, body);
-        answer.push("x-oss-ec", self.ec);
-        if responding.head {
+    pub(super) fn respond(&self, context: &ResponseContext<'_>) -> Response {
+        let body = self.xml(context.request_id, context.host);
+        let mut response = OssResponse::xml(self.status, body);
+        response.push("x-oss-ec", self.ec);
+        if context.head {
             // There is no body to read, so the error stands in a header.
-            let encoded = STANDARD.encode(&answer.body);
-            answer.push("x-oss-err", &encoded);
-            answer.body = Bytes::new();
+            let encoded = STANDARD.encode(&response.body);
+            response.push("x-oss-err", &encoded);
+            response.body = Bytes::new();
         }
-        answer.respond(responding)
+        response.respond(context)
     }
 
     fn xml(&self, request_id: &str, host: &str) -> String {
@@ -81,14 +81,8 @@ impl OssError {
 }
 
 /// An injected fault, or a body that was too much.
-impl From<Refusal> for OssError {
-    fn from(refusal: Refusal) -> Self {
-        Self {
-            status: refusal.status,
-            code: refusal.code,
-            message: refusal.message,
-            ec: UNDOCUMENTED,
-            members: Vec::new(),
-        }
+impl From<ApiError> for OssError {
+    fn from(error: ApiError) -> Self {
+        Self { status: error.status, code: error.code, message: error.message, ec: UNDOCUMENTED, members: Vec::new() }
     }
 }

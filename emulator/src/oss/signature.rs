@@ -3,7 +3,7 @@
 //! Written from the published pages on each, apart from any signer, so that a signer's mistake does not repeat itself
 //! here.
 
-use super::place::{OTHER_OPERATIONS, OVERRIDES};
+use super::address::{RESPONSE_OVERRIDES, UNSUPPORTED_SUBRESOURCES};
 use crate::random::{hex, mac};
 use crate::request::Request;
 use crate::signature::{percent_encode, sha256_hex};
@@ -62,7 +62,7 @@ pub(super) fn string_to_sign_v1(request: &Request, resource: &str, date: &str) -
     names.retain(|name| name.starts_with("x-oss-"));
     names.sort_unstable();
     let headers: String = names.into_iter().map(|name| format!("{name}:{}\n", header(name))).collect();
-    let mut query: Vec<&(String, String)> = request.query.iter().filter(|(name, _)| is_sub_resource(name)).collect();
+    let mut query: Vec<&(String, String)> = request.query.iter().filter(|(name, _)| is_subresource(name)).collect();
     query.sort();
     let query: Vec<String> = query.into_iter().map(|(name, value)| pair(name.clone(), value)).collect();
     let mark = if query.is_empty() { "" } else { "?" };
@@ -76,9 +76,9 @@ pub(super) fn string_to_sign_v1(request: &Request, resource: &str, date: &str) -
 }
 
 /// Version 1 signs only these of a query's parameters.
-fn is_sub_resource(name: &str) -> bool {
-    OVERRIDES.contains(&name)
-        || OTHER_OPERATIONS.contains(&name)
+fn is_subresource(name: &str) -> bool {
+    RESPONSE_OVERRIDES.contains(&name)
+        || UNSUPPORTED_SUBRESOURCES.contains(&name)
         || name.starts_with("x-oss-")
         || matches!(name, "continuation-token" | "security-token")
 }

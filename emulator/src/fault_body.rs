@@ -11,10 +11,10 @@ use http::header;
 use http_body::Frame;
 
 use crate::fault::Fault;
-use crate::listener::Cut;
+use crate::listener::ResetHandle;
 
 /// Does to an answer what the fault says, with the connection that it will travel on.
-pub(crate) async fn spoil(response: Response, fault: &Fault, connection: &Cut) -> Response {
+pub(crate) async fn apply_fault(response: Response, fault: &Fault, reset: &ResetHandle) -> Response {
     let (mut parts, body) = response.into_parts();
     let body = match &fault.body {
         Some(body) => Bytes::from(body.clone()),
@@ -30,18 +30,18 @@ pub(crate) async fn spoil(response: Response, fault: &Fault, connection: &Cut) -
     if kept == body.len() && !fault.reset {
         return Response::from_parts(parts, Body::from(body));
     }
-    let reset = fault.reset.then(|| connection.clone());
-    Response::from_parts(parts, Body::new(Broken { sent: Some(body.slice(..kept)), flushed: false, reset }))
+    let reset = fault.reset.then(|| reset.clone());
+    Response::from_parts(parts, Body::new(IncompleteBody { sent: Some(body.slice(..kept)), flushed: false, reset }))
 }
 
 /// A few bytes, and then an error, on which the HTTP layer gives the connection up.
-struct Broken {
+struct IncompleteBody {
     sent: Option<Bytes>,
     flushed: bool,
-    reset: Option<Cut>,
+    reset: Option<ResetHandle>,
 }
 
-impl http_body::Body for Broken {
+impl http_body::Body for IncompleteBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -58,8 +58,8 @@ impl http_body::Body for Broken {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if let Some(connection) = self.reset.take() {
-            connection.reset_on_close();
+        if let Some(reset) = self.reset.take() {
+            reset.reset_on_close();
         }
         Poll::Ready(Some(Err(io::Error::other("an emulated fault"))))
     }

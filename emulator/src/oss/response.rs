@@ -6,11 +6,11 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::answer::{set, status};
 use crate::clock::http_date;
+use crate::response::{set, status};
 
 /// What an answer must know of the request that it answers.
-pub(super) struct Responding<'a> {
+pub(super) struct ResponseContext<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) request_id: &'a str,
     pub(super) host: &'a str,
@@ -19,21 +19,21 @@ pub(super) struct Responding<'a> {
     pub(super) close: bool,
 }
 
-pub(super) struct Answer {
+pub(super) struct OssResponse {
     status: u16,
     pub(super) body: Bytes,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Answer {
+impl OssResponse {
     pub(super) fn new(status: u16, body: Bytes) -> Self {
         Self { status, body, headers: Vec::new() }
     }
 
     pub(super) fn xml(status: u16, xml: String) -> Self {
-        let mut answer = Self::new(status, xml.into());
-        answer.push("content-type", "application/xml");
-        answer
+        let mut response = Self::new(status, xml.into());
+        response.push("content-type", "application/xml");
+        response
     }
 
     /// Sets a header. A value that HTTP does not allow is left out.
@@ -48,7 +48,7 @@ impl Answer {
         self.headers.push((name, value));
     }
 
-    pub(super) fn respond(self, responding: &Responding<'_>) -> Response {
+    pub(super) fn respond(self, context: &ResponseContext<'_>) -> Response {
         let length = self.body.len();
         // The HTTP layer sends a HEAD answer's headers alone, the length of what GET would bring among them.
         let mut response = Response::new(Body::from(self.body));
@@ -56,12 +56,12 @@ impl Answer {
         let no_content = response.status() == StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
         set(headers, header::SERVER, "AliyunOSS");
-        set(headers, header::DATE, &http_date(responding.now));
+        set(headers, header::DATE, &http_date(context.now));
         if !no_content {
             headers.insert(header::CONTENT_LENGTH, length.into());
         }
-        set(headers, header::CONNECTION, if responding.close { "close" } else { "keep-alive" });
-        set(headers, HeaderName::from_static("x-oss-request-id"), responding.request_id);
+        set(headers, header::CONNECTION, if context.close { "close" } else { "keep-alive" });
+        set(headers, HeaderName::from_static("x-oss-request-id"), context.request_id);
         set(headers, HeaderName::from_static("x-oss-server-time"), "1");
         headers.extend(self.headers);
         response

@@ -7,7 +7,7 @@ use crate::account::BUCKET;
 use crate::request::{Request, decode, header_text};
 
 /// Query names that change an answer and belong to the operations played here. Version 1 signs them.
-pub(super) const OVERRIDES: [&str; 6] = [
+pub(super) const RESPONSE_OVERRIDES: [&str; 6] = [
     "response-cache-control",
     "response-content-disposition",
     "response-content-encoding",
@@ -18,7 +18,7 @@ pub(super) const OVERRIDES: [&str; 6] = [
 
 /// Query names that make a request another operation than those played here. Version 1 signs them too. Names from the
 /// documents on sub-resources.
-pub(super) const OTHER_OPERATIONS: [&str; 69] = [
+pub(super) const UNSUPPORTED_SUBRESOURCES: [&str; 69] = [
     "accessPoint",
     "accessPointPolicy",
     "accessmonitor",
@@ -91,13 +91,13 @@ pub(super) const OTHER_OPERATIONS: [&str; 69] = [
 ];
 
 /// Image processing and the like: names of more operations, which begin with `x-oss-`.
-const OTHER_PREFIXES: [&str; 2] = ["x-oss-process", "x-oss-async-process"];
+const UNSUPPORTED_PREFIXES: [&str; 2] = ["x-oss-process", "x-oss-async-process"];
 
 /// Headers that change what GetObject and HeadObject do, and are not played.
-const CONDITIONS: [&str; 4] = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
+const CONDITIONAL_HEADERS: [&str; 4] = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
 
 /// The `x-oss-` headers that are understood, beside user metadata. Any other asks for something that is not played.
-const KNOWN_HEADERS: [&str; 5] =
+const SUPPORTED_HEADERS: [&str; 5] =
     ["x-oss-date", "x-oss-content-sha256", "x-oss-security-token", "x-oss-forbid-overwrite", "x-oss-range-behavior"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,14 +111,15 @@ pub(super) enum Operation {
 
 impl Operation {
     /// `None` when it is none of those that are played.
-    pub(super) fn of(request: &Request, place: &Place) -> Option<Self> {
+    pub(super) fn of(request: &Request, address: &Address) -> Option<Self> {
         let other = |name: &str| {
-            OTHER_OPERATIONS.contains(&name) || OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            UNSUPPORTED_SUBRESOURCES.contains(&name)
+                || UNSUPPORTED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         };
         if request.query.iter().any(|(name, _)| other(name)) {
             return None;
         }
-        match (&request.method, place.bucket.is_empty(), place.key.is_empty()) {
+        match (&request.method, address.bucket.is_empty(), address.key.is_empty()) {
             (&Method::PUT, false, false) => Some(Self::PutObject),
             (&Method::GET, false, false) => Some(Self::GetObject),
             (&Method::HEAD, false, false) => Some(Self::HeadObject),
@@ -151,34 +152,38 @@ impl Operation {
 }
 
 /// Whether a header asks for something that is not played here.
-pub(super) fn asks_for_more(request: &Request) -> bool {
+pub(super) fn has_unsupported_header(request: &Request) -> bool {
     request.headers.keys().map(http::HeaderName::as_str).any(|name| {
-        CONDITIONS.contains(&name)
-            || (name.starts_with("x-oss-") && !name.starts_with("x-oss-meta-") && !KNOWN_HEADERS.contains(&name))
+        CONDITIONAL_HEADERS.contains(&name)
+            || (name.starts_with("x-oss-") && !name.starts_with("x-oss-meta-") && !SUPPORTED_HEADERS.contains(&name))
     })
 }
 
 /// Bucket and key, decoded. Either may be empty.
-pub(super) struct Place {
+pub(super) struct Address {
     pub(super) bucket: String,
     pub(super) key: String,
-    /// `/bucket` in place of `/bucket/`, as OpenDAL asks a bucket in the path for its list.
-    bare: bool,
+    /// `/bucket` in address of `/bucket/`, as OpenDAL asks a bucket in the path for its list.
+    without_trailing_slash: bool,
 }
 
-impl Place {
+impl Address {
     /// `None` when the path is not percent-encoded UTF-8.
     pub(super) fn of(request: &Request) -> Option<Self> {
         let path = request.path.strip_prefix('/').unwrap_or(&request.path);
         let host = Host::parse(&request.header("host").unwrap_or_default());
-        let (bucket, key, bare) = match host {
+        let (bucket, key, without_trailing_slash) = match host {
             Host::Bucket(bucket) => (bucket, path, false),
             Host::Service | Host::Other => match path.split_once('/') {
                 Some((bucket, key)) => (bucket.to_owned(), key, false),
                 None => (path.to_owned(), "", true),
             },
         };
-        Some(Self { bucket: decode(bucket.as_bytes(), false)?, key: decode(key.as_bytes(), false)?, bare })
+        Some(Self {
+            bucket: decode(bucket.as_bytes(), false)?,
+            key: decode(key.as_bytes(), false)?,
+            without_trailing_slash,
+        })
     }
 
     /// The resource that signatures name: `/bucket/key`. The second one is the form without the last slash, where the
@@ -188,7 +193,7 @@ impl Place {
             return vec!["/".to_owned()];
         }
         let mut resources = vec![format!("/{}/{}", self.bucket, self.key)];
-        if self.bare {
+        if self.without_trailing_slash {
             resources.push(format!("/{}", self.bucket));
         }
         resources
@@ -197,7 +202,7 @@ impl Place {
 
 /// Whether a request is for OSS: by its signature, by a header or query parameter that only OSS knows, by its host, or
 /// by the bucket in its path. No other route here has any of these.
-pub(crate) fn is_meant(parts: &Parts) -> bool {
+pub(crate) fn matches(parts: &Parts) -> bool {
     let authorization = header_text(&parts.headers, "authorization").unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default();
     let path = parts.uri.path().strip_prefix('/').unwrap_or_default();
@@ -259,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_names_of_other_operations_are_in_order_and_apart() {
-        assert!(OTHER_OPERATIONS.is_sorted());
-        assert!(OVERRIDES.iter().all(|name| !OTHER_OPERATIONS.contains(name)));
+        assert!(UNSUPPORTED_SUBRESOURCES.is_sorted());
+        assert!(RESPONSE_OVERRIDES.iter().all(|name| !UNSUPPORTED_SUBRESOURCES.contains(name)));
     }
 }

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use crate::account::ACCOUNT_ID;
-use crate::answer::{AccessDenied, Outcome, Refusal};
 use crate::authenticate::Caller;
 use crate::policy::Decision;
 use crate::request::Parameters;
+use crate::response::{AccessDenied, ApiError, ApiResult};
 use crate::state::State;
 
 pub(crate) struct Invocation<'a> {
@@ -20,7 +20,7 @@ pub(crate) struct Invocation<'a> {
 
 impl Invocation<'_> {
     /// The authorisation step: `refusal` with an `AccessDeniedDetail`, unless the caller may.
-    pub(crate) fn authorise(&self, action: String, resource: &str, refusal: Refusal) -> Outcome<()> {
+    pub(crate) fn authorize(&self, action: String, resource: &str, error: ApiError) -> ApiResult<()> {
         let (decision, policy_type) = self.caller.decide(&action, resource);
         if decision == Decision::Allow {
             return Ok(());
@@ -35,6 +35,6 @@ impl Invocation<'_> {
             no_permission_type: if decision == Decision::ExplicitDeny { "ExplicitDeny" } else { "ImplicitDeny" },
             encoded_diagnostic_message: self.state.random.base64(64),
         };
-        Err(Refusal { denied: Some(Box::new(denied)), ..refusal })
+        Err(ApiError { denied: Some(Box::new(denied)), ..error })
     }
 }

@@ -12,10 +12,10 @@ use crate::clock::http_date;
 use crate::random::Random;
 
 /// A handler's result: a value, or the error that the client will read.
-pub(crate) type Outcome<T> = Result<T, Refusal>;
+pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 /// An error of the documented tables: HTTP status, `Code` and `Message`.
-pub(crate) struct Refusal {
+pub(crate) struct ApiError {
     pub(crate) status: u16,
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: Cow<'static, str>,
@@ -23,7 +23,7 @@ pub(crate) struct Refusal {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, code: code.into(), message: message.into(), denied: None, headers: Vec::new() }
     }
@@ -65,14 +65,14 @@ struct Envelope<'a> {
 }
 
 /// An answer without the envelope of the OpenAPI gateway: the metadata service's and the credentials URI's.
-pub(crate) struct Plain {
+pub(crate) struct PlainResponse {
     pub(crate) status: u16,
     content_type: &'static str,
     body: String,
     headers: Vec<(String, String)>,
 }
 
-impl Plain {
+impl PlainResponse {
     pub(crate) fn text(status: u16, body: impl Into<String>) -> Self {
         Self { status, content_type: "text/plain", body: body.into(), headers: Vec::new() }
     }
@@ -82,8 +82,8 @@ impl Plain {
     }
 
     /// An injected fault, told in text.
-    pub(crate) fn refusal(refusal: Refusal) -> Self {
-        Self { headers: refusal.headers, ..Self::text(refusal.status, refusal.message) }
+    pub(crate) fn error(error: ApiError) -> Self {
+        Self { headers: error.headers, ..Self::text(error.status, error.message) }
     }
 
     pub(crate) fn with_headers(mut self, headers: impl IntoIterator<Item = (String, String)>) -> Self {
@@ -100,13 +100,13 @@ impl Plain {
         set(headers, header::CONTENT_TYPE, self.content_type);
         set(headers, header::CONTENT_LENGTH, &length);
         set(headers, header::CONNECTION, if close { "close" } else { "keep-alive" });
-        set_given(headers, &self.headers);
+        set_extra_headers(headers, &self.headers);
         response
     }
 }
 
 /// What an answer must know of the request that it answers.
-pub(crate) struct Answering<'a> {
+pub(crate) struct ResponseContext<'a> {
     pub(crate) now: DateTime<Utc>,
     pub(crate) random: &'a Random,
     pub(crate) request_id: &'a str,
@@ -116,34 +116,34 @@ pub(crate) struct Answering<'a> {
     pub(crate) close: bool,
 }
 
-impl Answering<'_> {
+impl ResponseContext<'_> {
     pub(crate) fn success(&self, json: String) -> Response {
         let mut response = self.respond(StatusCode::OK, "application/json;charset=utf-8", json);
         set(response.headers_mut(), HeaderName::from_static("etag"), &self.random.base64(24));
         response
     }
 
-    pub(crate) fn refusal(&self, refusal: &Refusal) -> Response {
+    pub(crate) fn error(&self, error: &ApiError) -> Response {
         let envelope = Envelope {
             request_id: self.request_id,
             host_id: self.host,
-            code: &refusal.code,
-            message: &refusal.message,
+            code: &error.code,
+            message: &error.message,
             recommend: format!(
                 "https://api.aliyun.com/troubleshoot?q={}&product={}&requestId={}",
-                refusal.code.replace(' ', "%20"),
+                error.code.replace(' ', "%20"),
                 self.product,
                 self.request_id
             ),
-            access_denied_detail: refusal.denied.as_deref(),
+            access_denied_detail: error.denied.as_deref(),
         };
-        let status = status(refusal.status);
+        let status = status(error.status);
         let mut response = if self.xml {
             self.respond(status, "text/xml;charset=utf-8", xml(&envelope))
         } else {
             self.respond(status, "application/json;charset=utf-8", json(&envelope))
         };
-        set_given(response.headers_mut(), &refusal.headers);
+        set_extra_headers(response.headers_mut(), &error.headers);
         response
     }
 
@@ -177,8 +177,8 @@ pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 /// Headers that a test asked for.
-pub(crate) fn set_given(headers: &mut HeaderMap, given: &[(String, String)]) {
-    for (name, value) in given {
+pub(crate) fn set_extra_headers(headers: &mut HeaderMap, extra: &[(String, String)]) {
+    for (name, value) in extra {
         // The length is the body's own: a false one would break the connection, not just the answer.
         let framing = |name: &HeaderName| name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
         if let Some(name) = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !framing(name)) {
