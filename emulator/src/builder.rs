@@ -3,15 +3,12 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::net::TcpListener;
-use tokio::runtime::Handle;
-
 use crate::clock::Clock;
 use crate::emulator::Emulator;
 use crate::instance::Rotation;
-use crate::listener::Incoming;
-use crate::metadata::Metadata;
+use crate::listener::Bound;
 use crate::random::Random;
+use crate::settings::{Metadata, Settings};
 use crate::state::State;
 use crate::throttle::Throttle;
 
@@ -22,11 +19,9 @@ pub struct Builder {
     http: SocketAddr,
     #[cfg(feature = "tls")]
     https: Option<Https>,
-    session_seconds: Option<u32>,
     sts_rate: Option<u32>,
-    metadata: Metadata,
-    metadata_newline: bool,
     clock_offset: i64,
+    settings: Settings,
 }
 
 #[cfg(feature = "tls")]
@@ -44,24 +39,22 @@ impl std::fmt::Debug for Https {
     }
 }
 
-/// A listener with its address and the runtime that it is bound to.
-pub(crate) struct Bound {
-    pub(crate) address: SocketAddr,
-    pub(crate) incoming: Incoming,
-    pub(crate) runtime: Handle,
+impl Emulator {
+    /// Settings for a new emulator: loopback, a free port, the machine's clock, no cap on sessions.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
 }
 
 impl Builder {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             http: (Ipv4Addr::LOCALHOST, 0).into(),
             #[cfg(feature = "tls")]
             https: None,
-            session_seconds: None,
             sts_rate: None,
-            metadata: Metadata::Normal,
-            metadata_newline: false,
             clock_offset: 0,
+            settings: Settings::default(),
         }
     }
 
@@ -81,7 +74,7 @@ impl Builder {
     /// Caps the seconds of every session that is granted, whatever valid duration was asked for, so that tests see
     /// sessions end.
     pub fn session_seconds(mut self, seconds: u32) -> Self {
-        self.session_seconds = Some(seconds);
+        self.settings.session_seconds = Some(seconds);
         self
     }
 
@@ -95,13 +88,13 @@ impl Builder {
 
     /// How the instance metadata service answers. Without it, [`Metadata::Normal`].
     pub fn metadata(mut self, metadata: Metadata) -> Self {
-        self.metadata = metadata;
+        self.settings.metadata = metadata;
         self
     }
 
     /// Whether the metadata service ends the role's name with a newline, which clients are to trim. Without it, no.
     pub fn metadata_newline(mut self, newline: bool) -> Self {
-        self.metadata_newline = newline;
+        self.settings.metadata_newline = newline;
         self
     }
 
@@ -133,9 +126,7 @@ impl Builder {
             throttle: Throttle::new(self.sts_rate),
             log: Default::default(),
             faults: Default::default(),
-            session_seconds: self.session_seconds,
-            metadata: self.metadata,
-            metadata_newline: self.metadata_newline,
+            settings: self.settings,
         };
         Ok(Emulator::run(state, http, https))
     }
@@ -153,18 +144,5 @@ impl Builder {
     #[cfg(not(feature = "tls"))]
     async fn bind(&self) -> io::Result<(Bound, Option<Bound>)> {
         Ok((Bound::to(self.http).await?, None))
-    }
-}
-
-impl Bound {
-    async fn to(address: SocketAddr) -> io::Result<Self> {
-        let runtime = Handle::try_current().map_err(io::Error::other)?;
-        let tcp = TcpListener::bind(address).await?;
-        let incoming = Incoming {
-            #[cfg(feature = "tls")]
-            tls: None,
-            tcp,
-        };
-        Ok(Self { address: incoming.tcp.local_addr()?, incoming, runtime })
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, FixedOffset, Utc};
 
-use crate::lock;
+use crate::lock::lock;
 
 const NANOS: i128 = 1_000_000_000;
 /// 9999-12-31T23:59:59Z, the last second that the four-digit years of the wire formats can say.

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
-use crate::builder::{Bound, Builder};
 use crate::fault::Fault;
 use crate::fault_list;
 use crate::instance::URI_PATH;
+use crate::listener::Bound;
 use crate::log::{Call, Summary};
 use crate::server::serve;
 use crate::state::State;
@@ -31,11 +31,6 @@ struct Running {
 }
 
 impl Emulator {
-    /// Settings for a new emulator: loopback, a free port, the machine's clock, no cap on sessions.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
     /// The addresses are bound already.
     pub(crate) fn run(state: State, http: Bound, https: Option<Bound>) -> Self {
         let state = Arc::new(state);

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::lock;
+use crate::lock::lock;
 use crate::response::ApiError;
 
 /// How the next calls of an operation go wrong.

@@ -8,10 +8,10 @@ use serde::Serialize;
 use crate::account::Role;
 use crate::clock::utc;
 use crate::policy::Policy;
+use crate::random::Random;
 use crate::request::Parameters;
 use crate::response::{ApiError, ApiResult};
 use crate::sessions::Session;
-use crate::state::State;
 
 const MIN_SECONDS: u32 = 900;
 const DEFAULT_SECONDS: u32 = 3_600;
@@ -39,12 +39,18 @@ impl SessionOptions {
 }
 
 /// A new session, which nobody knows yet.
-pub(crate) fn grant(state: &State, role: Role, options: SessionOptions, now: DateTime<Utc>) -> Session {
-    let seconds = state.session_seconds.map_or(options.seconds, |cap| cap.min(options.seconds));
+pub(crate) fn grant(
+    random: &Random,
+    max_seconds: Option<u32>,
+    role: Role,
+    options: SessionOptions,
+    now: DateTime<Utc>,
+) -> Session {
+    let seconds = max_seconds.map_or(options.seconds, |max| max.min(options.seconds));
     Session {
-        access_key_id: format!("STS.{}", state.random.alphanumeric(24)),
-        secret: state.random.alphanumeric(44),
-        token: format!("CAIS{}", state.random.base64(400)),
+        access_key_id: format!("STS.{}", random.alphanumeric(24)),
+        secret: random.alphanumeric(44),
+        token: format!("CAIS{}", random.base64(400)),
         name: options.name,
         expires: round_up(now) + Duration::seconds(i64::from(seconds)),
         policy: options.policy,

@@ -8,10 +8,10 @@ use serde::Serialize;
 use crate::account::imm_role;
 use crate::clock::utc;
 use crate::grant::{SessionOptions, grant};
-use crate::lock;
+use crate::lock::lock;
+use crate::random::Random;
 use crate::response::json;
-use crate::sessions::Session;
-use crate::state::State;
+use crate::sessions::{Session, Sessions};
 
 /// Where the metadata service is, as on `100.100.100.200`.
 pub(crate) const METADATA_PREFIX: &str = "/latest/";
@@ -55,7 +55,13 @@ impl Rotation {
         Self { name: "credentials-uri", seconds: URI_SECONDS, current: Mutex::default() }
     }
 
-    fn current(&self, state: &State, now: DateTime<Utc>) -> (DateTime<Utc>, Arc<Session>) {
+    fn current(
+        &self,
+        sessions: &Sessions,
+        random: &Random,
+        max_seconds: Option<u32>,
+        now: DateTime<Utc>,
+    ) -> (DateTime<Utc>, Arc<Session>) {
         let mut current = lock(&self.current);
         if let Some((since, session)) = &*current {
             let (life, left) = (session.expires - *since, session.expires - now);
@@ -64,13 +70,20 @@ impl Rotation {
             }
         }
         let options = SessionOptions { name: self.name.to_owned(), seconds: self.seconds, policy: None };
-        let session = state.sessions.add(grant(state, imm_role(), options, now), now);
+        let session = sessions.add(grant(random, max_seconds, imm_role(), options, now), now);
         *current = Some((now, Arc::clone(&session)));
         (now, session)
     }
 
-    pub(crate) fn json(&self, state: &State, now: DateTime<Utc>, with_last_updated: bool) -> String {
-        let (since, session) = self.current(state, now);
+    pub(crate) fn json(
+        &self,
+        sessions: &Sessions,
+        random: &Random,
+        max_seconds: Option<u32>,
+        now: DateTime<Utc>,
+        with_last_updated: bool,
+    ) -> String {
+        let (since, session) = self.current(sessions, random, max_seconds, now);
         json(&Credentials {
             code: "Success",
             access_key_id: &session.access_key_id,

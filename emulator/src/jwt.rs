@@ -12,7 +12,7 @@ use ring::signature::{self, KeyPair, RsaKeyPair, UnparsedPublicKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::account::{OIDC_AUDIENCE, OIDC_ISSUER, OIDC_SUBJECT};
+use crate::account::oidc_provider::{OIDC_AUDIENCE, OIDC_ISSUER, OIDC_SUBJECT};
 use crate::clock;
 use crate::response::{ApiError, ApiResult};
 

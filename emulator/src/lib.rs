@@ -92,6 +92,7 @@ mod instance;
 mod invocation;
 mod jwt;
 mod listener;
+mod lock;
 mod log;
 mod metadata;
 mod oidc;
@@ -103,6 +104,7 @@ mod response;
 mod route;
 mod server;
 mod sessions;
+mod settings;
 mod signature;
 mod signature_v1;
 mod sls;
@@ -113,15 +115,8 @@ mod throttle;
 #[cfg(feature = "tls")]
 mod tls;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 pub use builder::Builder;
 pub use emulator::Emulator;
 pub use fault::Fault;
 pub use log::{Call, Summary, Tally};
-pub use metadata::Metadata;
-
-/// Locks, also after another thread panicked while it held the lock: an emulator goes on answering.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub use settings::Metadata;

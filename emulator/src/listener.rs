@@ -11,15 +11,36 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 
 #[cfg(feature = "tls")]
 use crate::tls;
 
 /// A bound address.
 pub(crate) struct Incoming {
-    pub(crate) tcp: TcpListener,
+    tcp: TcpListener,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<tls::Acceptor>,
+}
+
+/// A listener with its address and the runtime that it is bound to.
+pub(crate) struct Bound {
+    pub(crate) address: SocketAddr,
+    pub(crate) incoming: Incoming,
+    pub(crate) runtime: Handle,
+}
+
+impl Bound {
+    pub(crate) async fn to(address: SocketAddr) -> io::Result<Self> {
+        let runtime = Handle::try_current().map_err(io::Error::other)?;
+        let tcp = TcpListener::bind(address).await?;
+        let incoming = Incoming {
+            #[cfg(feature = "tls")]
+            tls: None,
+            tcp,
+        };
+        Ok(Self { address: incoming.tcp.local_addr()?, incoming, runtime })
+    }
 }
 
 impl Listener for Incoming {

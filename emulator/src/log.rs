@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use crate::lock;
+use crate::lock::lock;
 
 /// Older calls are forgotten beyond this many; the summary still counts them.
 const MAX_CALLS: usize = 100_000;

@@ -7,6 +7,7 @@ use crate::account::{ACCOUNT_ID, IMM_ROLE};
 use crate::instance::INSTANCE_ID;
 use crate::request::Request;
 use crate::response::PlainResponse;
+use crate::settings::Metadata;
 use crate::state::State;
 
 const TOKEN_PATH: &str = "/latest/api/token";
@@ -14,19 +15,6 @@ const ROLES: &str = "/latest/meta-data/ram/security-credentials";
 const TOKEN: &str = "x-aliyun-ecs-metadata-token";
 const TTL: &str = "x-aliyun-ecs-metadata-token-ttl-seconds";
 const MAX_TTL_SECONDS: i64 = 21_600;
-
-/// How the instance metadata service answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Metadata {
-    /// With a token or without one.
-    #[default]
-    Normal,
-    /// Only with a token, as an instance with `HttpTokens=required`: 403 without.
-    Hardened,
-    /// As if there were none: 404.
-    Off,
-}
 
 /// What a path under `/latest/` asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,7 +57,7 @@ impl<'a> Item<'a> {
 }
 
 pub(crate) fn handle(state: &State, request: &Request, now: DateTime<Utc>) -> PlainResponse {
-    if state.metadata == Metadata::Off {
+    if state.settings.metadata == Metadata::Off {
         return PlainResponse::text(404, "Not Found");
     }
     let item = Item::of(&request.path);
@@ -81,13 +69,17 @@ pub(crate) fn handle(state: &State, request: &Request, now: DateTime<Utc>) -> Pl
     }
     match request.header(TOKEN) {
         Some(token) if !is_valid(state, &token, now) => return PlainResponse::text(401, "Unauthorized"),
-        None if state.metadata == Metadata::Hardened => return PlainResponse::text(403, "Forbidden"),
+        None if state.settings.metadata == Metadata::Hardened => return PlainResponse::text(403, "Forbidden"),
         _ => {}
     }
     match item {
-        Item::Role if state.metadata_newline => PlainResponse::text(200, format!("{IMM_ROLE}\n")),
+        Item::Role if state.settings.metadata_newline => PlainResponse::text(200, format!("{IMM_ROLE}\n")),
         Item::Role => PlainResponse::text(200, IMM_ROLE),
-        Item::Credentials(IMM_ROLE) => PlainResponse::json(200, state.instance.json(state, now, true)),
+        Item::Credentials(IMM_ROLE) => {
+            let settings = &state.settings;
+            let json = state.instance.json(&state.sessions, &state.random, settings.session_seconds, now, true);
+            PlainResponse::json(200, json)
+        }
         Item::Fact(fact) => PlainResponse::text(200, fact),
         _ => PlainResponse::text(404, "Not Found"),
     }

@@ -55,7 +55,7 @@ pub(crate) fn assume_role(
         return Err(ApiError::new(401, "AuthenticationFail.NoPermission", "There is no permission"));
     }
     let options = SessionOptions::read(parameters, &role)?;
-    let session = grant(state, role, options, now);
+    let session = grant(&state.random, state.settings.session_seconds, role, options, now);
     let body = json(&AssumeRoleWithOidcResponse {
         assume_role: AssumeRoleResponse::of(&session, request_id),
         oidc_token_info: TokenInfo {

@@ -80,7 +80,10 @@ fn local_service(state: &State, request: &Request, service: Service) -> PlainRes
     let now = state.clock.now();
     match service {
         Service::Metadata => metadata::handle(state, request, now),
-        _ if request.method == Method::GET => PlainResponse::json(200, state.uri.json(state, now, false)),
+        _ if request.method == Method::GET => {
+            let max_seconds = state.settings.session_seconds;
+            PlainResponse::json(200, state.uri.json(&state.sessions, &state.random, max_seconds, now, false))
+        }
         _ => PlainResponse::text(405, "Method Not Allowed"),
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::account::Role;
-use crate::lock;
+use crate::lock::lock;
 use crate::policy::Policy;
 
 /// Sessions that ended longer ago than this may be forgotten, once there are many.

@@ -73,7 +73,8 @@ fn read_parameters(call: &Invocation<'_>, arn: Option<&str>, role: Option<Role>)
         return Err(malformed("ExternalId"));
     }
     let source_identity = source_identity(call).ok_or_else(|| malformed("SourceIdentity"))?;
-    Ok(Session { source_identity, ..grant(call.state, role, options, call.now) })
+    let session = grant(&call.state.random, call.state.settings.session_seconds, role, options, call.now);
+    Ok(Session { source_identity, ..session })
 }
 
 /// A session keeps its source identity when it assumes another role, and cannot take a different one.

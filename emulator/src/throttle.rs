@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use chrono::{DateTime, Utc};
 
-use crate::lock;
+use crate::lock::lock;
 use crate::response::{ApiError, ApiResult};
 
 #[derive(Default)]

@@ -2,10 +2,9 @@
 
 mod parameters;
 mod project;
+pub(crate) mod store;
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Mutex;
 
 use chrono::Duration;
 use serde::Serialize;
@@ -13,23 +12,18 @@ use serde::Serialize;
 use crate::account::ACCOUNT_ID;
 use crate::clock::beijing;
 use crate::invocation::Invocation;
-use crate::lock;
+use crate::random::hex;
 use crate::response::{ApiError, ApiResult, json};
 
 use self::parameters::{Changes, boolean, filter_tags, max_results, prefix, project_name};
 use self::project::Project;
+use self::store::Region;
 
 pub(crate) const VERSION: &str = "2020-09-30";
 pub(crate) const ACTIONS: [&str; 5] = ["CreateProject", "GetProject", "ListProjects", "UpdateProject", "DeleteProject"];
 
 /// The documented default quota, per region.
 const QUOTA: usize = 100;
-
-/// All projects, by region and name.
-#[derive(Default)]
-pub(crate) struct Projects {
-    regions: Mutex<BTreeMap<String, BTreeMap<String, Project>>>,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -54,20 +48,13 @@ struct EmptyResponse<'a> {
 
 pub(crate) fn invoke(call: &Invocation<'_>, action: &str) -> ApiResult<String> {
     authorize(call, action)?;
-    let mut regions = lock(&call.state.projects.regions);
-    let projects = regions.entry(call.region.to_owned()).or_default();
-    let body = match action {
+    call.state.projects.with_region(call.region, |projects| match action {
         "CreateProject" => create(call, projects),
         "GetProject" => get(call, projects),
         "ListProjects" => list(call, projects),
         "UpdateProject" => update(call, projects),
         _ => delete(call, projects),
-    };
-    if projects.is_empty() {
-        // Any host can name a region; only those with projects are kept.
-        regions.remove(call.region);
-    }
-    body
+    })
 }
 
 fn authorize(call: &Invocation<'_>, action: &str) -> ApiResult<()> {
@@ -77,8 +64,6 @@ fn authorize(call: &Invocation<'_>, action: &str) -> ApiResult<()> {
     let error = ApiError::new(403, "Forbidden.RAM", "User not authorized to operate on the specified APIs.");
     call.authorize(format!("imm:{action}"), &resource, error)
 }
-
-type Region = BTreeMap<String, Project>;
 
 fn create(call: &Invocation<'_>, projects: &mut Region) -> ApiResult<String> {
     let name = project_name(call.parameters)?;
@@ -146,11 +131,7 @@ fn not_found() -> ApiError {
 
 /// Opaque to clients, and bound to its region: a seal, then the name where the page ended.
 fn write_token(call: &Invocation<'_>, name: &str) -> String {
-    format!(
-        "{}{}",
-        call.state.random.short_mac(&format!("{}/{name}", call.region)),
-        crate::random::hex(name.as_bytes())
-    )
+    format!("{}{}", call.state.random.short_mac(&format!("{}/{name}", call.region)), hex(name.as_bytes()))
 }
 
 fn read_token(call: &Invocation<'_>, token: &str) -> ApiResult<String> {

@@ -4,7 +4,7 @@ mod address;
 mod authenticate;
 mod error;
 mod list;
-mod objects;
+pub(crate) mod objects;
 mod response;
 mod signature;
 
@@ -16,7 +16,6 @@ pub(crate) use self::address::matches;
 use self::address::{Address, Operation, has_unsupported_header};
 use self::authenticate::Signed;
 use self::error::{OssError, OssResult};
-pub(crate) use self::objects::Objects;
 use self::response::{OssResponse, ResponseContext};
 use crate::account::{ACCOUNT_ID, BUCKET, BUCKET_REGION};
 use crate::log::Slot;

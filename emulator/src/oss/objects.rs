@@ -11,7 +11,7 @@ use super::address::RESPONSE_OVERRIDES;
 use super::error::{OssError, OssResult, UNDOCUMENTED};
 use super::response::OssResponse;
 use crate::clock::http_date;
-use crate::lock;
+use crate::lock::lock;
 use crate::request::Request;
 use crate::signature::sha256_hex;
 

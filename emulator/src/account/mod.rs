@@ -28,28 +28,19 @@
 //! issuers that are not: `broken-issuer`, `wrong-fingerprint` and `plain-http-issuer` answer any well-formed token with
 //! `AuthenticationFail.OIDCToken.IssuerConfigurationBroken`, `….PublicKeyFingerprintMismatch` and `….HttpsUrlInvalid`.
 
+pub(crate) mod oidc_provider;
+
 use std::fmt;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+pub use self::oidc_provider::{OIDC_AUDIENCE, OIDC_ISSUER, OIDC_PROVIDER_ARN, OIDC_SUBJECT};
 pub use crate::jwt::{TokenOptions, oidc_token};
 use crate::response::json;
 
 /// The account's id.
 pub const ACCOUNT_ID: &str = "1234567890123456";
-
-/// The account's OIDC provider, for AssumeRoleWithOIDC.
-pub const OIDC_PROVIDER_ARN: &str = "acs:ram::1234567890123456:oidc-provider/ack-rrsa-test";
-
-/// The provider's issuer: claim `iss`.
-pub const OIDC_ISSUER: &str = "https://oidc-ack-cn-hangzhou.oss-cn-hangzhou.aliyuncs.com/emulator";
-
-/// The provider's client: claim `aud`.
-pub const OIDC_AUDIENCE: &str = "sts.aliyuncs.com";
-
-/// The service account that `imm-role` trusts: claim `sub`.
-pub const OIDC_SUBJECT: &str = "system:serviceaccount:default:app";
 
 /// The one bucket of OSS.
 pub const BUCKET: &str = "emulator-bucket";
