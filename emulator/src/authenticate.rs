@@ -1,7 +1,7 @@
-//! Who is calling: from a signature of version 3 or 1 to a proven identity, in the order in which the cloud reports
-//! failures.
+//! Authentication of signed API calls, by signature version 3 or 1.
 //!
-//! Find the signature, timestamp, key, token, signature, nonce. The first failure in this order is the answer.
+//! The checks run in the order in which the cloud reports failures: signature present, timestamp, key, token,
+//! signature, nonce. The first failure is returned.
 
 use std::sync::Arc;
 
@@ -18,25 +18,25 @@ use crate::signature::{Authorization, Canonical, Names, incomplete, sha256_hex, 
 use crate::signature_v1::Signed;
 use crate::state::State;
 
-/// Documented: a request is valid for 15 minutes before and after its timestamp.
+/// Maximum difference between a request's timestamp and the clock, in either direction. Documented.
 const WINDOW: Duration = Duration::minutes(15);
 
-/// The documents require all common headers to be signed.
+/// Headers that the documents require to be signed.
 const REQUIRED_HEADERS: [&str; 6] =
     ["host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"];
-/// These must be signed when they are sent.
+/// Headers that must be signed if they are present.
 const REQUIRED_IF_PRESENT: [&str; 2] = ["content-type", "x-acs-security-token"];
 
 const TOKEN: &str = "x-acs-security-token";
 const DATE: &str = "x-acs-date";
 
-/// A proven identity.
+/// An authenticated identity.
 pub(crate) enum Caller {
     Key(&'static AccessKey),
     Session(Arc<Session>),
 }
 
-/// `parameters` are those of a request that is signed by them, in version 1; without, its headers are, in version 3.
+/// Authenticates a request: by its parameters (version 1) if `parameters` is given, else by its headers (version 3).
 pub(crate) fn authenticate(
     state: &State,
     request: &Request,
@@ -70,7 +70,7 @@ fn by_parameters(state: &State, request: &Request, parameters: &Parameters, now:
     Ok(caller)
 }
 
-/// An unsigned call needs no timestamp, but one that it has is judged like any other.
+/// Checks the timestamp of an unsigned call, if it has one.
 pub(crate) fn check_given_timestamp(request: &Request, now: DateTime<Utc>) -> ApiResult<()> {
     let timestamp_text = match request.style() {
         Style::Headers => request.header(DATE),
@@ -93,8 +93,8 @@ fn within_window(timestamp: Option<DateTime<Utc>>, now: DateTime<Utc>) -> ApiRes
     Ok(timestamp)
 }
 
-/// A nonce is remembered only now, after the signature: what was not signed with the key must not use up the key's
-/// nonces.
+/// Records a nonce, or rejects one that was used before. Called after the signature was verified, so that a request
+/// signed with another key cannot use up this key's nonces.
 fn record(
     state: &State,
     access_key_id: &str,
@@ -108,7 +108,7 @@ fn record(
     Err(ApiError::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."))
 }
 
-/// The holder of the key, whose token fits. Nothing is proven yet.
+/// Finds the holder of an AccessKey and checks the token that comes with it. The signature is not verified yet.
 fn find(state: &State, access_key_id: &str, token: Option<&str>, now: DateTime<Utc>) -> ApiResult<Caller> {
     if let Some(key) = find_key(access_key_id) {
         if !key.active {
@@ -159,7 +159,7 @@ fn verify(request: &Request, authorization: &Authorization, secret: &str) -> Api
         .map(|name| request.header(name).map(|value| (name.clone(), value)))
         .collect::<Option<_>>()
         .ok_or_else(incomplete)?;
-    // The hash is that of the body as received, so a body that was changed fails even if its header was not.
+    // The hash of the body as received: a changed body fails even if its header was not changed.
     let payload_hash = sha256_hex(&request.body);
     let canonical = Canonical {
         method: request.method.as_str(),
@@ -203,8 +203,8 @@ impl Caller {
         }
     }
 
-    /// The decision of the identity's own policies and, for a session, of the policy it was granted with; with the
-    /// `PolicyType` of the one that refused.
+    /// Returns the decision of the identity's policies and of the session policy, if there is one, with the
+    /// `PolicyType` of the policy that decided.
     pub(crate) fn decide(&self, action: &str, resource: &str) -> (Decision, &'static str) {
         let allows = match self {
             Self::Key(key) => key.allows,
@@ -219,7 +219,7 @@ impl Caller {
         }
     }
 
-    /// `AuthPrincipalType` and `AuthPrincipalDisplayName` of an `AccessDeniedDetail`.
+    /// Returns `AuthPrincipalType` and `AuthPrincipalDisplayName` for an `AccessDeniedDetail`.
     pub(crate) fn principal(&self) -> (&'static str, String) {
         match self {
             Self::Key(AccessKey { user: Some(user), .. }) => ("SubUser", user.id.to_owned()),

@@ -17,7 +17,7 @@ use crate::state::State;
 
 pub(crate) const PREFIX: &str = "/_emulator/";
 
-/// Either member, or none to only read the clock.
+/// The body of a request to change the clock. Without a member it only reads the clock.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClockChange {
@@ -34,7 +34,7 @@ struct ClockView {
 
 #[derive(Serialize)]
 struct FaultsView {
-    /// How many answers are still to be spoiled.
+    /// The number of responses that faults are still to change.
     pending: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Granting a session: the parameters that every way to assume a role shares, and the answer that tells of it.
+//! New sessions: the parameters that AssumeRole and AssumeRoleWithOIDC share, and their response.
 
 use std::ops::RangeInclusive;
 
@@ -17,7 +17,7 @@ const MIN_SECONDS: u32 = 900;
 const DEFAULT_SECONDS: u32 = 3_600;
 const POLICY_CHARACTERS: usize = 2_048;
 
-/// What was asked for, and is allowed.
+/// The validated parameters of a new session.
 pub(crate) struct SessionOptions {
     pub(crate) name: String,
     pub(crate) seconds: u32,
@@ -38,7 +38,7 @@ impl SessionOptions {
     }
 }
 
-/// A new session, which nobody knows yet.
+/// Creates a session. It is not stored yet. `max_seconds` caps its lifetime.
 pub(crate) fn grant(
     random: &Random,
     max_seconds: Option<u32>,
@@ -59,7 +59,7 @@ pub(crate) fn grant(
     }
 }
 
-/// The members that the answers of AssumeRole and AssumeRoleWithOIDC share.
+/// The members that the responses of AssumeRole and AssumeRoleWithOIDC share.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct AssumeRoleResponse<'a> {
@@ -92,7 +92,7 @@ impl<'a> AssumeRoleResponse<'a> {
             request_id,
             assumed_role_user: AssumedRoleUser {
                 assumed_role_id: format!("{}:{}", session.role.id(), session.name),
-                // The reference page's spelling; GetCallerIdentity says `assumed-role/`.
+                // The spelling of the reference page. GetCallerIdentity returns `assumed-role/`.
                 arn: format!("{}/{}", session.role.arn(), session.name),
             },
             credentials: SessionCredentials {
@@ -134,12 +134,12 @@ fn policy(text: &str) -> ApiResult<Policy> {
     })
 }
 
-/// Letters, digits and the given marks, within a length.
+/// Returns whether `text` has an allowed length and consists of letters, digits and `marks`.
 pub(crate) fn is_well_formed(text: &str, length: RangeInclusive<usize>, marks: &str) -> bool {
     length.contains(&text.len()) && text.chars().all(|each| each.is_ascii_alphanumeric() || marks.contains(each))
 }
 
-/// `Expiration` has whole seconds. Rounding up keeps it from ending a session before what was granted.
+/// Rounds up to a whole second, as `Expiration` has no fraction. Rounding down would end a session too early.
 fn round_up(instant: DateTime<Utc>) -> DateTime<Utc> {
     let whole = instant.trunc_subsecs(0);
     if whole < instant { whole + Duration::seconds(1) } else { whole }

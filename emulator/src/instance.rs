@@ -1,4 +1,4 @@
-//! The sessions that an instance or a container is handed without asking STS: one at a time, renewed ahead of its end.
+//! The sessions that the metadata service and the credentials URI hand out: one at a time, renewed before it expires.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,20 +13,21 @@ use crate::random::Random;
 use crate::response::json;
 use crate::sessions::{Session, Sessions};
 
-/// Where the metadata service is, as on `100.100.100.200`.
+/// Path prefix of the metadata service, as on `100.100.100.200`.
 pub(crate) const METADATA_PREFIX: &str = "/latest/";
-/// Where the credentials URI is.
+/// Path of the credentials URI.
 pub(crate) const URI_PATH: &str = "/credentials";
 
 pub(crate) const INSTANCE_ID: &str = "i-emulator00000000001";
 
-/// Documented for the metadata service: about six hours.
+/// Lifetime of an instance's sessions, in seconds. The documents say about six hours.
 const INSTANCE_SECONDS: u32 = 21_600;
 const URI_SECONDS: u32 = 3_600;
-/// Renewed when a sixth of its life is left; the documents say only that it is ahead of time.
+/// A session is renewed when less than one part in this many of its lifetime is left. The documents only say that it is
+/// renewed ahead of time.
 const RENEWAL_FRACTION: i32 = 6;
 
-/// The session that one source hands out at present.
+/// The current session of one source.
 pub(crate) struct Rotation {
     name: &'static str,
     seconds: u32,
@@ -41,7 +42,7 @@ struct Credentials<'a> {
     access_key_secret: &'a str,
     security_token: &'a str,
     expiration: String,
-    /// The metadata service has it, the credentials URI has not.
+    /// Only the metadata service has this member.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_updated: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! One authenticated call on its way to a product: what the handlers are given.
+//! An authenticated call, as the handlers of a product receive it.
 
 use chrono::{DateTime, Utc};
 
@@ -19,7 +19,8 @@ pub(crate) struct Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    /// The authorisation step: `refusal` with an `AccessDeniedDetail`, unless the caller may.
+    /// Checks that the caller may perform an action on a resource. Otherwise returns `error` with an
+    /// `AccessDeniedDetail`.
     pub(crate) fn authorize(&self, action: String, resource: &str, error: ApiError) -> ApiResult<()> {
         let (decision, policy_type) = self.caller.decide(&action, resource);
         if decision == Decision::Allow {

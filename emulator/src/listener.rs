@@ -1,4 +1,4 @@
-//! Connections, plain or TLS, which a fault can have reset.
+//! Listeners and connections, plain or TLS, which a fault can reset.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,14 +16,14 @@ use tokio::runtime::Handle;
 #[cfg(feature = "tls")]
 use crate::tls;
 
-/// A bound address.
+/// A bound socket that accepts connections.
 pub(crate) struct Incoming {
     tcp: TcpListener,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<tls::Acceptor>,
 }
 
-/// A listener with its address and the runtime that it is bound to.
+/// A listener with its address and the runtime that drives it.
 pub(crate) struct Bound {
     pub(crate) address: SocketAddr,
     pub(crate) incoming: Incoming,
@@ -49,7 +49,7 @@ impl Listener for Incoming {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let (tcp, peer) = Listener::accept(&mut self.tcp).await;
-        // Answers are small; waiting to fill a packet only makes tests slow.
+        // Responses are small; delaying them to fill a packet only makes tests slow.
         let _ = tcp.set_nodelay(true);
         #[cfg(feature = "tls")]
         let stream = match &self.tls {
@@ -66,7 +66,7 @@ impl Listener for Incoming {
     }
 }
 
-/// Who is at the other end, and the means to cut it off.
+/// The client's address and the handle to reset its connection.
 #[derive(Clone)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
@@ -79,7 +79,7 @@ impl Connected<IncomingStream<'_, Incoming>> for Peer {
     }
 }
 
-/// Decides how a connection closes: in order, or by a reset.
+/// A switch that makes a connection close by a reset.
 #[derive(Clone, Default)]
 pub(crate) struct ResetHandle(Arc<AtomicBool>);
 
@@ -108,7 +108,7 @@ impl Drop for Connection {
                 #[cfg(feature = "tls")]
                 Stream::Tls(stream) => stream.tcp(),
             };
-            // Closing a socket that may not linger sends a reset in place of an orderly end.
+            // Closing a socket with zero linger time sends a reset instead of an orderly end.
             let _ = tcp.map(TcpStream::set_zero_linger);
         }
     }

@@ -1,4 +1,4 @@
-//! The instance metadata service of ECS: tokens, the instance's role and its credentials, and a few facts.
+//! The instance metadata service of ECS: tokens, the instance's role with its credentials, and a few facts.
 
 use chrono::{DateTime, Duration, Utc};
 use http::Method;
@@ -16,7 +16,7 @@ const TOKEN: &str = "x-aliyun-ecs-metadata-token";
 const TTL: &str = "x-aliyun-ecs-metadata-token-ttl-seconds";
 const MAX_TTL_SECONDS: i64 = 21_600;
 
-/// What a path under `/latest/` asks for.
+/// The item at a path under `/latest/`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Item<'a> {
     Token,
@@ -45,7 +45,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// The second part of a fault's route.
+    /// Returns the second part of a fault's route.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -85,7 +85,8 @@ pub(crate) fn handle(state: &State, request: &Request, now: DateTime<Utc>) -> Pl
     }
 }
 
-/// A forwarded request is refused: the documented defence against forged requests by way of the instance's services.
+/// Issues a token. Forwarded requests are rejected: the documented defense against requests forged through the
+/// instance's own services.
 fn issue_token(state: &State, request: &Request, now: DateTime<Utc>) -> PlainResponse {
     if request.header("x-forwarded-for").is_some() {
         return PlainResponse::text(403, "Forbidden");
@@ -97,8 +98,8 @@ fn issue_token(state: &State, request: &Request, now: DateTime<Utc>) -> PlainRes
     }
 }
 
-/// Opaque to clients: the end in milliseconds, a few digits that make it unique, and a seal over both. So there is
-/// nothing to remember, however many are asked for.
+/// Encodes a token: its expiration in milliseconds, random digits that make it unique, and a MAC over both. As the
+/// token carries all this, none has to be stored. Clients treat it as opaque.
 fn encode_token(state: &State, end: DateTime<Utc>) -> String {
     let text = format!("{:016x}{}", end.timestamp_millis(), state.random.hex(16));
     format!("{text}{}", state.random.short_mac(&format!("metadata/{text}")))

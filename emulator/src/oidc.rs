@@ -1,4 +1,4 @@
-//! STS AssumeRoleWithOIDC: not signed; a token of the account's OIDC provider says who calls.
+//! STS AssumeRoleWithOIDC: authenticated by a token of the account's OIDC provider instead of a signature.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,14 +11,14 @@ use crate::request::Parameters;
 use crate::response::{ApiError, ApiResult, json};
 use crate::state::State;
 
-/// An OIDC provider that is registered in the account.
+/// An OIDC provider registered in the account.
 struct Provider {
     name: &'static str,
-    /// Why its issuer's public keys can't be had.
+    /// The error code and message if the issuer's public keys cannot be loaded.
     issuer_error: Option<(&'static str, &'static str)>,
 }
 
-/// One that works, and one for each way in which an issuer can be out of order.
+/// One provider that works, and one for each documented error of an issuer.
 const PROVIDERS: [Provider; 4] = [
     Provider { name: "ack-rrsa-test", issuer_error: None },
     Provider {
@@ -50,7 +50,7 @@ pub(crate) fn assume_role(
     let role = Some(name).filter(|_| account == ACCOUNT_ID).and_then(find_role).ok_or_else(|| {
         ApiError::new(404, "EntityNotExist.Role", format!("The role not exists: acs:ram::{account}:role/{name}"))
     })?;
-    // The role's trust policy: `oidc:sub` is what is left of its conditions.
+    // The role's trust policy. Its condition on `oidc:sub` is the only one that is still to be checked.
     if !role.trusts_oidc || claims.subject != OIDC_SUBJECT {
         return Err(ApiError::new(401, "AuthenticationFail.NoPermission", "There is no permission"));
     }
@@ -71,7 +71,7 @@ pub(crate) fn assume_role(
     Ok(body)
 }
 
-/// The provider is registered, and the token is one of its issuer's for its client.
+/// Checks that the provider is registered, and verifies that the token comes from its issuer for its client.
 fn verify_token(parameters: &Parameters, now: DateTime<Utc>) -> ApiResult<Claims> {
     let provider = parameters.get("OIDCProviderArn").ok_or_else(|| ApiError::missing("OIDCProviderArn"))?;
     let token = match parameters.get("OIDCToken") {

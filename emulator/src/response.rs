@@ -1,4 +1,4 @@
-//! What goes back: JSON bodies, the error envelope in JSON or XML, and the headers in the order the cloud sends them.
+//! Responses: JSON bodies, error bodies in JSON or XML, and headers in the order in which the cloud sends them.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use serde::Serialize;
 use crate::clock::http_date;
 use crate::random::Random;
 
-/// A handler's result: a value, or the error that the client will read.
+/// The result of a handler.
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
-/// An error of the documented tables: HTTP status, `Code` and `Message`.
+/// An error from the documented tables: HTTP status, `Code` and `Message`.
 pub(crate) struct ApiError {
     pub(crate) status: u16,
     pub(crate) code: Cow<'static, str>,
@@ -28,18 +28,18 @@ impl ApiError {
         Self { status, code: code.into(), message: message.into(), denied: None, headers: Vec::new() }
     }
 
-    /// `Missing<Param>`, gateway style.
+    /// Returns the gateway's error `Missing<Param>`.
     pub(crate) fn missing(name: &str) -> Self {
         Self::new(400, format!("Missing{name}"), format!("{name} is mandatory for this action."))
     }
 
-    /// `Invalid<Param>`, gateway style.
+    /// Returns the gateway's error `Invalid<Param>`.
     pub(crate) fn invalid(name: &str) -> Self {
         Self::new(400, format!("Invalid{name}"), format!("Specified parameter {name} is not valid."))
     }
 }
 
-/// The `AccessDeniedDetail` member: which policy refused which action to whom.
+/// The member `AccessDeniedDetail`: the denied action, the caller and the type of the policy that denied it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct AccessDenied {
@@ -64,7 +64,7 @@ struct Envelope<'a> {
     access_denied_detail: Option<&'a AccessDenied>,
 }
 
-/// An answer without the envelope of the OpenAPI gateway: the metadata service's and the credentials URI's.
+/// A response without the OpenAPI gateway's envelope, as of the metadata service and the credentials URI.
 pub(crate) struct PlainResponse {
     pub(crate) status: u16,
     content_type: &'static str,
@@ -81,7 +81,7 @@ impl PlainResponse {
         Self { status, content_type: "application/json", body, headers: Vec::new() }
     }
 
-    /// An injected fault, told in text.
+    /// Returns an injected fault as plain text.
     pub(crate) fn error(error: ApiError) -> Self {
         Self { headers: error.headers, ..Self::text(error.status, error.message) }
     }
@@ -105,7 +105,7 @@ impl PlainResponse {
     }
 }
 
-/// What an answer must know of the request that it answers.
+/// The parts of a request that its response needs.
 pub(crate) struct ResponseContext<'a> {
     pub(crate) now: DateTime<Utc>,
     pub(crate) random: &'a Random,
@@ -147,7 +147,7 @@ impl ResponseContext<'_> {
         response
     }
 
-    /// The header order is that of the captured answer: a client prints headers as they arrive.
+    /// The headers are in the order of the captured response, as clients print them as they arrive.
     fn respond(&self, status: StatusCode, content_type: &str, body: String) -> Response {
         let length = body.len().to_string();
         let mut response = Response::new(Body::from(body));
@@ -176,10 +176,10 @@ pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-/// Headers that a test asked for.
+/// Sets the headers of a fault.
 pub(crate) fn set_extra_headers(headers: &mut HeaderMap, extra: &[(String, String)]) {
     for (name, value) in extra {
-        // The length is the body's own: a false one would break the connection, not just the answer.
+        // These describe the body as sent: wrong ones would break the connection and not only the response.
         let framing = |name: &HeaderName| name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
         if let Some(name) = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !framing(name)) {
             set(headers, name, value);
@@ -187,7 +187,8 @@ pub(crate) fn set_extra_headers(headers: &mut HeaderMap, extra: &[(String, Strin
     }
 }
 
-/// 1xx announces another answer, which would never come.
+/// Returns the status, or 500 for an invalid code. 1xx is invalid too, as it announces another response, which never
+/// comes.
 pub(crate) fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code)
         .ok()
@@ -196,7 +197,7 @@ pub(crate) fn status(code: u16) -> StatusCode {
 }
 
 pub(crate) fn json(value: &impl Serialize) -> String {
-    // Only maps with keys that are not text can fail, and none of ours has one.
+    // Only maps with keys that are not text can fail, and none of these values has one.
     serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
 }
 
@@ -228,7 +229,7 @@ fn xml(envelope: &Envelope<'_>) -> String {
     text
 }
 
-/// Elements with text, which is escaped.
+/// Appends XML elements with escaped text.
 pub(crate) fn write_members(text: &mut String, members: &[(&str, &str)]) {
     for (name, value) in members {
         text.push_str(&format!("<{name}>"));
@@ -239,7 +240,7 @@ pub(crate) fn write_members(text: &mut String, members: &[(&str, &str)]) {
                 '>' => text.push_str("&gt;"),
                 '"' => text.push_str("&quot;"),
                 '\n' | '\t' => text.push(character),
-                // XML 1.0 has no way to write most control characters.
+                // XML 1.0 cannot express most control characters.
                 control if control.is_control() => text.push(char::REPLACEMENT_CHARACTER),
                 other => text.push(other),
             }

@@ -1,4 +1,4 @@
-//! The way of a request through the emulator: body, log, faults, route, identity, product, answer.
+//! The path of a request through the emulator: body, log, faults, route, authentication, product, response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +23,10 @@ use crate::state::State;
 use crate::target::{Service, Target};
 use crate::{control, imm, metadata, oidc, oss, sls, sts};
 
-/// More than any documented project or STS request needs.
+/// Maximum size of a request body in bytes, except for OSS. No documented request needs more.
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// Serves until `stop` is dropped.
+/// Serves until the sender of `stop` is dropped.
 pub(crate) async fn serve(incoming: Incoming, state: Arc<State>, stop: oneshot::Receiver<()>) {
     let router = axum::Router::new().fallback(handle).with_state(state);
     let service = router.into_make_service_with_connect_info::<Peer>();
@@ -70,12 +70,12 @@ async fn handle(
         }
     };
     let Some(fault) = fault else { return response };
-    // Here, so that the answer of every product gets them, be it a true one or the fault's own.
+    // Set here, so that every response gets them, including the fault's own error.
     set_extra_headers(response.headers_mut(), &fault.headers);
     if fault.corrupts_response() { apply_fault(response, &fault, &peer.reset).await } else { response }
 }
 
-/// What an instance or a container finds beside it, with no signature and no envelope.
+/// Serves the metadata service and the credentials URI, which need no signature.
 fn local_service(state: &State, request: &Request, service: Service) -> PlainResponse {
     let now = state.clock.now();
     match service {
@@ -120,10 +120,10 @@ fn open_api(
     response
 }
 
-/// The JSON of a success, with the RequestId in it, or the refusal.
+/// Runs the operation and returns its JSON, with the RequestId.
 fn invoke(state: &State, request: &Request, slot: Slot, request_id: &str) -> ApiResult<String> {
     request.check_query()?;
-    // In version 1 even the action stands among the parameters, so those that contradict each other say nothing.
+    // In version 1 the action is a parameter too, so contradicting parameters are rejected first.
     let signed_parameters = match request.style() {
         Style::Parameters => Some(request.parameters()?),
         Style::Headers => None,
@@ -163,7 +163,7 @@ async fn read_body(body: Body, for_oss: bool) -> ApiResult<Bytes> {
     })
 }
 
-/// An emulated slow network. Timed by tokio, so that a paused runtime does not really wait.
+/// Delays a response by tokio's clock, so that a paused runtime does not really wait.
 #[allow(clippy::disallowed_methods)]
 async fn delay_response(delay: Duration) {
     if !delay.is_zero() {

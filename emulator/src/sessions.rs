@@ -1,4 +1,4 @@
-//! What the emulator remembers of callers: the sessions it granted and the nonces it has seen.
+//! The sessions that were granted and the nonces that were used.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,14 +10,14 @@ use crate::account::Role;
 use crate::lock::lock;
 use crate::policy::Policy;
 
-/// Sessions that ended longer ago than this may be forgotten, once there are many.
+/// How long an expired session is kept at least.
 const RETENTION: Duration = Duration::hours(24);
 const SESSION_SWEEP_THRESHOLD: usize = 10_000;
 
-/// From this many nonces on, those that no check needs any more are looked for.
+/// The number of nonces from which on expired ones are removed.
 const NONCE_SWEEP_THRESHOLD: usize = 1_024;
 
-/// A granted session. It has no `Debug`, for it holds a secret and a token.
+/// A granted session. It has no `Debug`, as it holds a secret and a token.
 pub(crate) struct Session {
     pub(crate) access_key_id: String,
     pub(crate) secret: String,
@@ -38,8 +38,8 @@ pub(crate) struct Sessions {
 struct Inner {
     by_key: HashMap<String, Arc<Session>>,
     key_of_token: HashMap<String, String>,
-    /// So many must there be before ended ones are looked for again: twice what the last look left, so that a grant
-    /// costs the same however many live.
+    /// The number of sessions from which on expired ones are removed again: twice the number that the last sweep left,
+    /// so that the cost of a grant does not depend on how many there are.
     next_sweep: usize,
 }
 
@@ -62,13 +62,13 @@ impl Sessions {
         lock(&self.inner).by_key.get(access_key_id).cloned()
     }
 
-    /// The key id that a token was granted with.
+    /// Returns the AccessKey id with which a token was granted.
     pub(crate) fn key_of_token(&self, token: &str) -> Option<String> {
         lock(&self.inner).key_of_token.get(token).cloned()
     }
 }
 
-/// Nonces seen, each with the timestamp of its request.
+/// The nonces that were used, with the timestamps of their requests.
 #[derive(Default)]
 pub(crate) struct Nonces {
     inner: Mutex<SeenNonces>,
@@ -76,13 +76,14 @@ pub(crate) struct Nonces {
 
 #[derive(Default)]
 struct SeenNonces {
-    /// By a digest of key id and nonce: a nonce has no documented limit, and in a form it may take the whole body.
+    /// By a digest of AccessKey id and nonce, as a nonce has no documented maximum length and a form can be as long as
+    /// a body.
     timestamps: HashMap<[u8; 32], DateTime<Utc>>,
     next_sweep: usize,
 }
 
 impl Nonces {
-    /// `false` when this key has used the nonce before and that request would still pass the timestamp check.
+    /// Records a nonce. Returns `false` if the key used it before in a request whose timestamp would still be accepted.
     pub(crate) fn record(
         &self,
         access_key_id: &str,
@@ -91,7 +92,7 @@ impl Nonces {
         now: DateTime<Utc>,
         window: Duration,
     ) -> bool {
-        // A key id that a signature was proven for is one that was given out, so it has no zero byte.
+        // The key id belongs to a verified signature, so it has no zero byte.
         let digest = Sha256::new().chain_update(access_key_id).chain_update([0]).chain_update(nonce).finalize().into();
         let mut inner = lock(&self.inner);
         if inner.timestamps.len() >= inner.next_sweep.max(NONCE_SWEEP_THRESHOLD) {

@@ -1,22 +1,22 @@
-//! The settings that stay the same while an emulator runs.
+//! Settings that do not change while the emulator runs.
 
-/// How the instance metadata service answers.
+/// How the instance metadata service responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Metadata {
-    /// With a token or without one.
+    /// Responds with and without a token.
     #[default]
     Normal,
-    /// Only with a token, as an instance with `HttpTokens=required`: 403 without.
+    /// Requires a token, as an instance with `HttpTokens=required` does: 403 without one.
     Hardened,
-    /// As if there were none: 404.
+    /// Responds as if there were no metadata service: 404.
     Off,
 }
 
-/// The settings that the handlers read.
+/// Settings that the handlers read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
-    /// The longest session that is granted, in seconds. `None` grants what was requested.
+    /// Maximum lifetime of a session in seconds. `None` sets no maximum.
     pub(crate) session_seconds: Option<u32>,
     pub(crate) metadata: Metadata,
     /// Whether the role's name ends with a newline.

@@ -1,7 +1,7 @@
-//! Simple Log Service, as far as a client needs it to prove who it is: ListProjects of an account that has none.
+//! Simple Log Service: ListProjects of an account without projects, with which a client can prove its identity.
 //!
-//! Its errors have one code, `Unauthorized`, for a key that is unknown, a token that is dead and a permission that is
-//! lacking; only the text tells them apart.
+//! An unknown key, an invalid token and a missing permission all have the code `Unauthorized`; only the message
+//! differs.
 
 use axum::response::Response;
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
@@ -20,18 +20,18 @@ use crate::state::State;
 
 pub(crate) const LIST_PROJECTS: &str = "ListProjects";
 
-/// Documented.
+/// Maximum difference between a request's date and the clock. Documented.
 const WINDOW: Duration = Duration::minutes(15);
 
 type ApiResult<T> = Result<T, ApiError>;
 
-/// Whether a request is for this service: by its signature or by a header that no other has.
+/// Returns whether a request is for this service: by its signature or a header that only this service has.
 pub(crate) fn matches(request: &Request) -> bool {
     request.header("authorization").is_some_and(|text| text.starts_with("LOG "))
         || request.header("x-log-apiversion").is_some()
 }
 
-/// The operation and the key id, for log and faults. Nothing is checked.
+/// Returns the operation and the AccessKey id of a request, for log and faults. Nothing is verified.
 pub(crate) fn summary(request: &Request) -> (&'static str, Option<String>) {
     let action = if request.path == "/" && request.method == Method::GET { LIST_PROJECTS } else { "" };
     (action, read(request).ok().map(|(id, _)| id))
@@ -84,7 +84,7 @@ fn serve(state: &State, request: &Request, slot: Slot, now: DateTime<Utc>) -> Ap
     Ok(json!({"count": 0, "total": 0, "projects": []}).to_string())
 }
 
-/// `LOG <key id>:<signature>`, by the one method that is played.
+/// Parses `LOG <key id>:<signature>`. Only one signature method is supported.
 fn read(request: &Request) -> ApiResult<(String, String)> {
     let header = request.header("authorization").unwrap_or_default();
     let parts = header.strip_prefix("LOG ").and_then(|rest| rest.split_once(':'));
@@ -119,7 +119,8 @@ fn unauthorized(message: String) -> ApiError {
     ApiError::new(401, "Unauthorized", message)
 }
 
-/// Documented: method, MD5, type, date, the service's headers, and the resource with its sorted parameters, decoded.
+/// Returns the documented string to sign: method, MD5, content type, date, the service's headers, and the resource with
+/// its sorted and decoded parameters.
 fn string_to_sign(request: &Request, date: &str) -> String {
     let header = |name: &str| request.header(name).unwrap_or_default();
     let mut names: Vec<&str> = request.headers.keys().map(http::HeaderName::as_str).collect();

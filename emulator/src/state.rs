@@ -1,4 +1,4 @@
-//! What there is between two requests.
+//! The state of an emulator.
 
 use crate::clock::Clock;
 use crate::fault::Faults;
@@ -11,7 +11,7 @@ use crate::sessions::{Nonces, Sessions};
 use crate::settings::Settings;
 use crate::throttle::Throttle;
 
-/// Everything the emulator knows.
+/// All that the emulator keeps between requests.
 pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) random: Random,

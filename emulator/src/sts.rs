@@ -1,4 +1,4 @@
-//! STS 2015-04-01, the signed operations: AssumeRole and GetCallerIdentity.
+//! STS 2015-04-01: the signed operations AssumeRole and GetCallerIdentity.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::response::{ApiError, ApiResult, json};
 use crate::sessions::Session;
 
 pub(crate) const VERSION: &str = "2015-04-01";
-/// The one operation that is not signed: its token says who calls. See [`crate::oidc`].
+/// The operation that is authenticated by a token and not signed. See [`crate::oidc`].
 pub(crate) const WITH_OIDC: &str = "AssumeRoleWithOIDC";
 pub(crate) const ACTIONS: [&str; 3] = ["AssumeRole", WITH_OIDC, "GetCallerIdentity"];
 
@@ -40,7 +40,7 @@ fn assume_role(call: &Invocation<'_>) -> ApiResult<String> {
     Ok(body)
 }
 
-/// The caller's side of the permission.
+/// Checks the caller's permission to assume the role.
 fn authorize(call: &Invocation<'_>, arn: &str) -> ApiResult<()> {
     if call.caller.is_root() {
         return Err(ApiError::new(403, "NoPermission", "Roles may not be assumed by root accounts."));
@@ -53,7 +53,7 @@ fn authorize(call: &Invocation<'_>, arn: &str) -> ApiResult<()> {
     call.authorize("sts:AssumeRole".to_owned(), arn, error)
 }
 
-/// The role's side of the permission: its trust policy.
+/// Returns whether the role's trust policy allows the caller.
 fn trusts(role: &Role, call: &Invocation<'_>) -> bool {
     match role.trust {
         Trust::Account => true,
@@ -66,7 +66,7 @@ fn trusts(role: &Role, call: &Invocation<'_>) -> bool {
 fn read_parameters(call: &Invocation<'_>, arn: Option<&str>, role: Option<Role>) -> ApiResult<Session> {
     let arn = arn.ok_or_else(|| ApiError::missing("RoleArn"))?;
     parse_role_arn(arn).ok_or_else(|| malformed("RoleArn"))?;
-    // The space before the full stop is the cloud's.
+    // The cloud has this space before the full stop.
     let role = role.ok_or_else(|| ApiError::new(404, "EntityNotExist.Role", "The specified Role not exists ."))?;
     let options = SessionOptions::read(call.parameters, &role)?;
     if call.parameters.get("ExternalId").is_some_and(|id| !is_well_formed(id, 2..=1224, "_+=,.@:/-")) {
@@ -77,8 +77,8 @@ fn read_parameters(call: &Invocation<'_>, arn: Option<&str>, role: Option<Role>)
     Ok(Session { source_identity, ..session })
 }
 
-/// A session keeps its source identity when it assumes another role, and cannot take a different one.
-/// `None` when what was requested for is not allowed.
+/// Returns the source identity of the new session, or `None` if the requested one is not allowed. A session keeps its
+/// source identity when it assumes another role and cannot take a different one.
 fn source_identity(call: &Invocation<'_>) -> Option<Option<String>> {
     let kept = call.caller.session().and_then(|session| session.source_identity.clone());
     let Some(requested) = call.parameters.get("SourceIdentity") else { return Some(kept) };
@@ -106,7 +106,7 @@ struct CallerIdentityResponse<'a> {
     request_id: &'a str,
 }
 
-/// Needs no permission.
+/// Returns the caller's identity. It needs no permission.
 fn get_caller_identity(call: &Invocation<'_>) -> String {
     let (identity_type, path, principal_id, user_id, role_id) = match call.caller {
         Caller::Key(key) => match &key.user {

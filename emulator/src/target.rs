@@ -1,4 +1,4 @@
-//! What a request is for, read before anything is checked: the log, the faults and the form of errors go by it.
+//! The target of a request, read before any check. The log, the faults and the format of errors depend on it.
 
 use http::header;
 
@@ -8,7 +8,7 @@ use crate::route::Product;
 use crate::signature::Authorization;
 use crate::{metadata, oss, sls};
 
-/// A name from the request is kept no longer than this: the log is for reading.
+/// Maximum length of a name in the log, in bytes.
 const MAX_NAME_LENGTH: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +25,12 @@ pub(crate) struct Target {
     pub(crate) action: String,
     pub(crate) version: String,
     pub(crate) access_key_id: Option<String>,
-    /// Whether an error is to be XML: `Format=XML`, else an `accept` header that asks for it.
+    /// Whether errors are sent as XML: `Format=XML`, or an `accept` header that asks for it.
     pub(crate) xml: bool,
 }
 
 impl Target {
-    /// A request that is meant for OSS has marks that no other has.
+    /// Reads the target of a request. `for_oss` says that it is for OSS.
     pub(crate) fn of(request: &Request, for_oss: bool) -> Self {
         if for_oss {
             let (action, version, access_key_id) = oss::summary(request);
@@ -79,7 +79,7 @@ impl Target {
         }
     }
 
-    /// The first part of a fault's route, and the product in a [`Call`](crate::Call).
+    /// Returns the first part of a fault's route, which is also the product in a [`Call`](crate::Call).
     pub(crate) fn product(&self) -> &'static str {
         match self.service {
             Service::OpenApi(Some(Product::Sts)) => "sts",

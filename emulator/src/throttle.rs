@@ -1,4 +1,4 @@
-//! STS's flow limit: so many calls in each second of the emulator's clock.
+//! The rate limit of STS, in calls per second of the emulator's clock.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use crate::response::{ApiError, ApiResult};
 #[derive(Default)]
 pub(crate) struct Throttle {
     per_second: Option<u32>,
-    /// The second, and how many calls it has seen.
+    /// The current second and the number of calls in it.
     current: Mutex<(i64, u32)>,
 }
 

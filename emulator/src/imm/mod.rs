@@ -1,4 +1,4 @@
-//! IMM 2020-09-30: the five project operations. State is in memory, per region.
+//! IMM 2020-09-30: the five operations on projects. Each region has its own projects, in memory.
 
 mod parameters;
 mod project;
@@ -22,7 +22,7 @@ use self::store::Region;
 pub(crate) const VERSION: &str = "2020-09-30";
 pub(crate) const ACTIONS: [&str; 5] = ["CreateProject", "GetProject", "ListProjects", "UpdateProject", "DeleteProject"];
 
-/// The documented default quota, per region.
+/// The documented default quota of projects per region.
 const QUOTA: usize = 100;
 
 #[derive(Serialize)]
@@ -58,7 +58,7 @@ pub(crate) fn invoke(call: &Invocation<'_>, action: &str) -> ApiResult<String> {
 }
 
 fn authorize(call: &Invocation<'_>, action: &str) -> ApiResult<()> {
-    // A list is of all projects, whatever name the request gives along.
+    // ListProjects applies to all projects, whatever `ProjectName` the request carries.
     let name = if action == "ListProjects" { "*" } else { call.parameters.get("ProjectName").unwrap_or_default() };
     let resource = format!("acs:imm:{}:{ACCOUNT_ID}:project/{name}", call.region);
     let error = ApiError::new(403, "Forbidden.RAM", "User not authorized to operate on the specified APIs.");
@@ -77,7 +77,7 @@ fn create(call: &Invocation<'_>, projects: &mut Region) -> ApiResult<String> {
     let mut project = Project::new(name);
     changes.apply(&mut project);
     project.create_time = beijing(call.now);
-    // The captured sample has 84 ns between the two.
+    // The captured sample has 84 ns between the two times.
     let later = 24 + i64::from(call.state.random.below(72));
     project.update_time = beijing(call.now + Duration::nanoseconds(later));
     let body = json(&ProjectResponse { project: &project, request_id: call.request_id });
@@ -87,7 +87,7 @@ fn create(call: &Invocation<'_>, projects: &mut Region) -> ApiResult<String> {
 
 fn get(call: &Invocation<'_>, projects: &Region) -> ApiResult<String> {
     let project = projects.get(project_name(call.parameters)?).ok_or_else(not_found)?;
-    // There are no datasets here, so the statistics are the zeros that stand there anyway.
+    // There are no datasets, so the statistics are zeros with and without this parameter.
     boolean(call.parameters, "WithStatistics")?;
     Ok(json(&ProjectResponse { project, request_id: call.request_id }))
 }
@@ -124,12 +124,13 @@ fn delete(call: &Invocation<'_>, projects: &mut Region) -> ApiResult<String> {
     Ok(json(&EmptyResponse { request_id: call.request_id }))
 }
 
-/// The documented table has 400 for both of these.
+/// The documents list this error with status 400, not 404.
 fn not_found() -> ApiError {
     ApiError::new(400, "ResourceNotFound", "The specified resource project is not found.")
 }
 
-/// Opaque to clients, and bound to its region: a seal, then the name where the page ended.
+/// Encodes a page token: a MAC that binds it to the region, then the name at which the page ended. Clients treat it as
+/// opaque.
 fn write_token(call: &Invocation<'_>, name: &str) -> String {
     format!("{}{}", call.state.random.short_mac(&format!("{}/{name}", call.region)), hex(name.as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! The project operations' parameters: ranges, names and JSON, and the documented error for each.
+//! Parameters of the project operations: ranges, names and JSON, with the documented error for each.
 
 use serde::Deserialize;
 
@@ -10,7 +10,7 @@ pub(super) fn invalid(name: &str) -> ApiError {
     ApiError::new(400, "InvalidArgument", format!("The parameter {name} is invalid."))
 }
 
-/// 1–128 letters, digits, `-` and `_`, beginning with a letter or `_`.
+/// Returns `ProjectName`: 1 to 128 letters, digits, `-` and `_`, beginning with a letter or `_`.
 pub(super) fn project_name(parameters: &Parameters) -> ApiResult<&str> {
     let name = parameters.get("ProjectName").ok_or_else(|| {
         ApiError::new(400, "InvalidArgument", "The parameter ProjectName is required but not provided.")
@@ -20,7 +20,7 @@ pub(super) fn project_name(parameters: &Parameters) -> ApiResult<&str> {
     if begins && rest && name.len() <= 128 { Ok(name) } else { Err(invalid("ProjectName")) }
 }
 
-/// What CreateProject sets and UpdateProject changes: only what was given.
+/// The fields that CreateProject sets and UpdateProject changes. Only those in the request are set.
 pub(super) struct Changes {
     description: Option<String>,
     service_role: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Each maximum is the documented one, and where only a default is documented, that.
+    /// Reads the fields. Each maximum is the documented one, or the documented default where no maximum is documented.
     pub(super) fn read(parameters: &Parameters) -> ApiResult<Self> {
         let quota = |name: &str, max: i64| integer(parameters, name, 1, max);
         Ok(Self {
@@ -78,7 +78,8 @@ fn text(parameters: &Parameters, name: &str, longest: usize) -> ApiResult<Option
     }
 }
 
-/// Not a number: refused as by the gateway. Too small: InvalidArgument. Too big: the documented quota error.
+/// Reads an integer. Text that is not a number gets the gateway's error, a number below `min` `InvalidArgument`, and
+/// one above `max` the documented quota error.
 fn integer(parameters: &Parameters, name: &str, min: i64, max: i64) -> ApiResult<Option<i64>> {
     let Some(value) = parameters.get(name) else { return Ok(None) };
     let number: i64 = value.parse().map_err(|_| ApiError::invalid(name))?;
@@ -91,7 +92,7 @@ fn integer(parameters: &Parameters, name: &str, min: i64, max: i64) -> ApiResult
     Ok(Some(number))
 }
 
-/// The Python SDK writes `True`, others `true`; `1` is taken too.
+/// Reads a boolean. The Python SDK sends `True`, others `true`; `1` is accepted too.
 pub(super) fn boolean(parameters: &Parameters, name: &str) -> ApiResult<bool> {
     match parameters.get(name).map(str::to_ascii_lowercase).as_deref() {
         None | Some("false" | "0") => Ok(false),
@@ -100,7 +101,7 @@ pub(super) fn boolean(parameters: &Parameters, name: &str) -> ApiResult<bool> {
     }
 }
 
-/// 0–200; 0 is as if nothing was given, which is 100.
+/// Reads `MaxResults`, 0 to 200. Without it, or with 0, the page size is 100.
 pub(super) fn max_results(parameters: &Parameters) -> ApiResult<usize> {
     let Some(value) = parameters.get("MaxResults") else { return Ok(100) };
     let number: i64 = value.parse().map_err(|_| ApiError::invalid("MaxResults"))?;
@@ -118,7 +119,7 @@ pub(super) fn prefix(parameters: &Parameters) -> ApiResult<&str> {
     }
 }
 
-/// One member of the `Tag` parameter.
+/// One element of the `Tag` parameter.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct TagParameter {
@@ -131,7 +132,7 @@ impl TagParameter {
         Tag { tag_key: self.key, tag_value: self.value.unwrap_or_default() }
     }
 
-    /// A filter without a value asks for the key alone.
+    /// Returns whether a project has this tag. Without a value only the key is compared.
     pub(super) fn matches(&self, project: &Project) -> bool {
         let fits =
             |tag: &Tag| tag.tag_key == self.key && self.value.as_ref().is_none_or(|value| *value == tag.tag_value);

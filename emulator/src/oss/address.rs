@@ -1,4 +1,4 @@
-//! What a request points at: the bucket, in the host or first in the path, the object's key, and the operation.
+//! The bucket and the object that a request addresses, and its operation.
 
 use http::Method;
 use http::request::Parts;
@@ -6,7 +6,7 @@ use http::request::Parts;
 use crate::account::BUCKET;
 use crate::request::{Request, decode, header_text};
 
-/// Query names that change an answer and belong to the operations played here. Version 1 signs them.
+/// Query parameters that override response headers of the supported operations. Version 1 signs them.
 pub(super) const RESPONSE_OVERRIDES: [&str; 6] = [
     "response-cache-control",
     "response-content-disposition",
@@ -16,8 +16,8 @@ pub(super) const RESPONSE_OVERRIDES: [&str; 6] = [
     "response-expires",
 ];
 
-/// Query names that make a request another operation than those played here. Version 1 signs them too. Names from the
-/// documents on sub-resources.
+/// Query parameters that select an operation which is not supported. Version 1 signs them too. The names come from the
+/// documents on subresources.
 pub(super) const UNSUPPORTED_SUBRESOURCES: [&str; 69] = [
     "accessPoint",
     "accessPointPolicy",
@@ -90,13 +90,13 @@ pub(super) const UNSUPPORTED_SUBRESOURCES: [&str; 69] = [
     "wormId",
 ];
 
-/// Image processing and the like: names of more operations, which begin with `x-oss-`.
+/// Prefixes of further query parameters that select an unsupported operation, such as image processing.
 const UNSUPPORTED_PREFIXES: [&str; 2] = ["x-oss-process", "x-oss-async-process"];
 
-/// Headers that change what GetObject and HeadObject do, and are not played.
+/// Conditional headers of GetObject and HeadObject, which are not supported.
 const CONDITIONAL_HEADERS: [&str; 4] = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
 
-/// The `x-oss-` headers that are understood, beside user metadata. Any other asks for something that is not played.
+/// The supported `x-oss-` headers, besides user metadata. Any other asks for something that is not supported.
 const SUPPORTED_HEADERS: [&str; 5] =
     ["x-oss-date", "x-oss-content-sha256", "x-oss-security-token", "x-oss-forbid-overwrite", "x-oss-range-behavior"];
 
@@ -110,7 +110,7 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    /// `None` when it is none of those that are played.
+    /// Returns the operation of a request, or `None` if it is not supported.
     pub(super) fn of(request: &Request, address: &Address) -> Option<Self> {
         let other = |name: &str| {
             UNSUPPORTED_SUBRESOURCES.contains(&name)
@@ -129,7 +129,7 @@ impl Operation {
         }
     }
 
-    /// The second part of a fault's route, and the action in a [`Call`](crate::Call).
+    /// Returns the second part of a fault's route, which is also the action in a [`Call`](crate::Call).
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::PutObject => "PutObject",
@@ -140,7 +140,7 @@ impl Operation {
         }
     }
 
-    /// The permission that RAM asks for: the documented one for each.
+    /// Returns the documented RAM action that the operation needs.
     pub(super) fn permission(self) -> &'static str {
         match self {
             Self::PutObject => "oss:PutObject",
@@ -151,7 +151,7 @@ impl Operation {
     }
 }
 
-/// Whether a header asks for something that is not played here.
+/// Returns whether a header asks for something that is not supported.
 pub(super) fn has_unsupported_header(request: &Request) -> bool {
     request.headers.keys().map(http::HeaderName::as_str).any(|name| {
         CONDITIONAL_HEADERS.contains(&name)
@@ -159,16 +159,16 @@ pub(super) fn has_unsupported_header(request: &Request) -> bool {
     })
 }
 
-/// Bucket and key, decoded. Either may be empty.
+/// The decoded bucket and key. Either may be empty.
 pub(super) struct Address {
     pub(super) bucket: String,
     pub(super) key: String,
-    /// `/bucket` in address of `/bucket/`, as OpenDAL asks a bucket in the path for its list.
+    /// Whether the path is `/bucket` and not `/bucket/`, as OpenDAL sends it to list a bucket.
     without_trailing_slash: bool,
 }
 
 impl Address {
-    /// `None` when the path is not percent-encoded UTF-8.
+    /// Reads the address. Returns `None` if the path is not percent-encoded UTF-8.
     pub(super) fn of(request: &Request) -> Option<Self> {
         let path = request.path.strip_prefix('/').unwrap_or(&request.path);
         let host = Host::parse(&request.header("host").unwrap_or_default());
@@ -186,8 +186,8 @@ impl Address {
         })
     }
 
-    /// The resource that signatures name: `/bucket/key`. The second one is the form without the last slash, where the
-    /// request was made in it.
+    /// Returns the resources that a signature may name: `/bucket/key`, and the form without the trailing slash if the
+    /// request used it.
     pub(super) fn resources(&self) -> Vec<String> {
         if self.bucket.is_empty() {
             return vec!["/".to_owned()];
@@ -200,8 +200,8 @@ impl Address {
     }
 }
 
-/// Whether a request is for OSS: by its signature, by a header or query parameter that only OSS knows, by its host, or
-/// by the bucket in its path. No other route here has any of these.
+/// Returns whether a request is for OSS: by its signature, by a header or query parameter that only OSS has, by its
+/// host, or by the bucket in its path. No other product's requests have any of these.
 pub(crate) fn matches(parts: &Parts) -> bool {
     let authorization = header_text(&parts.headers, "authorization").unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default();
@@ -213,12 +213,12 @@ pub(crate) fn matches(parts: &Parts) -> bool {
         || path.strip_prefix(BUCKET).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// What a Host header tells of OSS.
+/// The meaning of a Host header for OSS.
 #[derive(Debug, PartialEq, Eq)]
 enum Host {
-    /// `<bucket>.oss-<region>.aliyuncs.com`, or the fixed bucket before any other name.
+    /// `<bucket>.oss-<region>.aliyuncs.com`, or the fixed bucket in front of any other name.
     Bucket(String),
-    /// `oss-<region>.aliyuncs.com`: the bucket is in the path.
+    /// `oss-<region>.aliyuncs.com`. The bucket is in the path.
     Service,
     Other,
 }

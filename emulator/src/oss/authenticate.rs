@@ -1,6 +1,6 @@
-//! Who is calling OSS: from a signature in a header or in the URL to a proven identity, in the order of its checks.
+//! Authentication of requests to OSS, by a signature in a header or in the URL.
 //!
-//! Find the signature and its parts, time, key, token, signature. The first failure in this order is the answer.
+//! The checks run in this order: signature and its parts, time, key, token, signature. The first failure is returned.
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use subtle::ConstantTimeEq;
@@ -14,13 +14,13 @@ use crate::request::Request;
 use crate::signature_v1::hmac_sha1;
 use crate::state::State;
 
-/// Documented: a signature in a header is good for 15 minutes before and after its date.
+/// Maximum difference between a signed header's date and the clock, in either direction. Documented.
 const WINDOW: Duration = Duration::minutes(15);
 
-/// Documented: a URL of version 4 lasts at most seven days.
+/// Maximum lifetime of a presigned URL of version 4: seven days. Documented.
 const MAX_URL_SECONDS: i64 = 604_800;
 
-/// What a request says about its signature. Nothing is proven yet.
+/// The parts of a request's signature. Nothing is verified yet.
 pub(super) struct Signed {
     pub(super) access_key_id: String,
     token: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct Signed {
 }
 
 enum Version {
-    /// With the text that stands in the string to sign for the date.
+    /// `date` is the text that stands for the date in the string to sign.
     V1 {
         date: String,
     },
@@ -41,7 +41,7 @@ enum Version {
     },
 }
 
-/// When a signature is good.
+/// The time during which a signature is valid.
 enum Validity {
     Around(DateTime<Utc>),
     Between(DateTime<Utc>, DateTime<Utc>),
@@ -49,14 +49,14 @@ enum Validity {
 }
 
 impl Signed {
-    /// `None` for an anonymous request.
+    /// Reads the signature. Returns `None` for an anonymous request.
     pub(super) fn read(request: &Request) -> OssResult<Option<Self>> {
         if let Some(header) = request.header("authorization") {
             let (scheme, rest) = header.split_once(' ').unwrap_or((header.as_str(), ""));
             return match scheme {
                 V4 => Self::v4_header(request, rest).map(Some),
                 "OSS" => Self::v1_header(request, rest).map(Some),
-                // Version 2 is not played.
+                // Version 2 is not supported.
                 _ => Err(bad_authorization(&header)),
             };
         }
@@ -70,7 +70,7 @@ impl Signed {
         Ok(None)
     }
 
-    /// `V4` or `V1`.
+    /// Returns the version of the signature, `V4` or `V1`.
     pub(super) fn version(&self) -> &'static str {
         match self.version {
             Version::V1 { .. } => "V1",
@@ -78,8 +78,8 @@ impl Signed {
         }
     }
 
-    /// `Credential=…,AdditionalHeaders=…,Signature=…`; spaces after the commas are tolerated, as some clients write
-    /// them, and an empty list.
+    /// Parses `Credential=…,AdditionalHeaders=…,Signature=…`. Spaces after the commas and an empty list of headers are
+    /// accepted, as some clients send them.
     fn v4_header(request: &Request, text: &str) -> OssResult<Self> {
         let (mut credential, mut additional, mut signature) = (None, None, None);
         for part in text.split(',') {
@@ -179,7 +179,7 @@ impl Signed {
         })
     }
 
-    /// The proven caller.
+    /// Verifies the request and returns its caller.
     pub(super) fn authenticate(
         &self,
         state: &State,
@@ -203,7 +203,8 @@ impl Signed {
         }
     }
 
-    /// The holder of the key, whose token fits. A request with a token is one of a session, whatever its key.
+    /// Finds the holder of the AccessKey and checks the token. A request with a token is one of a session, whatever its
+    /// key.
     fn find(&self, state: &State, now: DateTime<Utc>) -> OssResult<Caller> {
         let Some(token) = &self.token else {
             return match find_key(&self.access_key_id) {
@@ -235,7 +236,7 @@ impl Signed {
             });
         }
         if session.expires <= now {
-            // OSS really sends the token back.
+            // OSS returns the token in this error.
             let message = "The security token you provided has expired.";
             return Err(OssError::new(403, "SecurityTokenExpired", "0002-00000007", message)
                 .with("SecurityToken", token.as_str()));
@@ -274,7 +275,7 @@ impl Signed {
         Err(self.mismatch(&to_sign, canonical))
     }
 
-    /// What the server would have signed is told in full: the token of a session stands in it.
+    /// The error contains the whole string to sign, as in OSS, so it may contain the session's token.
     fn mismatch(&self, to_sign: &str, canonical: Option<String>) -> OssError {
         let ec = if canonical.is_some() { "0002-00000201" } else { "0002-00000040" };
         let bytes: Vec<String> = to_sign.bytes().map(|byte| format!("{byte:02X}")).collect();
@@ -296,7 +297,7 @@ impl Signed {
     }
 }
 
-/// The documents number the same mistakes differently in a header and in a URL.
+/// Error numbers that the documents assign differently for a header and for a URL.
 struct CredentialErrors {
     name: &'static str,
     form: &'static str,
@@ -313,7 +314,7 @@ const URL_ERRORS: CredentialErrors = CredentialErrors {
     region: "0002-00000226",
 };
 
-/// The key id and the scope of `<key id>/<day>/<region>/oss/aliyun_v4_request`.
+/// Parses `<key id>/<day>/<region>/oss/aliyun_v4_request` into the key id and the scope.
 fn credential_of(text: &str, date: &str, errors: &CredentialErrors) -> OssResult<(String, String)> {
     let wrong = |ec, message| OssError::argument(ec, message, errors.name, text);
     let malformed = || wrong(errors.form, "The credential of the signature is invalid.");
@@ -331,7 +332,7 @@ fn credential_of(text: &str, date: &str, errors: &CredentialErrors) -> OssResult
     Ok((access_key_id.to_owned(), scope.to_owned()))
 }
 
-/// `a;b`: lower-case, sorted, each once.
+/// Parses header names separated by `;` into lower case, sorted and without duplicates.
 fn names(text: &str) -> Vec<String> {
     let mut names: Vec<String> =
         text.split(';').map(str::trim).filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect();
@@ -344,7 +345,7 @@ fn non_empty(token: Option<String>) -> Option<String> {
     token.filter(|token| !token.is_empty())
 }
 
-/// `20231216T162057Z`, and nothing that merely resembles it.
+/// Parses `20231216T162057Z` and no other form.
 fn parse_date(text: &str) -> Option<DateTime<Utc>> {
     if text.len() != 16 {
         return None;
@@ -356,7 +357,7 @@ fn bad_authorization(text: &str) -> OssError {
     OssError::argument(UNDOCUMENTED, "The Authorization header is invalid.", "Authorization", text)
 }
 
-/// The documents number a date that is missing and one that is malformed differently.
+/// Returns the error for a missing or malformed date, which have different numbers in the documents.
 fn no_date(date: &str) -> OssError {
     let ec = if date.is_empty() { "0002-00000503" } else { "0002-00000502" };
     OssError::new(403, "AccessDenied", ec, "OSS authentication requires a valid Date.")
@@ -376,7 +377,7 @@ fn url_expired(ec: &'static str, end: DateTime<Utc>, now: DateTime<Utc>) -> OssE
         .with("ServerTime", millis(now))
 }
 
-/// `2019-03-30T13:18:53.000Z`, as OSS writes times into XML.
+/// Formats a time as in OSS's XML: `2019-03-30T13:18:53.000Z`.
 pub(super) fn millis(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }

@@ -1,4 +1,4 @@
-//! ListObjectsV2: keys in their order, grouped at a delimiter, in pages.
+//! ListObjectsV2: keys in order, grouped at a delimiter, in pages.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::response::write_members;
 use crate::signature::percent_encode;
 use crate::state::State;
 
-/// Documented.
+/// Default page size. Documented.
 const DEFAULT_MAX_KEYS: usize = 100;
 const MAX_KEYS_LIMIT: usize = 1_000;
 
-/// One line of a page: an object, or a group of those that are alike up to the delimiter.
+/// One entry of a page: an object, or the common prefix of a group.
 enum Entry {
     Object(String, Arc<Object>),
     Group(String),
@@ -92,7 +92,7 @@ fn entries(keys: Vec<(String, Arc<Object>)>, prefix: &str, delimiter: &str, star
         match rest.find(delimiter).filter(|_| !delimiter.is_empty()) {
             Some(at) => {
                 let group = &key[..prefix.len() + at + delimiter.len()];
-                // A page that ended with a group goes on after all of the group.
+                // A page that ended with a group continues after the whole group.
                 if group != start && entries.last().is_none_or(|last| last.name() != group) {
                     entries.push(Entry::Group(group.to_owned()));
                 }
@@ -133,7 +133,7 @@ fn write_entry(xml: &mut String, entry: &Entry, encode: fn(&str) -> String, with
     }
 }
 
-/// Opaque to clients: a seal, then the name where the page ended.
+/// Encodes a page token: a MAC, then the name at which the page ended. Clients treat it as opaque.
 fn write_token(random: &Random, name: &str) -> String {
     format!("{}{}", random.short_mac(&format!("oss/{name}")), hex(name.as_bytes()))
 }

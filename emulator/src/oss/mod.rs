@@ -1,4 +1,4 @@
-//! Object Storage Service: one bucket, the operations on its objects, and their list. State is in memory.
+//! Object Storage Service: one bucket, with its objects in memory.
 
 mod address;
 mod authenticate;
@@ -24,15 +24,16 @@ use crate::request::Request;
 use crate::response::ApiError;
 use crate::state::State;
 
-/// The largest object, in bytes.
+/// Maximum size of an object in bytes.
 pub(crate) const LARGEST: usize = 16 * 1024 * 1024;
 
-/// The answer to a request that cannot be read to its end.
+/// Returns the error for a request body that could not be read.
 pub(crate) fn too_large() -> ApiError {
     ApiError::new(400, "EntityTooLarge", "The request body is larger than 16 MiB, or it broke off.")
 }
 
-/// What a request is for, for log and faults: the operation, the signature's version and the key id. Nothing is checked.
+/// Returns the operation, the version of the signature and the AccessKey id of a request, for log and faults. Nothing
+/// is verified.
 pub(crate) fn summary(request: &Request) -> (&'static str, &'static str, Option<String>) {
     let operation = Address::of(request).and_then(|address| Operation::of(request, &address));
     let signed = Signed::read(request).ok().flatten();
@@ -91,7 +92,7 @@ fn serve(state: &State, request: &Request, slot: Slot, now: DateTime<Utc>) -> Os
     }
 }
 
-/// Told to a caller without the permission, and to one without a signature.
+/// Returns the error for a caller without permission or without a signature.
 fn denied(address: &Address) -> OssError {
     let message = if address.key.is_empty() {
         "You have no right to access this bucket because of bucket acl."

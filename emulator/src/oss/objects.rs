@@ -1,4 +1,4 @@
-//! The objects of the one bucket, in memory, and the operations on one of them.
+//! The objects of the bucket and the operations on one of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -15,14 +15,14 @@ use crate::lock::lock;
 use crate::request::Request;
 use crate::signature::sha256_hex;
 
-/// All objects together, in bytes.
+/// Maximum size of all objects together, in bytes.
 const TOTAL_LIMIT: usize = 64 * 1024 * 1024;
-/// What an object costs beside its body, key and headers, so that empty ones are bounded too.
+/// Bytes that an object counts besides its body, key and headers, so that the number of empty objects is limited too.
 const OBJECT_OVERHEAD: usize = 512;
-/// Documented.
+/// Documented maximum length of a key.
 const MAX_KEY_LENGTH: usize = 1_023;
 
-/// Headers of PutObject that GetObject sends back, beside user metadata.
+/// Headers of PutObject that GetObject returns, besides user metadata.
 const STORED_HEADERS: [HeaderName; 6] = [
     header::CONTENT_TYPE,
     header::CACHE_CONTROL,
@@ -43,7 +43,7 @@ impl Object {
     fn new(request: &Request, now: DateTime<Utc>) -> Self {
         let kept = |name: &HeaderName| STORED_HEADERS.contains(name) || name.as_str().starts_with("x-oss-meta-");
         let headers = request.headers.iter().filter(|(name, _)| kept(name));
-        // Opaque to clients. OSS has the MD5 of the body there, for which a crate more would be needed.
+        // Clients treat the ETag as opaque. OSS uses the MD5 of the body, which would need another dependency.
         let etag = format!("\"{}\"", sha256_hex(&request.body)[..32].to_uppercase());
         Self {
             headers: headers.map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -149,7 +149,7 @@ impl Objects {
         Ok(object.response(200, object.body.clone()))
     }
 
-    /// Also answers so when there was none.
+    /// Deletes an object. Succeeds also if there is none.
     pub(super) fn delete(&self, key: &str) -> OssResult<OssResponse> {
         check_key(key)?;
         let mut inner = lock(&self.inner);
@@ -159,7 +159,7 @@ impl Objects {
         Ok(OssResponse::new(204, Bytes::new()))
     }
 
-    /// The keys that begin with `prefix`, in their order, from the first after `start` on.
+    /// Returns the objects whose keys begin with `prefix` and come after `start`, in order.
     pub(super) fn after(&self, start: &str, prefix: &str) -> Vec<(String, Arc<Object>)> {
         let inner = lock(&self.inner);
         let keys = inner.by_key.range(start.max(prefix).to_owned()..);
@@ -182,7 +182,7 @@ fn check_key(key: &str) -> OssResult<()> {
     Err(OssError::new(400, "InvalidObjectName", UNDOCUMENTED, "The specified object is not valid."))
 }
 
-/// `bytes=a-b`, `bytes=a-` or `bytes=-n`.
+/// A range: `bytes=a-b`, `bytes=a-` or `bytes=-n`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Range {
     From(usize, Option<usize>),
@@ -197,7 +197,7 @@ enum ResolvedRange {
 }
 
 impl Range {
-    /// Anything else, several ranges included, is as if it were not there.
+    /// Parses a single range. Returns `None` for anything else, including several ranges, which is then ignored.
     fn parse(text: &str) -> Option<Self> {
         let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
         let number = |text: &str| if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None };
@@ -211,8 +211,8 @@ impl Range {
         }
     }
 
-    /// A range that goes beyond the object is cut, or nothing, when the client asks for the standard's behaviour.
-    /// Otherwise it is as if it were not there: documented.
+    /// Resolves the range for an object. A range beyond the end is cut or unsatisfiable if the client asks for the
+    /// standard's behavior, and ignored otherwise. Documented.
     fn resolve(self, size: usize, strict: bool) -> ResolvedRange {
         let end = size.saturating_sub(1);
         match self {

@@ -1,4 +1,4 @@
-//! What goes back from OSS: bytes or XML, with its headers.
+//! Responses of OSS: bytes or XML, with headers.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -9,12 +9,12 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use crate::clock::http_date;
 use crate::response::{set, status};
 
-/// What an answer must know of the request that it answers.
+/// The parts of a request that its response needs.
 pub(super) struct ResponseContext<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) request_id: &'a str,
     pub(super) host: &'a str,
-    /// Whether it was a HEAD request, whose answer has no body.
+    /// Whether it is a HEAD request, whose response has no body.
     pub(super) head: bool,
     pub(super) close: bool,
 }
@@ -36,7 +36,7 @@ impl OssResponse {
         response
     }
 
-    /// Sets a header. A value that HTTP does not allow is left out.
+    /// Sets a header. A value that HTTP does not allow is omitted.
     pub(super) fn push(&mut self, name: &'static str, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.set(HeaderName::from_static(name), value);
@@ -50,7 +50,7 @@ impl OssResponse {
 
     pub(super) fn respond(self, context: &ResponseContext<'_>) -> Response {
         let length = self.body.len();
-        // The HTTP layer sends a HEAD answer's headers alone, the length of what GET would bring among them.
+        // For a HEAD request the HTTP layer sends only the headers, with the content length of a GET response.
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = status(self.status);
         let no_content = response.status() == StatusCode::NO_CONTENT;
