@@ -1,7 +1,7 @@
-//! Who is calling: from a signature of version 3 or 1 to a proven identity, in the order in which the cloud reports
-//! failures.
+//! Authentication of signed API calls, by signature version 3 or 1.
 //!
-//! Find the signature, timestamp, key, token, signature, nonce. The first failure in this order is the answer.
+//! The checks run in the order in which the cloud reports failures: signature present, timestamp, key, token,
+//! signature, nonce. The first failure is returned.
 
 use std::sync::Arc;
 
@@ -9,48 +9,48 @@ use chrono::{DateTime, Duration, Utc};
 use subtle::ConstantTimeEq;
 
 use crate::account::{ACCOUNT_ID, AccessKey, find_key};
-use crate::answer::{Outcome, Refusal};
 use crate::clock::{parse_utc, parse_utc_with_fraction};
 use crate::policy::{Decision, wildcard};
 use crate::request::{Parameters, Request, Style};
+use crate::response::{ApiError, ApiResult};
 use crate::sessions::Session;
 use crate::signature::{Authorization, Canonical, Names, incomplete, sha256_hex, string_to_sign};
 use crate::signature_v1::Signed;
 use crate::state::State;
 
-/// Documented: a request is valid for 15 minutes before and after its timestamp.
+/// Maximum difference between a request's timestamp and the clock, in either direction. Documented.
 const WINDOW: Duration = Duration::minutes(15);
 
-/// The documents require all common headers to be signed.
-const MUST_BE_SIGNED: [&str; 6] =
+/// Headers that the documents require to be signed.
+const REQUIRED_HEADERS: [&str; 6] =
     ["host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"];
-/// These must be signed when they are sent.
-const SIGNED_IF_SENT: [&str; 2] = ["content-type", "x-acs-security-token"];
+/// Headers that must be signed if they are present.
+const REQUIRED_IF_PRESENT: [&str; 2] = ["content-type", "x-acs-security-token"];
 
 const TOKEN: &str = "x-acs-security-token";
 const DATE: &str = "x-acs-date";
 
-/// A proven identity.
+/// An authenticated identity.
 pub(crate) enum Caller {
     Key(&'static AccessKey),
     Session(Arc<Session>),
 }
 
-/// `parameters` are those of a request that is signed by them, in version 1; without, its headers are, in version 3.
+/// Authenticates a request: by its parameters (version 1) if `parameters` is given, else by its headers (version 3).
 pub(crate) fn authenticate(
     state: &State,
     request: &Request,
     parameters: Option<&Parameters>,
     now: DateTime<Utc>,
-) -> Outcome<Caller> {
+) -> ApiResult<Caller> {
     match parameters {
         Some(parameters) => by_parameters(state, request, parameters, now),
         None => by_headers(state, request, now),
     }
 }
 
-fn by_headers(state: &State, request: &Request, now: DateTime<Utc>) -> Outcome<Caller> {
-    let header = request.header("authorization").ok_or_else(|| Refusal::missing("AccessKeyId"))?;
+fn by_headers(state: &State, request: &Request, now: DateTime<Utc>) -> ApiResult<Caller> {
+    let header = request.header("authorization").ok_or_else(|| ApiError::missing("AccessKeyId"))?;
     let authorization = Authorization::parse(&header)?;
     let timestamp = timestamp(request.header(DATE).as_deref(), now)?;
     let token = request.header(TOKEN).filter(|token| !token.is_empty());
@@ -61,7 +61,7 @@ fn by_headers(state: &State, request: &Request, now: DateTime<Utc>) -> Outcome<C
     Ok(caller)
 }
 
-fn by_parameters(state: &State, request: &Request, parameters: &Parameters, now: DateTime<Utc>) -> Outcome<Caller> {
+fn by_parameters(state: &State, request: &Request, parameters: &Parameters, now: DateTime<Utc>) -> ApiResult<Caller> {
     let signed = Signed::read(parameters)?;
     let timestamp = within_window(parse_utc_with_fraction(signed.timestamp), now)?;
     let caller = find(state, signed.access_key_id, signed.token, now)?;
@@ -70,49 +70,49 @@ fn by_parameters(state: &State, request: &Request, parameters: &Parameters, now:
     Ok(caller)
 }
 
-/// An unsigned call needs no timestamp, but one that it has is judged like any other.
-pub(crate) fn check_given_timestamp(request: &Request, now: DateTime<Utc>) -> Outcome<()> {
-    let given = match request.style() {
+/// Checks the timestamp of an unsigned call, if it has one.
+pub(crate) fn check_given_timestamp(request: &Request, now: DateTime<Utc>) -> ApiResult<()> {
+    let timestamp_text = match request.style() {
         Style::Headers => request.header(DATE),
         Style::Parameters => request.first("Timestamp").map(str::to_owned),
     };
-    given.filter(|text| !text.is_empty()).map_or(Ok(()), |text| timestamp(Some(&text), now).map(drop))
+    timestamp_text.filter(|text| !text.is_empty()).map_or(Ok(()), |text| timestamp(Some(&text), now).map(drop))
 }
 
-fn timestamp(text: Option<&str>, now: DateTime<Utc>) -> Outcome<DateTime<Utc>> {
+fn timestamp(text: Option<&str>, now: DateTime<Utc>) -> ApiResult<DateTime<Utc>> {
     within_window(text.and_then(parse_utc), now)
 }
 
-fn within_window(timestamp: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Outcome<DateTime<Utc>> {
+fn within_window(timestamp: Option<DateTime<Utc>>, now: DateTime<Utc>) -> ApiResult<DateTime<Utc>> {
     let timestamp = timestamp.ok_or_else(|| {
-        Refusal::new(400, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted.")
+        ApiError::new(400, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted.")
     })?;
     if (now - timestamp).abs() > WINDOW {
-        return Err(Refusal::new(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired."));
+        return Err(ApiError::new(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired."));
     }
     Ok(timestamp)
 }
 
-/// A nonce is remembered only now, after the signature: what was not signed with the key must not use up the key's
-/// nonces.
+/// Records a nonce, or rejects one that was used before. Called after the signature was verified, so that a request
+/// signed with another key cannot use up this key's nonces.
 fn record(
     state: &State,
     access_key_id: &str,
     nonce: &str,
     timestamp: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Outcome<()> {
+) -> ApiResult<()> {
     if state.nonces.record(access_key_id, nonce, timestamp, now, WINDOW) {
         return Ok(());
     }
-    Err(Refusal::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."))
+    Err(ApiError::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."))
 }
 
-/// The holder of the key, whose token fits. Nothing is proven yet.
-fn find(state: &State, access_key_id: &str, token: Option<&str>, now: DateTime<Utc>) -> Outcome<Caller> {
+/// Finds the holder of an AccessKey and checks the token that comes with it. The signature is not verified yet.
+fn find(state: &State, access_key_id: &str, token: Option<&str>, now: DateTime<Utc>) -> ApiResult<Caller> {
     if let Some(key) = find_key(access_key_id) {
         if !key.active {
-            return Err(Refusal::new(400, "InvalidAccessKeyId.Inactive", "Specified access key is disabled."));
+            return Err(ApiError::new(400, "InvalidAccessKeyId.Inactive", "Specified access key is disabled."));
         }
         return match token {
             None => Ok(Caller::Key(key)),
@@ -122,34 +122,34 @@ fn find(state: &State, access_key_id: &str, token: Option<&str>, now: DateTime<U
     let session = state
         .sessions
         .by_key(access_key_id)
-        .ok_or_else(|| Refusal::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."))?;
+        .ok_or_else(|| ApiError::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."))?;
     let Some(token) = token else {
-        return Err(Refusal::new(400, "MissingSecurityToken", "SecurityToken is mandatory for this action."));
+        return Err(ApiError::new(400, "MissingSecurityToken", "SecurityToken is mandatory for this action."));
     };
     if !bool::from(token.as_bytes().ct_eq(session.token.as_bytes())) {
         return Err(match state.sessions.key_of_token(token) {
             Some(_) => mismatch(),
-            None => Refusal::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed."),
+            None => ApiError::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed."),
         });
     }
     if session.expires <= now {
-        return Err(Refusal::new(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."));
+        return Err(ApiError::new(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."));
     }
     Ok(Caller::Session(session))
 }
 
-fn mismatch() -> Refusal {
-    Refusal::new(
+fn mismatch() -> ApiError {
+    ApiError::new(
         400,
         "InvalidSecurityToken.MismatchWithAccessKey",
         "Specified SecurityToken mismatch with the AccessKey.",
     )
 }
 
-fn verify(request: &Request, authorization: &Authorization, secret: &str) -> Outcome<()> {
+fn verify(request: &Request, authorization: &Authorization, secret: &str) -> ApiResult<()> {
     let signed = |name: &str| authorization.signed_headers.iter().any(|signed| signed == name);
-    let all_signed = MUST_BE_SIGNED.into_iter().all(signed)
-        && SIGNED_IF_SENT.into_iter().all(|name| request.header(name).is_none() || signed(name));
+    let all_signed = REQUIRED_HEADERS.into_iter().all(signed)
+        && REQUIRED_IF_PRESENT.into_iter().all(|name| request.header(name).is_none() || signed(name));
     if !all_signed || request.header("x-acs-signature-nonce").is_none_or(|nonce| nonce.is_empty()) {
         return Err(incomplete());
     }
@@ -159,7 +159,7 @@ fn verify(request: &Request, authorization: &Authorization, secret: &str) -> Out
         .map(|name| request.header(name).map(|value| (name.clone(), value)))
         .collect::<Option<_>>()
         .ok_or_else(incomplete)?;
-    // The hash is that of the body as received, so a body that was changed fails even if its header was not.
+    // The hash of the body as received: a changed body fails even if its header was not changed.
     let payload_hash = sha256_hex(&request.body);
     let canonical = Canonical {
         method: request.method.as_str(),
@@ -173,7 +173,7 @@ fn verify(request: &Request, authorization: &Authorization, secret: &str) -> Out
         return Ok(());
     }
     let canonical_request = canonical.request(Names::Encoded);
-    Err(Refusal::new(
+    Err(ApiError::new(
         400,
         "SignatureDoesNotMatch",
         format!(
@@ -203,8 +203,8 @@ impl Caller {
         }
     }
 
-    /// The decision of the identity's own policies and, for a session, of the policy it was granted with; with the
-    /// `PolicyType` of the one that refused.
+    /// Returns the decision of the identity's policies and of the session policy, if there is one, with the
+    /// `PolicyType` of the policy that decided.
     pub(crate) fn decide(&self, action: &str, resource: &str) -> (Decision, &'static str) {
         let allows = match self {
             Self::Key(key) => key.allows,
@@ -219,7 +219,7 @@ impl Caller {
         }
     }
 
-    /// `AuthPrincipalType` and `AuthPrincipalDisplayName` of an `AccessDeniedDetail`.
+    /// Returns `AuthPrincipalType` and `AuthPrincipalDisplayName` for an `AccessDeniedDetail`.
     pub(crate) fn principal(&self) -> (&'static str, String) {
         match self {
             Self::Key(AccessKey { user: Some(user), .. }) => ("SubUser", user.id.to_owned()),

@@ -1,32 +1,27 @@
-//! How an emulator is set up and started.
+//! The builder of an emulator.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::net::TcpListener;
-use tokio::runtime::Handle;
-
 use crate::clock::Clock;
 use crate::emulator::Emulator;
 use crate::instance::Rotation;
-use crate::listener::Incoming;
-use crate::metadata::Metadata;
+use crate::listener::Bound;
 use crate::random::Random;
+use crate::settings::{Metadata, Settings};
 use crate::state::State;
 use crate::throttle::Throttle;
 
-/// Settings for a new [`Emulator`]. See [`Emulator::builder`].
+/// Settings for a new [`Emulator`], made by [`Emulator::builder`].
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Builder {
     http: SocketAddr,
     #[cfg(feature = "tls")]
     https: Option<Https>,
-    session_seconds: Option<u32>,
     sts_rate: Option<u32>,
-    metadata: Metadata,
-    metadata_newline: bool,
     clock_offset: i64,
+    settings: Settings,
 }
 
 #[cfg(feature = "tls")]
@@ -44,80 +39,82 @@ impl std::fmt::Debug for Https {
     }
 }
 
-/// A listener with its address and the runtime that it is bound to.
-pub(crate) struct Bound {
-    pub(crate) address: SocketAddr,
-    pub(crate) incoming: Incoming,
-    pub(crate) runtime: Handle,
+impl Emulator {
+    /// Returns the settings for a new emulator. By default it listens on `127.0.0.1` and a free port, follows the
+    /// machine's clock and does not cap sessions.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
 }
 
 impl Builder {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             http: (Ipv4Addr::LOCALHOST, 0).into(),
             #[cfg(feature = "tls")]
             https: None,
-            session_seconds: None,
             sts_rate: None,
-            metadata: Metadata::Normal,
-            metadata_newline: false,
             clock_offset: 0,
+            settings: Settings::default(),
         }
     }
 
-    /// The address to listen on. Without it, `127.0.0.1` and a free port.
+    /// Sets the address to listen on. The default is `127.0.0.1` and a free port.
     pub fn http(mut self, address: SocketAddr) -> Self {
         self.http = address;
         self
     }
 
-    /// Another address, with HTTPS: a certificate chain, the server's own first, and its private key, both as PEM.
+    /// Adds an HTTPS listener. `chain` is a certificate chain in PEM that begins with the server's certificate, and
+    /// `key` its private key in PEM.
     #[cfg(feature = "tls")]
     pub fn https(mut self, address: SocketAddr, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.https = Some(Https { address, chain: chain.into(), key: key.into() });
         self
     }
 
-    /// Caps the seconds of every session that is granted, whatever valid duration was asked for, so that tests see
-    /// sessions end.
+    /// Caps the lifetime of every session, in seconds, whatever valid duration was requested, so that tests see
+    /// sessions expire.
     pub fn session_seconds(mut self, seconds: u32) -> Self {
-        self.session_seconds = Some(seconds);
+        self.settings.session_seconds = Some(seconds);
         self
     }
 
-    /// Lets so many STS calls pass in each second of the emulator's clock. Those above are answered with 429
-    /// `Throttling.User` and `x-acs-retry-after`, the milliseconds until the next second. Calls whose signature does
-    /// not fit are not counted.
+    /// Limits the rate of STS calls, in calls per second of the emulator's clock. Calls above the limit get 429
+    /// `Throttling.User` with `x-acs-retry-after`, the milliseconds until the next second. Calls with an invalid
+    /// signature are not counted.
     pub fn sts_rate(mut self, calls_per_second: u32) -> Self {
         self.sts_rate = Some(calls_per_second);
         self
     }
 
-    /// How the instance metadata service answers. Without it, [`Metadata::Normal`].
+    /// Sets how the instance metadata service responds. The default is [`Metadata::Normal`].
     pub fn metadata(mut self, metadata: Metadata) -> Self {
-        self.metadata = metadata;
+        self.settings.metadata = metadata;
         self
     }
 
-    /// Whether the metadata service ends the role's name with a newline, which clients are to trim. Without it, no.
+    /// Sets whether the metadata service appends a newline to the role's name, which clients must trim. The default is
+    /// `false`.
     pub fn metadata_newline(mut self, newline: bool) -> Self {
-        self.metadata_newline = newline;
+        self.settings.metadata_newline = newline;
         self
     }
 
-    /// Sets the emulator's clock that many seconds ahead of the machine's; behind it, if negative.
+    /// Sets the clock this many seconds ahead of the machine's clock, or behind it if the number is negative.
     pub fn clock_offset(mut self, seconds: i64) -> Self {
         self.clock_offset = seconds;
         self
     }
 
-    /// Binds the addresses and serves on the current tokio runtime, which needs its I/O driver, and its time driver if
-    /// faults are to delay answers.
+    /// Binds the addresses and serves on the current tokio runtime.
+    ///
+    /// The runtime must have its I/O driver enabled, and its time driver if faults delay responses.
     ///
     /// # Errors
     ///
-    /// There is no current runtime, an address can't be bound, the certificate or its key can't be used, or the system
-    /// has no randomness.
+    /// Fails if there is no current runtime, an address cannot be bound, the certificate or its key cannot be used, or
+    /// the system has no randomness.
     pub async fn start(self) -> io::Result<Emulator> {
         let random = Random::from_system()?;
         let (http, https) = self.bind().await?;
@@ -133,9 +130,7 @@ impl Builder {
             throttle: Throttle::new(self.sts_rate),
             log: Default::default(),
             faults: Default::default(),
-            session_seconds: self.session_seconds,
-            metadata: self.metadata,
-            metadata_newline: self.metadata_newline,
+            settings: self.settings,
         };
         Ok(Emulator::run(state, http, https))
     }
@@ -153,18 +148,5 @@ impl Builder {
     #[cfg(not(feature = "tls"))]
     async fn bind(&self) -> io::Result<(Bound, Option<Bound>)> {
         Ok((Bound::to(self.http).await?, None))
-    }
-}
-
-impl Bound {
-    async fn to(address: SocketAddr) -> io::Result<Self> {
-        let runtime = Handle::try_current().map_err(io::Error::other)?;
-        let tcp = TcpListener::bind(address).await?;
-        let incoming = Incoming {
-            #[cfg(feature = "tls")]
-            tls: None,
-            tcp,
-        };
-        Ok(Self { address: incoming.tcp.local_addr()?, incoming, runtime })
     }
 }

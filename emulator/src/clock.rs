@@ -1,14 +1,14 @@
-//! The emulator's clock: the machine's, or an instant that stands still, plus an offset that tests can move.
+//! The emulator's clock: the machine's clock or a frozen instant, plus an offset that tests can change.
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, FixedOffset, Utc};
 
-use crate::lock;
+use crate::lock::lock;
 
 const NANOS: i128 = 1_000_000_000;
-/// 9999-12-31T23:59:59Z, the last second that the four-digit years of the wire formats can say.
+/// 9999-12-31T23:59:59Z, the last second that the four-digit years of the wire formats can express.
 const LAST_SECOND: i128 = 253_402_300_799;
 
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Clock {
         self.now().into()
     }
 
-    /// Seconds between the clock and what it follows: the machine's clock, or the instant it was frozen at.
+    /// Returns the offset from the machine's clock, or from the instant at which the clock was frozen, in seconds.
     pub(crate) fn offset_seconds(&self) -> i64 {
         i64::try_from(lock(&self.state).offset / NANOS).unwrap_or(i64::MAX)
     }
@@ -62,7 +62,7 @@ impl Clock {
     }
 }
 
-/// The one place where the machine's clock is read.
+/// Reads the machine's clock. No other code does.
 #[allow(clippy::disallowed_methods)]
 fn machine() -> i128 {
     since_epoch(SystemTime::now())
@@ -75,7 +75,7 @@ fn since_epoch(instant: SystemTime) -> i128 {
     }
 }
 
-/// Whole seconds since 1970, for any instant: chrono's own conversion panics beyond its calendar.
+/// Returns whole seconds since 1970 for any instant. The conversion of chrono panics beyond its calendar.
 pub(crate) fn unix_seconds(instant: SystemTime) -> i64 {
     i64::try_from(since_epoch(instant).div_euclid(NANOS)).unwrap_or(i64::MAX)
 }
@@ -84,17 +84,17 @@ fn nanos(duration: Duration) -> i128 {
     i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// `Thu, 10 Aug 2023 06:34:51 GMT`, the form of the `date` header.
+/// Formats an instant for the `date` header: `Thu, 10 Aug 2023 06:34:51 GMT`.
 pub(crate) fn http_date(instant: DateTime<Utc>) -> String {
     instant.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// `2026-01-02T03:04:05Z`, the form of `x-acs-date` and `Expiration`.
+/// Formats an instant for `x-acs-date` and `Expiration`: `2026-01-02T03:04:05Z`.
 pub(crate) fn utc(instant: DateTime<Utc>) -> String {
     instant.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// `2023-08-10T14:34:51.586696893+08:00`: IMM writes Beijing time with nine digits.
+/// Formats an instant as IMM does, in Beijing time with nine digits: `2023-08-10T14:34:51.586696893+08:00`.
 pub(crate) fn beijing(instant: DateTime<Utc>) -> String {
     match FixedOffset::east_opt(8 * 3600) {
         Some(zone) => instant.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S%.9f%:z").to_string(),
@@ -102,7 +102,7 @@ pub(crate) fn beijing(instant: DateTime<Utc>) -> String {
     }
 }
 
-/// Reads `yyyy-MM-ddTHH:mm:ssZ`, and nothing that merely resembles it.
+/// Parses `yyyy-MM-ddTHH:mm:ssZ` and no other form.
 pub(crate) fn parse_utc(text: &str) -> Option<DateTime<Utc>> {
     if text.len() != 20 {
         return None;
@@ -110,8 +110,8 @@ pub(crate) fn parse_utc(text: &str) -> Option<DateTime<Utc>> {
     chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%SZ").ok().map(|naive| naive.and_utc())
 }
 
-/// The same, or with a fraction of a second, which is cut off. The documents of signature V1 show none, yet
-/// aliyun-openapi-core-rust-sdk sends nine digits, and its tests call the cloud.
+/// Parses the same form with an optional fraction of a second, which is dropped. The documents of signature version 1
+/// show no fraction, but aliyun-openapi-core-rust-sdk sends nine digits, and its tests call the cloud.
 pub(crate) fn parse_utc_with_fraction(text: &str) -> Option<DateTime<Utc>> {
     let Some((whole, fraction)) = text.split_once('.') else { return parse_utc(text) };
     let digits = fraction.strip_suffix('Z')?;

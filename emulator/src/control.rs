@@ -9,15 +9,15 @@ use http::request::Parts;
 use http::{Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-use crate::answer::json;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::fault_list;
+use crate::response::json;
 use crate::state::State;
 
 pub(crate) const PREFIX: &str = "/_emulator/";
 
-/// Either member, or none to only read the clock.
+/// The body of a request to change the clock. Without a member it only reads the clock.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClockChange {
@@ -34,7 +34,7 @@ struct ClockView {
 
 #[derive(Serialize)]
 struct FaultsView {
-    /// How many answers are still to be spoiled.
+    /// The number of responses that faults are still to change.
     pending: u64,
 }
 
@@ -43,7 +43,7 @@ struct ErrorView<'a> {
     error: &'a str,
 }
 
-pub(crate) fn answer(state: &State, peer: SocketAddr, parts: &Parts, body: &[u8]) -> Response {
+pub(crate) fn handle(state: &State, peer: SocketAddr, parts: &Parts, body: &[u8]) -> Response {
     if !peer.ip().to_canonical().is_loopback() {
         return error(StatusCode::FORBIDDEN, "only loopback clients may control the emulator");
     }
@@ -72,7 +72,10 @@ fn change_clock(clock: &Clock, body: &[u8]) -> Response {
         _ => return error(StatusCode::BAD_REQUEST, r#"send {"offset_seconds": N} or {"advance_seconds": N}"#),
     }
     let now = clock.now().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-    plain(StatusCode::OK, json(&ClockView { now, offset_seconds: clock.offset_seconds(), frozen: clock.is_frozen() }))
+    json_response(
+        StatusCode::OK,
+        json(&ClockView { now, offset_seconds: clock.offset_seconds(), frozen: clock.is_frozen() }),
+    )
 }
 
 fn add_faults(faults: &Faults, body: &[u8]) -> Response {
@@ -86,14 +89,14 @@ fn add_faults(faults: &Faults, body: &[u8]) -> Response {
 }
 
 fn pending(faults: &Faults) -> Response {
-    plain(StatusCode::OK, json(&FaultsView { pending: faults.pending() }))
+    json_response(StatusCode::OK, json(&FaultsView { pending: faults.pending() }))
 }
 
 fn error(status: StatusCode, reason: &str) -> Response {
-    plain(status, json(&ErrorView { error: reason }))
+    json_response(status, json(&ErrorView { error: reason }))
 }
 
-fn plain(status: StatusCode, body: impl Into<Body>) -> Response {
+fn json_response(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));

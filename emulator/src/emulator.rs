@@ -1,4 +1,4 @@
-//! The handle that tests hold.
+//! The handle to a running emulator.
 
 use std::fmt;
 use std::io;
@@ -8,15 +8,15 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
-use crate::builder::{Bound, Builder};
 use crate::fault::Fault;
 use crate::fault_list;
 use crate::instance::URI_PATH;
+use crate::listener::Bound;
 use crate::log::{Call, Summary};
 use crate::server::serve;
 use crate::state::State;
 
-/// A running emulator. Clones are handles to the same one; it stops when the last is dropped.
+/// A running emulator. Clones are handles to the same emulator, which stops when the last handle is dropped.
 #[derive(Clone)]
 pub struct Emulator {
     running: Arc<Running>,
@@ -26,17 +26,12 @@ struct Running {
     http: SocketAddr,
     https: Option<SocketAddr>,
     state: Arc<State>,
-    /// Dropped with the last handle, which ends the server's tasks.
+    /// Dropping these stops the server's tasks.
     _stop: Vec<oneshot::Sender<()>>,
 }
 
 impl Emulator {
-    /// Settings for a new emulator: loopback, a free port, the machine's clock, no cap on sessions.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
-    /// The addresses are bound already.
+    /// Starts to serve on bound listeners.
     pub(crate) fn run(state: State, http: Bound, https: Option<Bound>) -> Self {
         let state = Arc::new(state);
         let addresses = (http.address, https.as_ref().map(|bound| bound.address));
@@ -49,27 +44,28 @@ impl Emulator {
         Self { running: Arc::new(Running { http: addresses.0, https: addresses.1, state, _stop: stop }) }
     }
 
-    /// The address it listens on, with the real port.
+    /// Returns the address of the HTTP listener, with its actual port.
     pub fn http_addr(&self) -> SocketAddr {
         self.running.http
     }
 
-    /// The address as a URL: `http://127.0.0.1:PORT`. Serves STS, IMM and OSS alike.
+    /// Returns the URL of the HTTP listener, `http://127.0.0.1:PORT`. It serves all products.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.running.http)
     }
 
-    /// The address of its HTTPS listener, if it was asked for one.
+    /// Returns the address of the HTTPS listener, if there is one.
     pub fn https_addr(&self) -> Option<SocketAddr> {
         self.running.https
     }
 
-    /// That address as a URL: `https://127.0.0.1:PORT`.
+    /// Returns the URL of the HTTPS listener, `https://127.0.0.1:PORT`, if there is one.
     pub fn https_endpoint(&self) -> Option<String> {
         self.running.https.map(|address| format!("https://{address}"))
     }
 
-    /// The credentials URI, for `ALIBABA_CLOUD_CREDENTIALS_URI`: a session of `imm-role`, renewed ahead of its end.
+    /// Returns the URL for `ALIBABA_CLOUD_CREDENTIALS_URI`. It serves a session of `imm-role` that is renewed before it
+    /// expires.
     pub fn credentials_uri(&self) -> String {
         format!("{}{URI_PATH}", self.endpoint())
     }
@@ -79,38 +75,41 @@ impl Emulator {
         self.running.state.clock.advance(by);
     }
 
-    /// Sets the clock that many seconds ahead of the machine's, or of the instant it was frozen at; behind, if
-    /// negative.
+    /// Sets the clock this many seconds ahead of the machine's clock, or of the instant at which it was frozen. A
+    /// negative number sets it behind.
     pub fn set_clock_offset(&self, seconds: i64) {
         self.running.state.clock.set_offset(seconds);
     }
 
-    /// Stops the clock at an instant, and forgets any offset. From then on it moves only by
-    /// [`advance_clock`](Self::advance_clock), for tests under a virtual clock.
+    /// Freezes the clock at an instant and resets its offset. From then on only [`advance_clock`](Self::advance_clock)
+    /// and [`set_clock_offset`](Self::set_clock_offset) move it, for tests under a virtual clock.
     pub fn freeze_clock_at(&self, instant: SystemTime) {
         self.running.state.clock.freeze_at(instant);
     }
 
-    /// The emulator's time. Timestamps and sessions are judged by it, and every answer's `date` header tells it.
+    /// Returns the time of the emulator's clock, which decides on timestamps and the expiration of sessions, and which
+    /// the `date` header of every response carries.
     pub fn now(&self) -> SystemTime {
         self.running.state.clock.system_time()
     }
 
-    /// Makes the next calls of one operation fail, before any other check. `route` is `sts/AssumeRole`,
-    /// `imm/CreateProject`, `oss/PutObject` and the like, `metadata/token`, `metadata/role`, `metadata/credentials`, `metadata/item`,
-    /// `uri/credentials`, or `sts/*` for every operation. Faults for the same operation are used up in the order in
-    /// which they were given.
+    /// Makes the next calls of one operation fail, before any other check.
+    ///
+    /// `route` is `sts/AssumeRole`, `imm/CreateProject`, `oss/PutObject` and the like, `metadata/token`,
+    /// `metadata/role`, `metadata/credentials`, `metadata/item` or `uri/credentials`. `sts/*` stands for all operations
+    /// of STS. Faults for the same operation are used in the order in which they were added.
     pub fn fail_next(&self, route: &str, fault: Fault) {
         self.running.state.faults.add(route, fault);
     }
 
-    /// Adds faults from a JSON list of objects with `route`, and of `times` (else 1), `status` (else 0), `code`,
-    /// `message`, `headers`, `delay_ms`, `reset`, `truncate` and `body` what is wanted. They mean what they do in
-    /// [`Fault`].
+    /// Adds faults from a JSON list of objects.
+    ///
+    /// Each has a `route` and any of `times` (1 by default), `status` (0 by default), `code`, `message`, `headers`,
+    /// `delay_ms`, `reset`, `truncate` and `body`, with the meaning that they have in [`Fault`].
     ///
     /// # Errors
     ///
-    /// `InvalidInput`, when the list has another form or an entry would do nothing. Then none of it was added.
+    /// Returns `InvalidInput` if the list is malformed or an entry would have no effect. Then no fault is added.
     pub fn add_faults(&self, json: &str) -> io::Result<()> {
         let list =
             fault_list::parse(json.as_bytes()).map_err(|reason| io::Error::new(io::ErrorKind::InvalidInput, reason))?;
@@ -118,18 +117,18 @@ impl Emulator {
         Ok(())
     }
 
-    /// Forgets the faults that were not used up.
+    /// Removes the faults that were not used.
     pub fn clear_faults(&self) {
         self.running.state.faults.clear();
     }
 
-    /// The log: every request, in the order of arrival, the latest 100,000 of them; fewer when their URLs are so long that
-    /// these would take more than 64 MiB.
+    /// Returns the log: the latest 100,000 requests in the order of arrival, or fewer if their text would take more
+    /// than 64 MiB.
     pub fn calls(&self) -> Vec<Call> {
         self.running.state.log.calls()
     }
 
-    /// Figures over all calls so far.
+    /// Returns counts of all calls since the start.
     pub fn summary(&self) -> Summary {
         self.running.state.log.summary()
     }

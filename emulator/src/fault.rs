@@ -1,14 +1,14 @@
-//! Failures on request: the next answers of one operation, spoiled in the way a test asks for.
+//! Injected faults: the next calls of an operation fail in the way that a test asks for.
 
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::answer::Refusal;
-use crate::lock;
+use crate::lock::lock;
+use crate::response::ApiError;
 
-/// How the next calls of an operation go wrong.
+/// A fault for the next calls of an operation.
 ///
-/// The failure comes before any other check, so it does not matter whether the request is signed.
+/// It applies before any other check, so the request need not be signed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,30 +25,31 @@ use crate::lock;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
-    /// How many calls it spoils.
+    /// The number of calls that it applies to.
     pub times: u32,
-    /// The HTTP status of the answer. With 0 the call takes effect and is answered as usual, and what the rest says is
-    /// done to that answer.
+    /// The HTTP status of the response. With 0 the call takes effect and gets its usual response, to which the other
+    /// fields apply.
     pub status: u16,
-    /// The `Code` of the answer.
+    /// The `Code` of the response.
     pub code: String,
-    /// The `Message` of the answer.
+    /// The `Message` of the response.
     pub message: String,
-    /// More headers for the answer, for instance `x-acs-retry-after` (milliseconds) or `retry-after` (seconds). One that
-    /// the answer has already is replaced.
+    /// Additional headers of the response, for instance `x-acs-retry-after` (milliseconds) or `retry-after` (seconds).
+    /// They replace headers with the same name.
     pub headers: Vec<(String, String)>,
-    /// How long the answer is held back, in tokio's time of the emulator's runtime, not by the emulator's clock.
+    /// How long the response is delayed, by the clock of the emulator's tokio runtime and not by the emulator's own
+    /// clock.
     pub delay: Duration,
     /// Whether the connection is reset after half of the body, or after `truncate` bytes of it.
     pub reset: bool,
-    /// After how many bytes of the body the connection is closed, whatever length was declared.
+    /// The number of bytes of the body after which the connection is closed. The full length is declared.
     pub truncate: Option<usize>,
-    /// What stands in place of the body.
+    /// The text that replaces the body.
     pub body: Option<String>,
 }
 
 impl Default for Fault {
-    /// One `503 ServiceUnavailable`, at once.
+    /// Returns one `503 ServiceUnavailable` without delay.
     fn default() -> Self {
         Self {
             times: 1,
@@ -65,7 +66,8 @@ impl Default for Fault {
 }
 
 impl Fault {
-    /// One answer with this HTTP status and `Code`, at once. The message is the documented one where there is one.
+    /// Returns a fault that makes one call fail with an HTTP status and a `Code`. The message is the documented one, if
+    /// there is one.
     pub fn new(status: u16, code: impl Into<String>) -> Self {
         let code = code.into();
         let message = match code.as_str() {
@@ -80,17 +82,17 @@ impl Fault {
         Self { status, message: message.to_owned(), code, ..Self::default() }
     }
 
-    /// One call that takes effect and is answered as usual: to be made wrong by the setters below.
+    /// Returns a fault that lets one call take effect and leaves its response as it is. The methods below change it.
     pub fn answered() -> Self {
         Self { status: 0, ..Self::default() }
     }
 
-    /// One call that is answered as usual, but only after a while.
+    /// Returns a fault that only delays one response.
     pub fn delayed(delay: Duration) -> Self {
         Self { delay, ..Self::answered() }
     }
 
-    /// Sets how many calls it spoils.
+    /// Sets the number of calls that it applies to.
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;
         self
@@ -102,49 +104,49 @@ impl Fault {
         self
     }
 
-    /// Adds a header, or replaces the one that is there. One that HTTP does not allow is left out, and so are
+    /// Adds a header, or replaces the one with the same name. Headers that HTTP does not allow are omitted, and so are
     /// `content-length` and `transfer-encoding`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Sets how long the answer is held back.
+    /// Sets how long the response is delayed.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// Resets the connection in the midst of the answer.
+    /// Resets the connection after half of the body, or after the bytes that [`truncate`](Self::truncate) sets.
     pub fn reset(mut self) -> Self {
         self.reset = true;
         self
     }
 
-    /// Ends the body after that many bytes, though the whole length was declared.
+    /// Ends the body after this many bytes, although the full length is declared.
     pub fn truncate(mut self, bytes: usize) -> Self {
         self.truncate = Some(bytes);
         self
     }
 
-    /// Sends this in place of the body, with its own length. The content type stays.
+    /// Replaces the body and its length. The content type stays.
     pub fn body(mut self, body: impl Into<String>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    /// Whether the body or the connection is made wrong.
-    pub(crate) fn spoils(&self) -> bool {
+    /// Returns whether it changes the body or resets the connection.
+    pub(crate) fn corrupts_response(&self) -> bool {
         self.reset || self.truncate.is_some() || self.body.is_some()
     }
 
-    /// The answer, or `None` when the call is to be answered as usual.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
-        (self.status != 0).then(|| Refusal::new(self.status, self.code.clone(), self.message.clone()))
+    /// Returns the error to respond with, or `None` if the call is handled as usual.
+    pub(crate) fn error(&self) -> Option<ApiError> {
+        (self.status != 0).then(|| ApiError::new(self.status, self.code.clone(), self.message.clone()))
     }
 }
 
-/// The faults to come, by route.
+/// The pending faults with their routes, in the order in which they were added.
 #[derive(Default)]
 pub(crate) struct Faults {
     queue: Mutex<Vec<(String, Fault)>>,
@@ -161,12 +163,12 @@ impl Faults {
         lock(&self.queue).clear();
     }
 
-    /// How many answers are still to be spoiled.
+    /// Returns the number of calls that are still to fail.
     pub(crate) fn pending(&self) -> u64 {
         lock(&self.queue).iter().map(|(_, fault)| u64::from(fault.times)).sum()
     }
 
-    /// Takes one use of the first fault for this operation.
+    /// Returns the first fault for an operation and counts one use of it.
     pub(crate) fn next(&self, product: &str, action: &str) -> Option<Fault> {
         let mut queue = lock(&self.queue);
         let index = queue.iter().position(|(route, _)| {

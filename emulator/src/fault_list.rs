@@ -1,4 +1,4 @@
-//! Faults as JSON: the list that the program's `--faults` and the control path take.
+//! Faults in JSON, as the option `--faults` and the control path take them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::fault::Fault;
 
 const PRODUCTS: [&str; 6] = ["sts", "imm", "oss", "sls", "metadata", "uri"];
 
-/// One entry. Only `route` is needed, and something that goes wrong.
+/// One entry. It must have a `route` and at least one member that changes the response.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -25,7 +25,7 @@ struct Entry {
     body: Option<String>,
 }
 
-/// All entries, or why one of them makes no sense.
+/// Parses the list. The error says which entry is invalid and why.
 pub(crate) fn parse(json: &[u8]) -> Result<Vec<(String, Fault)>, String> {
     let entries: Vec<Entry> = serde_json::from_slice(json).map_err(|error| format!("not a list of faults: {error}"))?;
     entries.into_iter().map(Entry::fault).collect()
@@ -57,7 +57,7 @@ impl Entry {
         if let Some(message) = self.message {
             fault.message = message;
         }
-        if status == 0 && fault.delay.is_zero() && fault.headers.is_empty() && !fault.spoils() {
+        if status == 0 && fault.delay.is_zero() && fault.headers.is_empty() && !fault.corrupts_response() {
             return Err(format!(
                 "{}: nothing goes wrong; give a status, headers, delay_ms, reset, truncate or body",
                 self.route
@@ -67,7 +67,7 @@ impl Entry {
     }
 }
 
-/// The `Code` that goes with a status when none was given.
+/// Returns the usual `Code` for a status.
 fn usual_code(status: u16) -> &'static str {
     match status {
         400 => "InvalidParameter",

@@ -1,4 +1,4 @@
-//! Granting a session: the parameters that every way to assume a role shares, and the answer that tells of it.
+//! New sessions: the parameters that AssumeRole and AssumeRoleWithOIDC share, and their response.
 
 use std::ops::RangeInclusive;
 
@@ -6,29 +6,29 @@ use chrono::{DateTime, Duration, SubsecRound, Utc};
 use serde::Serialize;
 
 use crate::account::Role;
-use crate::answer::{Outcome, Refusal};
 use crate::clock::utc;
 use crate::policy::Policy;
+use crate::random::Random;
 use crate::request::Parameters;
+use crate::response::{ApiError, ApiResult};
 use crate::sessions::Session;
-use crate::state::State;
 
 const MIN_SECONDS: u32 = 900;
 const DEFAULT_SECONDS: u32 = 3_600;
 const POLICY_CHARACTERS: usize = 2_048;
 
-/// What was asked for, and is allowed.
-pub(crate) struct Terms {
+/// The validated parameters of a new session.
+pub(crate) struct SessionOptions {
     pub(crate) name: String,
     pub(crate) seconds: u32,
     pub(crate) policy: Option<Policy>,
 }
 
-impl Terms {
-    pub(crate) fn read(parameters: &Parameters, role: &Role) -> Outcome<Self> {
-        let name = parameters.get("RoleSessionName").ok_or_else(|| Refusal::missing("RoleSessionName"))?;
-        if !fits(name, 2..=64, ".@_-") {
-            return Err(wrong("RoleSessionName"));
+impl SessionOptions {
+    pub(crate) fn read(parameters: &Parameters, role: &Role) -> ApiResult<Self> {
+        let name = parameters.get("RoleSessionName").ok_or_else(|| ApiError::missing("RoleSessionName"))?;
+        if !is_well_formed(name, 2..=64, ".@_-") {
+            return Err(malformed("RoleSessionName"));
         }
         Ok(Self {
             name: name.to_owned(),
@@ -38,28 +38,34 @@ impl Terms {
     }
 }
 
-/// A new session, which nobody knows yet.
-pub(crate) fn grant(state: &State, role: Role, terms: Terms, now: DateTime<Utc>) -> Session {
-    let seconds = state.session_seconds.map_or(terms.seconds, |cap| cap.min(terms.seconds));
+/// Creates a session. It is not stored yet. `max_seconds` caps its lifetime.
+pub(crate) fn grant(
+    random: &Random,
+    max_seconds: Option<u32>,
+    role: Role,
+    options: SessionOptions,
+    now: DateTime<Utc>,
+) -> Session {
+    let seconds = max_seconds.map_or(options.seconds, |max| max.min(options.seconds));
     Session {
-        access_key_id: format!("STS.{}", state.random.alphanumeric(24)),
-        secret: state.random.alphanumeric(44),
-        token: format!("CAIS{}", state.random.base64(400)),
-        name: terms.name,
+        access_key_id: format!("STS.{}", random.alphanumeric(24)),
+        secret: random.alphanumeric(44),
+        token: format!("CAIS{}", random.base64(400)),
+        name: options.name,
         expires: round_up(now) + Duration::seconds(i64::from(seconds)),
-        policy: terms.policy,
+        policy: options.policy,
         source_identity: None,
         role,
     }
 }
 
-/// The members that the answers of AssumeRole and AssumeRoleWithOIDC share.
+/// The members that the responses of AssumeRole and AssumeRoleWithOIDC share.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Granted<'a> {
+pub(crate) struct AssumeRoleResponse<'a> {
     request_id: &'a str,
     assumed_role_user: AssumedRoleUser,
-    credentials: CredentialsAnswer<'a>,
+    credentials: SessionCredentials<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_identity: Option<&'a str>,
 }
@@ -73,23 +79,23 @@ struct AssumedRoleUser {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct CredentialsAnswer<'a> {
+struct SessionCredentials<'a> {
     access_key_id: &'a str,
     access_key_secret: &'a str,
     security_token: &'a str,
     expiration: String,
 }
 
-impl<'a> Granted<'a> {
+impl<'a> AssumeRoleResponse<'a> {
     pub(crate) fn of(session: &'a Session, request_id: &'a str) -> Self {
         Self {
             request_id,
             assumed_role_user: AssumedRoleUser {
                 assumed_role_id: format!("{}:{}", session.role.id(), session.name),
-                // The reference page's spelling; GetCallerIdentity says `assumed-role/`.
+                // The spelling of the reference page. GetCallerIdentity returns `assumed-role/`.
                 arn: format!("{}/{}", session.role.arn(), session.name),
             },
-            credentials: CredentialsAnswer {
+            credentials: SessionCredentials {
                 access_key_id: &session.access_key_id,
                 access_key_secret: &session.secret,
                 security_token: &session.token,
@@ -100,14 +106,14 @@ impl<'a> Granted<'a> {
     }
 }
 
-pub(crate) fn wrong(name: &str) -> Refusal {
-    Refusal::new(400, format!("InvalidParameter.{name}"), format!("The parameter {name} is wrongly formed."))
+pub(crate) fn malformed(name: &str) -> ApiError {
+    ApiError::new(400, format!("InvalidParameter.{name}"), format!("The parameter {name} is wrongly formed."))
 }
 
-fn duration(text: Option<&str>, max: u32) -> Outcome<u32> {
+fn duration(text: Option<&str>, max: u32) -> ApiResult<u32> {
     let seconds = text.map_or(Ok(DEFAULT_SECONDS), str::parse);
     seconds.ok().filter(|seconds| (MIN_SECONDS..=max).contains(seconds)).ok_or_else(|| {
-        Refusal::new(
+        ApiError::new(
             400,
             "InvalidParameter.DurationSeconds",
             format!("The Min/Max value of DurationSeconds is 15min/{}hr.", max / 3_600),
@@ -115,25 +121,25 @@ fn duration(text: Option<&str>, max: u32) -> Outcome<u32> {
     })
 }
 
-fn policy(text: &str) -> Outcome<Policy> {
+fn policy(text: &str) -> ApiResult<Policy> {
     if text.chars().count() > POLICY_CHARACTERS {
-        return Err(Refusal::new(
+        return Err(ApiError::new(
             400,
             "InvalidParameter.PolicySize",
             "The size of Policy must be smaller than 2048 bytes.",
         ));
     }
     Policy::parse(text).ok_or_else(|| {
-        Refusal::new(400, "InvalidParameter.PolicyGrammar", "The parameter Policy has not passed grammar check.")
+        ApiError::new(400, "InvalidParameter.PolicyGrammar", "The parameter Policy has not passed grammar check.")
     })
 }
 
-/// Letters, digits and the given marks, within a length.
-pub(crate) fn fits(text: &str, length: RangeInclusive<usize>, marks: &str) -> bool {
+/// Returns whether `text` has an allowed length and consists of letters, digits and `marks`.
+pub(crate) fn is_well_formed(text: &str, length: RangeInclusive<usize>, marks: &str) -> bool {
     length.contains(&text.len()) && text.chars().all(|each| each.is_ascii_alphanumeric() || marks.contains(each))
 }
 
-/// `Expiration` has whole seconds. Rounding up keeps it from ending a session before what was granted.
+/// Rounds up to a whole second, as `Expiration` has no fraction. Rounding down would end a session too early.
 fn round_up(instant: DateTime<Utc>) -> DateTime<Utc> {
     let whole = instant.trunc_subsecs(0);
     if whole < instant { whole + Duration::seconds(1) } else { whole }
@@ -156,9 +162,9 @@ mod tests {
         assert!(matches!(duration(None, 3_600), Ok(3_600)));
         assert!(matches!(duration(Some("900"), 3_600), Ok(900)));
         for text in ["899", "3601", "-1", "x", "1e3", "99999999999999999999"] {
-            let refusal = duration(Some(text), 3_600).err().unwrap();
-            assert_eq!(refusal.code, "InvalidParameter.DurationSeconds");
-            assert_eq!(refusal.message, "The Min/Max value of DurationSeconds is 15min/1hr.");
+            let error = duration(Some(text), 3_600).err().unwrap();
+            assert_eq!(error.code, "InvalidParameter.DurationSeconds");
+            assert_eq!(error.message, "The Min/Max value of DurationSeconds is 15min/1hr.");
         }
         assert_eq!(duration(Some("43201"), 43_200).err().unwrap().message.split('/').next_back(), Some("12hr."));
     }

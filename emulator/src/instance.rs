@@ -1,4 +1,4 @@
-//! The sessions that an instance or a container is handed without asking STS: one at a time, renewed ahead of its end.
+//! The sessions that the metadata service and the credentials URI hand out: one at a time, renewed before it expires.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,27 +6,28 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::account::imm_role;
-use crate::answer::json;
 use crate::clock::utc;
-use crate::grant::{Terms, grant};
-use crate::lock;
-use crate::sessions::Session;
-use crate::state::State;
+use crate::grant::{SessionOptions, grant};
+use crate::lock::lock;
+use crate::random::Random;
+use crate::response::json;
+use crate::sessions::{Session, Sessions};
 
-/// Where the metadata service is, as on `100.100.100.200`.
-pub(crate) const METADATA: &str = "/latest/";
-/// Where the credentials URI is.
+/// Path prefix of the metadata service, as on `100.100.100.200`.
+pub(crate) const METADATA_PREFIX: &str = "/latest/";
+/// Path of the credentials URI.
 pub(crate) const URI_PATH: &str = "/credentials";
 
 pub(crate) const INSTANCE_ID: &str = "i-emulator00000000001";
 
-/// Documented for the metadata service: about six hours.
+/// Lifetime of an instance's sessions, in seconds. The documents say about six hours.
 const INSTANCE_SECONDS: u32 = 21_600;
 const URI_SECONDS: u32 = 3_600;
-/// Renewed when a sixth of its life is left; the documents say only that it is ahead of time.
-const EARLY: i32 = 6;
+/// A session is renewed when less than one part in this many of its lifetime is left. The documents only say that it is
+/// renewed ahead of time.
+const RENEWAL_FRACTION: i32 = 6;
 
-/// The session that one source hands out at present.
+/// The current session of one source.
 pub(crate) struct Rotation {
     name: &'static str,
     seconds: u32,
@@ -41,7 +42,7 @@ struct Credentials<'a> {
     access_key_secret: &'a str,
     security_token: &'a str,
     expiration: String,
-    /// The metadata service has it, the credentials URI has not.
+    /// Only the metadata service has this member.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_updated: Option<String>,
 }
@@ -55,22 +56,35 @@ impl Rotation {
         Self { name: "credentials-uri", seconds: URI_SECONDS, current: Mutex::default() }
     }
 
-    fn current(&self, state: &State, now: DateTime<Utc>) -> (DateTime<Utc>, Arc<Session>) {
+    fn current(
+        &self,
+        sessions: &Sessions,
+        random: &Random,
+        max_seconds: Option<u32>,
+        now: DateTime<Utc>,
+    ) -> (DateTime<Utc>, Arc<Session>) {
         let mut current = lock(&self.current);
         if let Some((since, session)) = &*current {
             let (life, left) = (session.expires - *since, session.expires - now);
-            if left > life / EARLY {
+            if left > life / RENEWAL_FRACTION {
                 return (*since, Arc::clone(session));
             }
         }
-        let terms = Terms { name: self.name.to_owned(), seconds: self.seconds, policy: None };
-        let session = state.sessions.add(grant(state, imm_role(), terms, now), now);
+        let options = SessionOptions { name: self.name.to_owned(), seconds: self.seconds, policy: None };
+        let session = sessions.add(grant(random, max_seconds, imm_role(), options, now), now);
         *current = Some((now, Arc::clone(&session)));
         (now, session)
     }
 
-    pub(crate) fn json(&self, state: &State, now: DateTime<Utc>, with_last_updated: bool) -> String {
-        let (since, session) = self.current(state, now);
+    pub(crate) fn json(
+        &self,
+        sessions: &Sessions,
+        random: &Random,
+        max_seconds: Option<u32>,
+        now: DateTime<Utc>,
+        with_last_updated: bool,
+    ) -> String {
+        let (since, session) = self.current(sessions, random, max_seconds, now);
         json(&Credentials {
             code: "Success",
             access_key_id: &session.access_key_id,

@@ -1,4 +1,4 @@
-//! OIDC tokens (JWT, RS256): minted as a cluster's issuer would, and read as STS would.
+//! OIDC tokens (JWT, RS256): signed as a cluster's issuer does, and verified as STS does.
 
 use std::io;
 use std::sync::OnceLock;
@@ -12,13 +12,13 @@ use ring::signature::{self, KeyPair, RsaKeyPair, UnparsedPublicKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::account::{OIDC_AUDIENCE, OIDC_ISSUER, OIDC_SUBJECT};
-use crate::answer::{Outcome, Refusal};
+use crate::account::oidc_provider::{OIDC_AUDIENCE, OIDC_ISSUER, OIDC_SUBJECT};
 use crate::clock;
+use crate::response::{ApiError, ApiResult};
 
 const KEY_ID: &str = "emulator-rs256-1";
 
-/// What is to stand in an OIDC token: by default what role `imm-role` trusts, for an hour from now.
+/// The claims of an OIDC token. By default they are what the role `imm-role` trusts, for one hour from now.
 ///
 /// ```
 /// use std::time::Duration;
@@ -69,25 +69,25 @@ impl TokenOptions {
         self
     }
 
-    /// Sets when it was issued, claims `iat` and `nbf`, in whole seconds: [`Emulator::now`](crate::Emulator::now), if
-    /// the emulator's clock was moved.
+    /// Sets the time of issue, claims `iat` and `nbf`, in whole seconds. If the emulator's clock was changed, pass
+    /// [`Emulator::now`](crate::Emulator::now).
     pub fn issued_at(mut self, instant: SystemTime) -> Self {
         self.issued_at = instant;
         self
     }
 
-    /// Sets for how long it is good, in whole seconds: claim `exp`. Zero makes a token that has expired already.
+    /// Sets the lifetime in whole seconds, which determines claim `exp`. Zero makes a token that has already expired.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
     }
 }
 
-/// Mints a token, signed with the key that the emulator takes for its OIDC provider's.
+/// Creates a token, signed with the key of the emulated OIDC provider.
 ///
 /// # Errors
 ///
-/// The system has no randomness.
+/// Fails if the system has no randomness.
 pub fn oidc_token(options: &TokenOptions) -> io::Result<String> {
     let issued = clock::unix_seconds(options.issued_at);
     let ttl = i64::try_from(options.ttl.as_secs()).unwrap_or(i64::MAX);
@@ -99,7 +99,7 @@ pub fn oidc_token(options: &TokenOptions) -> io::Result<String> {
         "nbf": issued,
         "exp": issued.saturating_add(ttl),
     });
-    // As kubelet's projected tokens have it.
+    // The claim that kubelet puts into projected tokens.
     if let Some((namespace, name)) =
         options.subject.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'))
     {
@@ -120,13 +120,14 @@ fn sign(header: &Value, claims: &Value) -> Option<String> {
     Some(token)
 }
 
-/// The issuer's key pair. It is published with this crate, so it is no secret.
+/// Returns the issuer's key pair. It is published in this crate's package, because tests need tokens that the emulated
+/// STS accepts; nothing else trusts it.
 fn key() -> Option<&'static RsaKeyPair> {
     static KEY: OnceLock<Option<RsaKeyPair>> = OnceLock::new();
     KEY.get_or_init(|| RsaKeyPair::from_der(include_bytes!("oidc_key.der")).ok()).as_ref()
 }
 
-/// What STS reads in a token.
+/// The claims that STS reads.
 pub(crate) struct Claims {
     pub(crate) issuer: String,
     pub(crate) subject: String,
@@ -135,7 +136,7 @@ pub(crate) struct Claims {
     pub(crate) expires: DateTime<Utc>,
 }
 
-/// A token that was taken apart, and is not proven.
+/// A parsed token. Its signature is not verified yet.
 pub(crate) struct Token<'a> {
     signed: &'a str,
     signature: Vec<u8>,
@@ -149,7 +150,7 @@ struct Header {
     kid: Option<String>,
 }
 
-/// `aud` is a string or a list.
+/// The claim `aud`, a string or a list.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Audience {
@@ -168,8 +169,8 @@ struct RawClaims {
 }
 
 impl<'a> Token<'a> {
-    pub(crate) fn parse(text: &'a str) -> Outcome<Self> {
-        // Documented: 4 to 20,000 characters.
+    pub(crate) fn parse(text: &'a str) -> ApiResult<Self> {
+        // Documented limits.
         if !(4..=20_000).contains(&text.len()) {
             return Err(invalid("The length of the OIDC token must be between 4 and 20000."));
         }
@@ -192,10 +193,10 @@ impl<'a> Token<'a> {
         })
     }
 
-    /// The issuer's key signed this, and it is the time for it.
-    pub(crate) fn verify(&self, now: DateTime<Utc>) -> Outcome<Claims> {
+    /// Verifies the signature, then the times.
+    pub(crate) fn verify(&self, now: DateTime<Utc>) -> ApiResult<Claims> {
         if self.key_id.as_deref() != Some(KEY_ID) || !self.is_signed() {
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 401,
                 "AuthenticationFail.OIDCToken.InvalidSignature",
                 "OIDC token validate failed: invalid signature.",
@@ -205,7 +206,7 @@ impl<'a> Token<'a> {
         let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or_else(unreadable);
         let expires = time(raw.exp)?;
         if expires <= now {
-            return Err(Refusal::new(401, "AuthenticationFail.OIDCToken.Expired", "This JsonWebToken is expired."));
+            return Err(ApiError::new(401, "AuthenticationFail.OIDCToken.Expired", "This JsonWebToken is expired."));
         }
         if raw.nbf.map(time).transpose()?.is_some_and(|start| start > now) {
             return Err(invalid("This JsonWebToken is not valid yet."));
@@ -231,11 +232,11 @@ impl<'a> Token<'a> {
     }
 }
 
-pub(crate) fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
-    Refusal::new(401, "AuthenticationFail.OIDCToken.Invalid", message)
+pub(crate) fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
+    ApiError::new(401, "AuthenticationFail.OIDCToken.Invalid", message)
 }
 
-fn unreadable() -> Refusal {
+fn unreadable() -> ApiError {
     invalid("The content of the OIDC token is unreadable.")
 }
 
@@ -243,7 +244,7 @@ fn unreadable() -> Refusal {
 mod tests {
     use super::*;
 
-    fn check(token: &str, now: i64) -> Outcome<Claims> {
+    fn check(token: &str, now: i64) -> ApiResult<Claims> {
         Token::parse(token)?.verify(DateTime::from_timestamp(now, 0).unwrap())
     }
 
@@ -287,10 +288,10 @@ mod tests {
             ("x".repeat(20_001), "Invalid", "length"),
             (made(&good, &claims) + "\n", "Invalid", "base64url"),
         ] {
-            let refusal = check(&token, 2).err().unwrap();
-            assert_eq!(refusal.code, format!("AuthenticationFail.OIDCToken.{code}"), "{token}");
-            assert!(refusal.message.contains(message), "{}", refusal.message);
-            assert_eq!(refusal.status, 401);
+            let error = check(&token, 2).err().unwrap();
+            assert_eq!(error.code, format!("AuthenticationFail.OIDCToken.{code}"), "{token}");
+            assert!(error.message.contains(message), "{}", error.message);
+            assert_eq!(error.status, 401);
         }
     }
 }

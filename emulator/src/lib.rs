@@ -1,9 +1,9 @@
-//! A strict offline stand-in for Alibaba Cloud's STS, Intelligent Media Management (IMM), Object Storage (OSS) and
-//! instance metadata, for tests.
+//! A strict offline emulator of Alibaba Cloud's STS, Intelligent Media Management (IMM), Object Storage Service (OSS)
+//! and instance metadata service, for tests.
 //!
-//! It runs on loopback and plays the cloud so strictly that passing against it means something: it verifies every
-//! signature with code of its own, refuses what the cloud refuses, in the cloud's order and with the cloud's codes, and
-//! echoes what the cloud echoes. This is a community project, not affiliated with Alibaba Cloud.
+//! It listens on loopback. It verifies every signature with its own code, rejects what the cloud rejects, in the cloud's
+//! order and with the cloud's error codes, and returns responses in the cloud's form. This is a community project, not
+//! affiliated with Alibaba Cloud.
 //!
 //! ```
 //! use std::time::Duration;
@@ -15,11 +15,11 @@
 //! // Point a client here, with a key of the fixed account.
 //! println!("{} {} {}", emulator.endpoint(), account::RAM_USER.id, account::RAM_USER.secret);
 //!
-//! // Make the cloud fail, and time pass.
+//! // Make the next two calls fail, and let time pass.
 //! emulator.fail_next("sts/AssumeRole", Fault::new(503, "ServiceUnavailable").times(2));
 //! emulator.advance_clock(Duration::from_secs(5));
 //!
-//! // See what was asked, and how it was answered.
+//! // See the requests and the statuses of their responses.
 //! for call in emulator.calls() {
 //!     println!("{} {} {}", call.action, call.path_and_query, call.status);
 //! }
@@ -30,68 +30,78 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! # What it plays
+//! # Supported services
 //!
 //! * **STS 2015-04-01**: AssumeRole, AssumeRoleWithOIDC, GetCallerIdentity.
-//! * **IMM 2020-09-30**: CreateProject, GetProject, ListProjects, UpdateProject, DeleteProject; state in memory, per
-//!   region of the host `imm.<region>.aliyuncs.com` (`cn-hangzhou` for loopback hosts).
-//! * **OSS**: PutObject, GetObject, HeadObject, DeleteObject and ListObjectsV2 on the one bucket [`account::BUCKET`], named
-//!   in the path or in the host; signature versions 4 and 1, in headers or in a presigned URL; 16 MiB an object, 64 in
-//!   all. What else a request asks for is refused as not implemented, once its signature was found good.
-//! * **SLS**: ListProjects of an account without projects, by signature version 1 (HMAC-SHA1).
-//! * **Signature version 3**, ACS3-HMAC-SHA256: action and version in headers, path `/`, GET or POST.
-//! * **Signature version 1**, RPC with HMAC-SHA1: everything in parameters, in query or form, for both products.
-//! * **Instance metadata** of ECS under `/latest/`, with tokens or, unless [`Metadata::Hardened`], without: the role
-//!   `imm-role`, its credentials, `region-id`, `zone-id`, `instance-id`, `owner-account-id`.
-//! * **A credentials URI**, `/credentials`, for containers: [`Emulator::credentials_uri`].
-//! * The fixed account of [`account`].
+//! * **IMM 2020-09-30**: CreateProject, GetProject, ListProjects, UpdateProject, DeleteProject. Projects are kept in
+//!   memory, for each region of a host `imm.<region>.aliyuncs.com`; loopback hosts stand for `cn-hangzhou`.
+//! * **OSS**: PutObject, GetObject, HeadObject, DeleteObject and ListObjectsV2 on the bucket [`account::BUCKET`], which
+//!   the path or the host names. Signature versions 4 and 1, in headers or in a presigned URL. An object has up to
+//!   16 MiB, all objects together 64 MiB. Other features are rejected as not implemented, after the signature was
+//!   verified.
+//! * **SLS**: ListProjects of an account without projects, with signature version 1 (HMAC-SHA1).
+//! * **Instance metadata** of ECS under `/latest/`: the role `imm-role` and its credentials, `region-id`, `zone-id`,
+//!   `instance-id` and `owner-account-id`, with tokens and, unless [`Metadata::Hardened`], without.
+//! * **A credentials URI** for containers, `/credentials`: [`Emulator::credentials_uri`].
 //!
-//! All of it on one address, plain, and, with feature `tls`, on a second one with HTTPS.
+//! STS and IMM accept signature version 3 (ACS3-HMAC-SHA256: action and version in headers, path `/`, GET or POST) and
+//! version 1 (RPC with HMAC-SHA1: all parameters in the query or a form). The identities are those of [`account`].
 //!
-//! # The order of its checks
+//! All services share one address for HTTP and, with the feature `tls`, a second one for HTTPS.
 //!
-//! The first failure in this order is the answer: route → signature present → timestamp (±15 min) → key → token →
-//! signed headers, body hash, signature → nonce → flow limit → authorisation → parameters → IMM's own rules. For
-//! AssumeRoleWithOIDC: route → timestamp, if there is one → flow limit → provider → token (form, algorithm, signature,
-//! times, issuer, audience) → role → trust → parameters.
+//! # Order of the checks
 //!
-//! # What it tolerates
+//! The first check that fails determines the response: route, signature present, timestamp (±15 min), AccessKey, token,
+//! signed headers with body hash and signature, nonce, rate limit, authorization, parameters, IMM's own rules. For
+//! AssumeRoleWithOIDC: route, timestamp if present, rate limit, provider, token (form, algorithm, signature, times,
+//! issuer, audience), role, trust, parameters.
 //!
-//! What official clients really send: any set of signed headers that has the required ones, `+` or `%20` for a space,
-//! raw `*'()!` in a query, query names signed raw or encoded (version 3), `True` and `true` and `1`, spaces after the
-//! commas of the Authorization header, chunked bodies, parameters in query or form, an empty `SignatureType`,
-//! `Format` in any
-//! case, targets in absolute form, a Host header with a scheme. It does not tolerate a version 1 signature over
-//! form-quoted text, with `+` for a space, which alibabacloud-credentials 1.0.12 for Python makes.
+//! # Accepted variants
+//!
+//! The emulator accepts what official clients send:
+//!
+//! * any set of signed headers that contains the required ones, and spaces after the commas of the Authorization header;
+//! * `+` or `%20` for a space, raw `*'()!` in a query, and in version 3 signed query names raw or encoded;
+//! * `True`, `true` and `1`, an empty `SignatureType`, and `Format` in upper or lower case;
+//! * parameters in query or form, chunked bodies, request targets in absolute form, and a Host header with a scheme.
+//!
+//! It rejects a version 1 signature over text in form encoding, with `+` for a space, which alibabacloud-credentials
+//! 1.0.12 for Python makes.
 //!
 //! # Faults
 //!
-//! [`Emulator::fail_next`] spoils the next answers of an operation: an error, a delay, another body, a body that ends
-//! too early, a connection that is reset. A running program is told so by `POST /_emulator/faults`, from loopback only,
-//! with the list that [`Emulator::add_faults`] takes; `DELETE` forgets them. `POST /_emulator/clock` moves its clock:
-//! `{"advance_seconds": N}` or `{"offset_seconds": N}`.
+//! [`Emulator::fail_next`] changes the next responses of an operation: an error, a delay, another body, a truncated body,
+//! a connection reset. For a running program, `POST /_emulator/faults` takes the list that [`Emulator::add_faults`]
+//! takes, and `DELETE` removes all faults. `POST /_emulator/clock` moves the clock with `{"advance_seconds": N}` or
+//! `{"offset_seconds": N}`. Both paths serve loopback clients only.
 //!
 //! # Session policies
 //!
-//! A `Policy` given to AssumeRole really limits the session: actions and resources are matched, with `*` and `?`.
-//! A resource is `acs:imm:<region>:<account>:project/<name>` (`project/*` for ListProjects) or the role's ARN.
-//! Conditions are not evaluated: a statement with one never allows and always denies.
+//! A `Policy` in AssumeRole restricts the session: actions and resources are matched, with `*` and `?`. A resource is
+//! `acs:imm:<region>:<account>:project/<name>` (`project/*` for ListProjects), the ARN of an OSS object or bucket, or
+//! the ARN of a role. Conditions are not evaluated: a statement with one never allows and always denies.
+//!
+//! # The OIDC key
+//!
+//! The package contains a private key, which signs the tokens of [`account::oidc_token`] and of the command `token`. Only
+//! this emulator trusts it.
 
 pub mod account;
-mod answer;
 mod authenticate;
 mod builder;
-mod call;
 mod clock;
 mod control;
 mod emulator;
 mod fault;
+mod fault_body;
 mod fault_list;
 mod grant;
 mod imm;
 mod instance;
+mod invocation;
 mod jwt;
 mod listener;
+mod lock;
 mod log;
 mod metadata;
 mod oidc;
@@ -99,13 +109,14 @@ mod oss;
 mod policy;
 mod random;
 mod request;
+mod response;
 mod route;
 mod server;
 mod sessions;
+mod settings;
 mod signature;
 mod signature_v1;
 mod sls;
-mod spoil;
 mod state;
 mod sts;
 mod target;
@@ -113,15 +124,8 @@ mod throttle;
 #[cfg(feature = "tls")]
 mod tls;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 pub use builder::Builder;
 pub use emulator::Emulator;
 pub use fault::Fault;
 pub use log::{Call, Summary, Tally};
-pub use metadata::Metadata;
-
-/// Locks, also after another thread panicked while it held the lock: an emulator goes on answering.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub use settings::Metadata;

@@ -1,4 +1,4 @@
-//! Connections, plain or TLS, which a fault can have reset.
+//! Listeners and connections, plain or TLS, which a fault can reset.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,15 +11,36 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 
 #[cfg(feature = "tls")]
 use crate::tls;
 
-/// A bound address.
+/// A bound socket that accepts connections.
 pub(crate) struct Incoming {
-    pub(crate) tcp: TcpListener,
+    tcp: TcpListener,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<tls::Acceptor>,
+}
+
+/// A listener with its address and the runtime that drives it.
+pub(crate) struct Bound {
+    pub(crate) address: SocketAddr,
+    pub(crate) incoming: Incoming,
+    pub(crate) runtime: Handle,
+}
+
+impl Bound {
+    pub(crate) async fn to(address: SocketAddr) -> io::Result<Self> {
+        let runtime = Handle::try_current().map_err(io::Error::other)?;
+        let tcp = TcpListener::bind(address).await?;
+        let incoming = Incoming {
+            #[cfg(feature = "tls")]
+            tls: None,
+            tcp,
+        };
+        Ok(Self { address: incoming.tcp.local_addr()?, incoming, runtime })
+    }
 }
 
 impl Listener for Incoming {
@@ -28,7 +49,7 @@ impl Listener for Incoming {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let (tcp, peer) = Listener::accept(&mut self.tcp).await;
-        // Answers are small; waiting to fill a packet only makes tests slow.
+        // Responses are small; delaying them to fill a packet only makes tests slow.
         let _ = tcp.set_nodelay(true);
         #[cfg(feature = "tls")]
         let stream = match &self.tls {
@@ -37,7 +58,7 @@ impl Listener for Incoming {
         };
         #[cfg(not(feature = "tls"))]
         let stream = Stream::Plain(tcp);
-        (Connection { stream, cut: Cut::default() }, peer)
+        (Connection { stream, reset: ResetHandle::default() }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -45,24 +66,24 @@ impl Listener for Incoming {
     }
 }
 
-/// Who is at the other end, and the means to cut it off.
+/// The client's address and the handle to reset its connection.
 #[derive(Clone)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
-    pub(crate) connection: Cut,
+    pub(crate) reset: ResetHandle,
 }
 
 impl Connected<IncomingStream<'_, Incoming>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Incoming>) -> Self {
-        Self { address: *stream.remote_addr(), connection: stream.io().cut.clone() }
+        Self { address: *stream.remote_addr(), reset: stream.io().reset.clone() }
     }
 }
 
-/// Decides how a connection closes: in order, or by a reset.
+/// A switch that makes a connection close by a reset.
 #[derive(Clone, Default)]
-pub(crate) struct Cut(Arc<AtomicBool>);
+pub(crate) struct ResetHandle(Arc<AtomicBool>);
 
-impl Cut {
+impl ResetHandle {
     pub(crate) fn reset_on_close(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -70,7 +91,7 @@ impl Cut {
 
 pub(crate) struct Connection {
     stream: Stream,
-    cut: Cut,
+    reset: ResetHandle,
 }
 
 enum Stream {
@@ -81,13 +102,13 @@ enum Stream {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.cut.0.load(Ordering::Relaxed) {
+        if self.reset.0.load(Ordering::Relaxed) {
             let tcp = match &self.stream {
                 Stream::Plain(tcp) => Some(tcp),
                 #[cfg(feature = "tls")]
                 Stream::Tls(stream) => stream.tcp(),
             };
-            // Closing a socket that may not linger sends a reset in place of an orderly end.
+            // Closing a socket with zero linger time sends a reset instead of an orderly end.
             let _ = tcp.map(TcpStream::set_zero_linger);
         }
     }

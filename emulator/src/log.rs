@@ -1,52 +1,51 @@
-//! The log of calls, which tests read to prove what was and was not sent, and the figures computed from it.
+//! The log of calls, which shows tests what was sent, and counts of them.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use crate::lock;
+use crate::lock::lock;
 
-/// Older calls are forgotten beyond this many; the summary still counts them.
-const KEPT: usize = 100_000;
+/// Maximum number of calls. Older ones are removed; the summary still counts them.
+const MAX_CALLS: usize = 100_000;
 
-/// And beyond this many bytes of text, for a URL may have 64 KiB. It is room for the 100,000 with ordinary URLs; a long
-/// one is kept whole, since a test may look for a secret at its end.
-const KEPT_BYTES: usize = 64 << 20;
+/// Maximum bytes of text, as a URL may have 64 KiB. This is enough for 100,000 calls with ordinary URLs. Long URLs are
+/// kept whole, as a test may look for a secret at the end of one.
+const MAX_BYTES: usize = 64 << 20;
 
-/// One request to a product or to one of the sources of sessions, with nothing removed: a test can look for secrets in
-/// its URL.
+/// One request, with nothing redacted, so that a test can look for secrets in its URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call {
-    /// `GET`, `POST`, `PUT`, or whatever else was sent.
+    /// The HTTP method.
     pub method: String,
-    /// What it was for: `sts`, `imm`, `oss`, `sls`, `metadata`, `uri`; empty when it named none of them.
+    /// The product: `sts`, `imm`, `oss`, `sls`, `metadata` or `uri`. Empty if the request named none of them.
     pub product: &'static str,
-    /// `x-acs-action`, or parameter `Action` in signature version 1; empty when neither was sent. For the metadata
-    /// service: `token`, `role`, `credentials` or `item`; for the credentials URI: `credentials`; for OSS: the
-    /// operation, as `PutObject`, or empty when it is not played.
+    /// The operation: `x-acs-action`, or parameter `Action` in signature version 1; empty if neither was sent. For the
+    /// metadata service it is `token`, `role`, `credentials` or `item`, for the credentials URI `credentials`, and for
+    /// OSS the name of the operation such as `PutObject`, or empty if it is not supported.
     pub action: String,
-    /// `x-acs-version`, or parameter `Version` in signature version 1; empty when neither was sent. For OSS: the
-    /// signature's, `V4` or `V1`.
+    /// The API version: `x-acs-version`, or parameter `Version` in signature version 1; empty if neither was sent. For
+    /// OSS it is the version of the signature, `V4` or `V1`.
     pub version: String,
-    /// The key id in the Authorization header or in the parameters, proven or not.
+    /// The AccessKey id in the Authorization header or in the parameters, whether verified or not.
     pub access_key_id: Option<String>,
-    /// The role session name, once the call was proven to come from a session.
+    /// The role session name, if the call was authenticated as one of a session.
     pub session: Option<String>,
     /// The Host header.
     pub host: String,
-    /// The request target from the path on, as received.
+    /// The path and query, as received.
     pub path_and_query: String,
-    /// The HTTP status of the answer. 0 while there is none: the call is in flight, or its client hung up.
+    /// The HTTP status of the response. 0 while there is none: the call is in flight, or its client disconnected.
     pub status: u16,
-    /// The `Code` of a refusal.
+    /// The `Code` of an error response.
     pub code: Option<String>,
-    /// When it arrived, by the emulator's clock.
+    /// The time of arrival, by the emulator's clock.
     pub at: SystemTime,
 }
 
 impl Call {
-    /// What its texts take.
+    /// Returns the size of its texts in bytes.
     fn bytes(&self) -> usize {
         let optional = [&self.access_key_id, &self.session, &self.code].into_iter().flatten();
         let texts = [&self.method, &self.action, &self.version, &self.host, &self.path_and_query];
@@ -54,43 +53,43 @@ impl Call {
     }
 }
 
-/// How many calls came, and how they were answered. What is in neither `accepted` nor `rejected` was not answered.
+/// Counts of calls. A call that is neither accepted nor rejected got no response.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
     /// Requests that arrived.
     pub calls: u64,
-    /// Requests answered with success.
+    /// Requests with a successful response.
     pub accepted: u64,
-    /// Requests answered with an error, injected faults included.
+    /// Requests with an error response, including those of injected faults.
     pub rejected: u64,
 }
 
-/// Figures over everything since the emulator started.
+/// Counts of all calls since the emulator started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// All requests: to STS, IMM, OSS, metadata service and credentials URI, and those that named none of them.
+    /// All requests, including those that named no known product.
     pub calls: u64,
-    /// Requests answered with success.
+    /// Requests with a successful response.
     pub accepted: u64,
-    /// Requests answered with an error, injected faults included.
+    /// Requests with an error response, including those of injected faults.
     pub rejected: u64,
     /// Sessions granted by AssumeRole and AssumeRoleWithOIDC.
     pub sessions_granted: u64,
-    /// Different sessions that made at least one accepted call.
+    /// Distinct sessions that made at least one accepted call.
     pub sessions_used: u64,
-    /// The requests that named STS (version 2015-04-01).
+    /// Requests to STS (version 2015-04-01).
     pub sts: Tally,
-    /// The requests that named IMM (version 2020-09-30).
+    /// Requests to IMM (version 2020-09-30).
     pub imm: Tally,
-    /// The requests to OSS.
+    /// Requests to OSS.
     pub oss: Tally,
-    /// The requests to SLS.
+    /// Requests to SLS.
     pub sls: Tally,
-    /// The requests to the metadata service.
+    /// Requests to the metadata service.
     pub metadata: Tally,
-    /// The requests to the credentials URI.
+    /// Requests to the credentials URI.
     pub uri: Tally,
 }
 
@@ -101,9 +100,9 @@ pub(crate) struct Log {
 
 #[derive(Default)]
 struct Inner {
-    forgotten: usize,
+    evicted: usize,
     calls: VecDeque<Call>,
-    /// What the texts of `calls` take.
+    /// The size of the texts of `calls` in bytes.
     bytes: usize,
     all: Tally,
     sts: Tally,
@@ -116,28 +115,28 @@ struct Inner {
     sessions_used: HashSet<String>,
 }
 
-/// A call's place in the log, until it is answered.
+/// A call's position in the log.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot(usize);
 
 impl Log {
-    /// Called when the request is there and before it is answered, so that calls stand in their order and one whose
-    /// client does not wait for the answer is there too.
-    pub(crate) fn arrived(&self, call: Call) -> Slot {
+    /// Records a request before it is handled, so that calls are in the order of arrival and one whose client
+    /// disconnects is logged too.
+    pub(crate) fn begin(&self, call: Call) -> Slot {
         let mut inner = lock(&self.inner);
         inner.tally(call.product, |tally| tally.calls += 1);
         inner.bytes += call.bytes();
         inner.calls.push_back(call);
-        let slot = Slot(inner.forgotten + inner.calls.len() - 1);
-        inner.forget_oldest();
+        let slot = Slot(inner.evicted + inner.calls.len() - 1);
+        inner.evict_oldest();
         slot
     }
 
-    pub(crate) fn proven(&self, slot: Slot, session: &str) {
+    pub(crate) fn authenticated(&self, slot: Slot, session: &str) {
         lock(&self.inner).change(slot, |call| call.session = Some(session.to_owned()));
     }
 
-    pub(crate) fn answered(&self, slot: Slot, status: u16, code: Option<&str>) {
+    pub(crate) fn finish(&self, slot: Slot, status: u16, code: Option<&str>) {
         let mut inner = lock(&self.inner);
         let changed = inner.change(slot, |call| {
             call.status = status;
@@ -181,22 +180,22 @@ impl Log {
 }
 
 impl Inner {
-    /// `None` when the call is forgotten.
+    /// Changes a call. Returns `None` if the call was evicted.
     fn change<T>(&mut self, slot: Slot, change: impl FnOnce(&mut Call) -> T) -> Option<T> {
-        let index = slot.0.checked_sub(self.forgotten)?;
+        let index = slot.0.checked_sub(self.evicted)?;
         let call = self.calls.get_mut(index)?;
         self.bytes -= call.bytes();
         let result = change(call);
         self.bytes += call.bytes();
-        self.forget_oldest();
+        self.evict_oldest();
         Some(result)
     }
 
-    fn forget_oldest(&mut self) {
-        while self.calls.len() > KEPT || self.bytes > KEPT_BYTES {
+    fn evict_oldest(&mut self) {
+        while self.calls.len() > MAX_CALLS || self.bytes > MAX_BYTES {
             let Some(oldest) = self.calls.pop_front() else { return };
             self.bytes -= oldest.bytes();
-            self.forgotten += 1;
+            self.evicted += 1;
         }
     }
 
@@ -237,10 +236,10 @@ mod tests {
     #[test]
     fn calls_with_long_urls_take_no_more_room_than_ordinary_ones_the_oldest_go_first_and_all_are_counted() {
         let log = Log::default();
-        let first = log.arrived(call("first".to_owned()));
-        let slots: Vec<Slot> = (0..1_500).map(|number| log.arrived(call(format!("{number:065535}")))).collect();
-        log.answered(first, 200, None);
-        log.answered(slots[1_499], 400, Some("InvalidParameter"));
+        let first = log.begin(call("first".to_owned()));
+        let slots: Vec<Slot> = (0..1_500).map(|number| log.begin(call(format!("{number:065535}")))).collect();
+        log.finish(first, 200, None);
+        log.finish(slots[1_499], 400, Some("InvalidParameter"));
         let calls = log.calls();
         assert_eq!(calls.len(), 1_023);
         assert!(calls.iter().all(|call| call.path_and_query.len() == 65_535));
@@ -254,8 +253,8 @@ mod tests {
         let log = Log::default();
         let code = "x".repeat(1 << 20);
         for _ in 0..100 {
-            let slot = log.arrived(call(String::new()));
-            log.answered(slot, 503, Some(&code));
+            let slot = log.begin(call(String::new()));
+            log.finish(slot, 503, Some(&code));
         }
         assert_eq!((log.calls().len(), log.summary().rejected), (63, 100));
     }

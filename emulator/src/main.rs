@@ -1,5 +1,5 @@
-//! The emulator as a program: `serve` runs it until it is interrupted, `account` prints the fixed account, `token`
-//! mints an OIDC token of the account's provider.
+//! The emulator's program. `serve` runs the emulator until it is interrupted, `account` prints the fixed account, and
+//! `token` creates an OIDC token of the account's provider.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -26,40 +26,40 @@ enum Command {
     Serve(Serve),
     /// Print the fixed account as JSON: key ids, secrets, roles, OIDC provider.
     Account,
-    /// Mint an OIDC token of the account's provider, as a pod would find it in its token file.
+    /// Create an OIDC token of the account's provider, as a pod finds it in its token file.
     Token(Token),
 }
 
 #[derive(Debug, Args)]
 struct Serve {
-    /// The address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR")]
     http: SocketAddr,
-    /// Another address to listen on, with TLS.
+    /// Second address to listen on, with TLS.
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "ADDR", requires = "cert", requires = "key")]
     https: Option<SocketAddr>,
-    /// The certificate chain for --https, PEM, the server's own first.
+    /// Certificate chain for --https in PEM, the server's certificate first.
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "FILE", requires = "https")]
     cert: Option<PathBuf>,
-    /// The private key for --https, PEM.
+    /// Private key for --https in PEM.
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "FILE", requires = "https")]
     key: Option<PathBuf>,
-    /// Cap every session that is granted, whatever valid duration was asked for.
+    /// Cap the lifetime of every session, whatever valid duration was requested.
     #[arg(long, value_name = "SECONDS")]
     session_seconds: Option<u32>,
-    /// Let so many STS calls pass in a second; answer the others with Throttling.User.
+    /// Allow this many STS calls per second; reject the others with Throttling.User.
     #[arg(long, value_name = "N")]
     sts_rate: Option<u32>,
-    /// How the instance metadata service answers: hardened wants tokens.
+    /// How the instance metadata service responds: hardened requires tokens.
     #[arg(long, value_enum, default_value_t = Mode::Normal)]
     metadata: Mode,
-    /// Set the emulator's clock ahead of the machine's; behind it, if negative.
+    /// Set the clock ahead of the machine's clock, or behind it with a negative number.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
     clock_offset: i64,
-    /// What is to go wrong: a JSON list of {"route","times","status","delay_ms","reset","truncate","body"}.
+    /// Faults to inject: a JSON list of {"route","times","status","delay_ms","reset","truncate","body"}.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
 }
@@ -73,16 +73,16 @@ enum Mode {
 
 #[derive(Debug, Args)]
 struct Token {
-    /// The subject; without it, the service account that imm-role trusts.
+    /// Subject; by default the service account that imm-role trusts.
     #[arg(long, value_name = "S")]
     sub: Option<String>,
-    /// The audience.
+    /// Audience.
     #[arg(long, value_name = "A", default_value = account::OIDC_AUDIENCE)]
     aud: String,
-    /// For how long it is good, from now; 0 makes an expired one.
+    /// Lifetime from now; 0 makes a token that has already expired.
     #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
     ttl: u64,
-    /// Write it to this file, at once and whole, in place of standard output.
+    /// Write the token to this file in one step instead of standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -114,31 +114,31 @@ async fn serve(options: Serve) -> io::Result<()> {
         builder = builder.https(address, read(cert)?, read(key)?);
     }
     let faults = options.faults.as_deref().map(read).transpose()?;
-    // Asked for before the line is printed, so that a signal sent on reading it is not missed.
-    let interrupted = Interrupted::listen()?;
+    // Installed before the line is printed, so that a signal sent on reading it is not missed.
+    let shutdown = ShutdownSignal::listen()?;
     let emulator = builder.start().await?;
     if let Some(faults) = faults {
         emulator.add_faults(&String::from_utf8_lossy(&faults))?;
     }
     let https = emulator.https_addr().map_or_else(|| "null".to_owned(), |address| format!("\"{address}\""));
     print_line(&format!(r#"{{"http":"{}","https":{https}}}"#, emulator.http_addr()))?;
-    interrupted.wait().await
+    shutdown.wait().await
 }
 
 fn token(options: Token) -> io::Result<()> {
-    let mut wanted = TokenOptions::default().audience(options.aud).ttl(Duration::from_secs(options.ttl));
+    let mut token_options = TokenOptions::default().audience(options.aud).ttl(Duration::from_secs(options.ttl));
     if let Some(subject) = options.sub {
-        wanted = wanted.subject(subject);
+        token_options = token_options.subject(subject);
     }
-    let token = oidc_token(&wanted)?;
+    let token = oidc_token(&token_options)?;
     match options.out {
-        Some(path) => replace(&path, &token),
+        Some(path) => write_atomically(&path, &token),
         None => print_line(&token),
     }
 }
 
-/// As kubelet does it: a reader finds the old token or the new one, never a part.
-fn replace(path: &Path, content: &str) -> io::Result<()> {
+/// Replaces a file in one step, as kubelet does: a reader finds the old token or the new one, never a part.
+fn write_atomically(path: &Path, content: &str) -> io::Result<()> {
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
     name.push(format!(".{}.tmp", process::id()));
     let temporary = path.with_file_name(name);
@@ -158,12 +158,12 @@ fn print_line(line: &str) -> io::Result<()> {
 }
 
 /// SIGINT or SIGTERM, or Ctrl-C where there are no signals.
-struct Interrupted {
+struct ShutdownSignal {
     #[cfg(unix)]
     signals: [tokio::signal::unix::Signal; 2],
 }
 
-impl Interrupted {
+impl ShutdownSignal {
     #[cfg(unix)]
     fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};

@@ -1,34 +1,22 @@
-//! The instance metadata service of ECS: tokens, the instance's role and its credentials, and a few facts.
+//! The instance metadata service of ECS: tokens, the instance's role with its credentials, and a few facts.
 
 use chrono::{DateTime, Duration, Utc};
 use http::Method;
 
 use crate::account::{ACCOUNT_ID, IMM_ROLE};
-use crate::answer::Plain;
 use crate::instance::INSTANCE_ID;
 use crate::request::Request;
+use crate::response::PlainResponse;
+use crate::settings::Metadata;
 use crate::state::State;
 
 const TOKEN_PATH: &str = "/latest/api/token";
 const ROLES: &str = "/latest/meta-data/ram/security-credentials";
 const TOKEN: &str = "x-aliyun-ecs-metadata-token";
 const TTL: &str = "x-aliyun-ecs-metadata-token-ttl-seconds";
-const LONGEST_TTL: i64 = 21_600;
+const MAX_TTL_SECONDS: i64 = 21_600;
 
-/// How the instance metadata service answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Metadata {
-    /// With a token or without one.
-    #[default]
-    Normal,
-    /// Only with a token, as an instance with `HttpTokens=required`: 403 without.
-    Hardened,
-    /// As if there were none: 404.
-    Off,
-}
-
-/// What a path under `/latest/` asks for.
+/// The item at a path under `/latest/`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Item<'a> {
     Token,
@@ -57,7 +45,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// The second part of a fault's route.
+    /// Returns the second part of a fault's route.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -68,54 +56,59 @@ impl<'a> Item<'a> {
     }
 }
 
-pub(crate) fn answer(state: &State, request: &Request, now: DateTime<Utc>) -> Plain {
-    if state.metadata == Metadata::Off {
-        return Plain::text(404, "Not Found");
+pub(crate) fn handle(state: &State, request: &Request, now: DateTime<Utc>) -> PlainResponse {
+    if state.settings.metadata == Metadata::Off {
+        return PlainResponse::text(404, "Not Found");
     }
     let item = Item::of(&request.path);
     match (&item, &request.method) {
-        (Item::Token, &Method::PUT) => return token(state, request, now),
-        (Item::Token, _) => return Plain::text(405, "Method Not Allowed"),
+        (Item::Token, &Method::PUT) => return issue_token(state, request, now),
+        (Item::Token, _) => return PlainResponse::text(405, "Method Not Allowed"),
         (_, &Method::GET) => {}
-        _ => return Plain::text(405, "Method Not Allowed"),
+        _ => return PlainResponse::text(405, "Method Not Allowed"),
     }
     match request.header(TOKEN) {
-        Some(token) if !is_valid(state, &token, now) => return Plain::text(401, "Unauthorized"),
-        None if state.metadata == Metadata::Hardened => return Plain::text(403, "Forbidden"),
+        Some(token) if !is_valid(state, &token, now) => return PlainResponse::text(401, "Unauthorized"),
+        None if state.settings.metadata == Metadata::Hardened => return PlainResponse::text(403, "Forbidden"),
         _ => {}
     }
     match item {
-        Item::Role if state.metadata_newline => Plain::text(200, format!("{IMM_ROLE}\n")),
-        Item::Role => Plain::text(200, IMM_ROLE),
-        Item::Credentials(IMM_ROLE) => Plain::json(200, state.instance.json(state, now, true)),
-        Item::Fact(fact) => Plain::text(200, fact),
-        _ => Plain::text(404, "Not Found"),
+        Item::Role if state.settings.metadata_newline => PlainResponse::text(200, format!("{IMM_ROLE}\n")),
+        Item::Role => PlainResponse::text(200, IMM_ROLE),
+        Item::Credentials(IMM_ROLE) => {
+            let settings = &state.settings;
+            let json = state.instance.json(&state.sessions, &state.random, settings.session_seconds, now, true);
+            PlainResponse::json(200, json)
+        }
+        Item::Fact(fact) => PlainResponse::text(200, fact),
+        _ => PlainResponse::text(404, "Not Found"),
     }
 }
 
-/// A forwarded request is refused: the documented defence against forged requests by way of the instance's services.
-fn token(state: &State, request: &Request, now: DateTime<Utc>) -> Plain {
+/// Issues a token. Forwarded requests are rejected: the documented defense against requests forged through the
+/// instance's own services.
+fn issue_token(state: &State, request: &Request, now: DateTime<Utc>) -> PlainResponse {
     if request.header("x-forwarded-for").is_some() {
-        return Plain::text(403, "Forbidden");
+        return PlainResponse::text(403, "Forbidden");
     }
     let ttl = request.header(TTL).and_then(|text| text.parse::<i64>().ok());
-    match ttl.filter(|ttl| (1..=LONGEST_TTL).contains(ttl)) {
-        Some(ttl) => Plain::text(200, write_token(state, now + Duration::seconds(ttl))),
-        None => Plain::text(400, "Bad Request"),
+    match ttl.filter(|ttl| (1..=MAX_TTL_SECONDS).contains(ttl)) {
+        Some(ttl) => PlainResponse::text(200, encode_token(state, now + Duration::seconds(ttl))),
+        None => PlainResponse::text(400, "Bad Request"),
     }
 }
 
-/// Opaque to clients: the end in milliseconds, a few digits that make it unique, and a seal over both. So there is
-/// nothing to remember, however many are asked for.
-fn write_token(state: &State, end: DateTime<Utc>) -> String {
+/// Encodes a token: its expiration in milliseconds, random digits that make it unique, and a MAC over both. As the
+/// token carries all this, none has to be stored. Clients treat it as opaque.
+fn encode_token(state: &State, end: DateTime<Utc>) -> String {
     let text = format!("{:016x}{}", end.timestamp_millis(), state.random.hex(16));
-    format!("{text}{}", state.random.seal(&format!("metadata/{text}")))
+    format!("{text}{}", state.random.short_mac(&format!("metadata/{text}")))
 }
 
 fn is_valid(state: &State, token: &str, now: DateTime<Utc>) -> bool {
-    let (Some(text), Some(seal), Some(end)) = (token.get(..32), token.get(32..), token.get(..16)) else { return false };
+    let (Some(text), Some(mac), Some(end)) = (token.get(..32), token.get(32..), token.get(..16)) else { return false };
     let end = i64::from_str_radix(end, 16).unwrap_or_default();
-    seal == state.random.seal(&format!("metadata/{text}")) && now.timestamp_millis() < end
+    mac == state.random.short_mac(&format!("metadata/{text}")) && now.timestamp_millis() < end
 }
 
 #[cfg(test)]

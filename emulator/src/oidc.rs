@@ -1,40 +1,40 @@
-//! STS AssumeRoleWithOIDC: not signed; a token of the account's OIDC provider says who calls.
+//! STS AssumeRoleWithOIDC: authenticated by a token of the account's OIDC provider instead of a signature.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::account::{ACCOUNT_ID, OIDC_AUDIENCE, OIDC_ISSUER, OIDC_SUBJECT, find_role, parse_role_arn};
-use crate::answer::{Outcome, Refusal, json};
 use crate::clock::utc;
-use crate::grant::{Granted, Terms, grant, wrong};
+use crate::grant::{AssumeRoleResponse, SessionOptions, grant, malformed};
 use crate::jwt::{Claims, Token, invalid};
 use crate::request::Parameters;
+use crate::response::{ApiError, ApiResult, json};
 use crate::state::State;
 
-/// An OIDC provider that is registered in the account.
+/// An OIDC provider registered in the account.
 struct Provider {
     name: &'static str,
-    /// Why its issuer's public keys can't be had.
-    broken: Option<(&'static str, &'static str)>,
+    /// The error code and message if the issuer's public keys cannot be loaded.
+    issuer_error: Option<(&'static str, &'static str)>,
 }
 
-/// One that works, and one for each way in which an issuer can be out of order.
+/// One provider that works, and one for each documented error of an issuer.
 const PROVIDERS: [Provider; 4] = [
-    Provider { name: "ack-rrsa-test", broken: None },
+    Provider { name: "ack-rrsa-test", issuer_error: None },
     Provider {
         name: "broken-issuer",
-        broken: Some(("IssuerConfigurationBroken", "Get public keys from OIDC Provider failed, the issuer is ")),
+        issuer_error: Some(("IssuerConfigurationBroken", "Get public keys from OIDC Provider failed, the issuer is ")),
     },
     Provider {
         name: "wrong-fingerprint",
-        broken: Some((
+        issuer_error: Some((
             "PublicKeyFingerprintMismatch",
             "The fingerprint of the issuer's certificate doesn't match the OIDC Provider registered, the issuer is ",
         )),
     },
     Provider {
         name: "plain-http-issuer",
-        broken: Some(("HttpsUrlInvalid", "The url of the issuer must begin with https, the issuer is ")),
+        issuer_error: Some(("HttpsUrlInvalid", "The url of the issuer must begin with https, the issuer is ")),
     },
 ];
 
@@ -43,21 +43,21 @@ pub(crate) fn assume_role(
     parameters: &Parameters,
     now: DateTime<Utc>,
     request_id: &str,
-) -> Outcome<String> {
-    let claims = prove(parameters, now)?;
-    let arn = parameters.get("RoleArn").ok_or_else(|| Refusal::missing("RoleArn"))?;
-    let (account, name) = parse_role_arn(arn).ok_or_else(|| wrong("RoleArn"))?;
+) -> ApiResult<String> {
+    let claims = verify_token(parameters, now)?;
+    let arn = parameters.get("RoleArn").ok_or_else(|| ApiError::missing("RoleArn"))?;
+    let (account, name) = parse_role_arn(arn).ok_or_else(|| malformed("RoleArn"))?;
     let role = Some(name).filter(|_| account == ACCOUNT_ID).and_then(find_role).ok_or_else(|| {
-        Refusal::new(404, "EntityNotExist.Role", format!("The role not exists: acs:ram::{account}:role/{name}"))
+        ApiError::new(404, "EntityNotExist.Role", format!("The role not exists: acs:ram::{account}:role/{name}"))
     })?;
-    // The role's trust policy: `oidc:sub` is what is left of its conditions.
+    // The role's trust policy. Its condition on `oidc:sub` is the only one that is still to be checked.
     if !role.trusts_oidc || claims.subject != OIDC_SUBJECT {
-        return Err(Refusal::new(401, "AuthenticationFail.NoPermission", "There is no permission"));
+        return Err(ApiError::new(401, "AuthenticationFail.NoPermission", "There is no permission"));
     }
-    let terms = Terms::read(parameters, &role)?;
-    let session = grant(state, role, terms, now);
-    let answer = json(&Answer {
-        granted: Granted::of(&session, request_id),
+    let options = SessionOptions::read(parameters, &role)?;
+    let session = grant(&state.random, state.settings.session_seconds, role, options, now);
+    let body = json(&AssumeRoleWithOidcResponse {
+        assume_role: AssumeRoleResponse::of(&session, request_id),
         oidc_token_info: TokenInfo {
             subject: &claims.subject,
             issuer: &claims.issuer,
@@ -68,45 +68,45 @@ pub(crate) fn assume_role(
         },
     });
     state.sessions.add(session, now);
-    Ok(answer)
+    Ok(body)
 }
 
-/// The provider is registered, and the token is one of its issuer's for its client.
-fn prove(parameters: &Parameters, now: DateTime<Utc>) -> Outcome<Claims> {
-    let provider = parameters.get("OIDCProviderArn").ok_or_else(|| Refusal::missing("OIDCProviderArn"))?;
+/// Checks that the provider is registered, and verifies that the token comes from its issuer for its client.
+fn verify_token(parameters: &Parameters, now: DateTime<Utc>) -> ApiResult<Claims> {
+    let provider = parameters.get("OIDCProviderArn").ok_or_else(|| ApiError::missing("OIDCProviderArn"))?;
     let token = match parameters.get("OIDCToken") {
         Some(token) => token,
         None if parameters.has("OIDCToken") => return Err(invalid("The OIDC token is empty.")),
-        None => return Err(Refusal::missing("OIDCToken")),
+        None => return Err(ApiError::missing("OIDCToken")),
     };
     let name = provider.strip_prefix(&format!("acs:ram::{ACCOUNT_ID}:oidc-provider/"));
     let provider = PROVIDERS
         .iter()
         .find(|provider| Some(provider.name) == name)
-        .ok_or_else(|| Refusal::new(401, "AuthenticationFail.NoPermission", "No such OIDC Provider registered."))?;
+        .ok_or_else(|| ApiError::new(401, "AuthenticationFail.NoPermission", "No such OIDC Provider registered."))?;
     let token = Token::parse(token)?;
-    if let Some((code, message)) = provider.broken {
+    if let Some((code, message)) = provider.issuer_error {
         let code = format!("AuthenticationFail.OIDCToken.{code}");
-        return Err(Refusal::new(401, code, format!("{message}{OIDC_ISSUER}")));
+        return Err(ApiError::new(401, code, format!("{message}{OIDC_ISSUER}")));
     }
     let claims = token.verify(now)?;
     if claims.issuer != OIDC_ISSUER {
-        return Err(Refusal::new(
+        return Err(ApiError::new(
             401,
             "AuthenticationFail.OIDCToken.IssuerNotMatch",
             "The issuer in the OIDC Token doesn't match the OIDC Provider registered.",
         ));
     }
     if !claims.audiences.iter().any(|audience| audience == OIDC_AUDIENCE) {
-        return Err(Refusal::new(401, "AuthenticationFail.OIDCToken.AudienceNotMatch", "Invalid audience."));
+        return Err(ApiError::new(401, "AuthenticationFail.OIDCToken.AudienceNotMatch", "Invalid audience."));
     }
     Ok(claims)
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct AssumeRoleWithOidcResponse<'a> {
     #[serde(flatten)]
-    granted: Granted<'a>,
+    assume_role: AssumeRoleResponse<'a>,
     #[serde(rename = "OIDCTokenInfo")]
     oidc_token_info: TokenInfo<'a>,
 }

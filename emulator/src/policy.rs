@@ -1,12 +1,13 @@
-//! RAM policies: the documented grammar, and whether one allows an action on a resource.
+//! RAM policies: their grammar and their decision on an action and a resource.
 //!
-//! `Action`, `NotAction`, `Resource` and `NotResource` are evaluated, with `*` and `?`. `Condition` is not: a statement
-//! that has one never allows and always denies, so that an emulated session is never wider than a real one.
+//! `Action`, `NotAction`, `Resource` and `NotResource` are evaluated, with `*` and `?`. `Condition` is not evaluated: a
+//! statement with a condition never allows and always denies, so that an emulated session never has more permissions
+//! than a real one.
 
 use serde_json::Value;
 
-/// No valid resource is longer: the longest names in one are OSS's keys, of 1,023 bytes.
-const LONGEST: usize = 2_048;
+/// Maximum length of a resource. The longest names in one are keys of OSS objects, of up to 1,023 bytes.
+const MAX_RESOURCE_LENGTH: usize = 2_048;
 
 pub(crate) struct Policy {
     statements: Vec<Statement>,
@@ -32,8 +33,8 @@ pub(crate) enum Decision {
 }
 
 impl Policy {
-    /// `None` when the text has not the documented grammar: an object with `Version` "1" and at least one statement,
-    /// each with an `Effect`, and with actions and resources as a string or a list of strings.
+    /// Parses a policy. Returns `None` unless it follows the documented grammar: an object with `Version` "1" and at
+    /// least one statement, each with an `Effect` and with actions and resources as a string or a list of strings.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text).ok()?;
         let object = value.as_object()?;
@@ -49,7 +50,7 @@ impl Policy {
 
     pub(crate) fn decide(&self, action: &str, resource: &str) -> Decision {
         let mut decision = Decision::ImplicitDeny;
-        // Action names are compared without regard to case; resource names are not.
+        // Action names are not case sensitive; resource names are.
         let action = action.to_ascii_lowercase();
         for statement in &self.statements {
             if !statement.actions.matches(&action) || !statement.resources.matches(resource) {
@@ -103,13 +104,14 @@ impl Patterns {
     }
 }
 
-/// `*` stands for any run of characters, `?` for one.
+/// Matches a pattern in which `*` stands for any characters and `?` for one.
 ///
-/// Of an overlong text only the beginning is compared. Policies come before names are checked, so it may be as long as a
-/// body, and each of its bytes may cost a step for each of the pattern's; whatever comes out, the name is refused next.
+/// Only the beginning of a very long text is compared. Policies are evaluated before names are validated, so the text
+/// may be as long as a body, and each byte may cost as many steps as the pattern is long. Validation rejects such a
+/// name next, whatever the result.
 pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let text = &text[..text.len().min(LONGEST)];
+    let text = &text[..text.len().min(MAX_RESOURCE_LENGTH)];
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -123,7 +125,7 @@ pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
                 t += 1;
             }
             _ => match star {
-                // Let the last star take one character more.
+                // Let the last `*` take one more character.
                 Some((star_p, star_t)) => {
                     star = Some((star_p, star_t + 1));
                     p = star_p + 1;
@@ -164,8 +166,10 @@ mod tests {
     #[test]
     fn of_a_text_longer_than_any_valid_name_only_the_beginning_is_compared() {
         let text = |length: usize| format!("{}b", "a".repeat(length - 1));
-        assert!(wildcard("*ab", &text(LONGEST)) && !wildcard("*ab", &text(LONGEST + 1)));
-        assert!(wildcard("a*", &text(1 << 20)) && wildcard(&"?".repeat(LONGEST), &text(LONGEST)));
+        assert!(wildcard("*ab", &text(MAX_RESOURCE_LENGTH)) && !wildcard("*ab", &text(MAX_RESOURCE_LENGTH + 1)));
+        assert!(
+            wildcard("a*", &text(1 << 20)) && wildcard(&"?".repeat(MAX_RESOURCE_LENGTH), &text(MAX_RESOURCE_LENGTH))
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Randomness that cannot fail: one seed from the system at start, HMAC-SHA256 of a counter after that.
+//! Random values: one seed from the system at the start, then HMAC-SHA256 of a counter, which cannot fail.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +14,7 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// Takes the seed from the operating system. The only place that can fail, so it is done before the server answers.
+    /// Takes the seed from the operating system. Only this can fail, so it is done before the server starts.
     pub(crate) fn from_system() -> std::io::Result<Self> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| std::io::Error::other(error.to_string()))?;
@@ -53,7 +53,7 @@ impl Random {
         self.bytes(1).first().map_or(0, |byte| byte % limit.max(1))
     }
 
-    /// An upper-case UUID with the version digit 5, as all documented samples of RequestId have it.
+    /// Returns an upper-case UUID of version 5, as in all documented samples of RequestId.
     pub(crate) fn request_id(&self) -> String {
         let mut bytes = self.bytes(16);
         bytes[6] = (bytes[6] & 0x0f) | 0x50;
@@ -62,8 +62,9 @@ impl Random {
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 
-    /// A short seal that only this emulator can make, so that an opaque value can be recognised when it comes back.
-    pub(crate) fn seal(&self, text: &str) -> String {
+    /// Returns a short MAC that only this emulator can compute, which authenticates an opaque value when a client
+    /// returns it.
+    pub(crate) fn short_mac(&self, text: &str) -> String {
         hex(&mac(&self.seed, text.as_bytes())[..8])
     }
 }
@@ -78,7 +79,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// HMAC-SHA256. HMAC takes keys of every length, so there is no error to report.
+/// Returns HMAC-SHA256. HMAC accepts keys of any length, so it cannot fail.
 pub(crate) fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
     match Hmac::<Sha256>::new_from_slice(key) {
         Ok(mut mac) => {

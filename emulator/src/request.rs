@@ -1,4 +1,4 @@
-//! The request as received: decoded query, headers as one text each, and the parameters merged from query and form.
+//! A received request: its decoded query, its headers as text, and the parameters merged from query and form.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Version, header};
 
-use crate::answer::{Outcome, Refusal};
+use crate::response::{ApiError, ApiResult};
 
 pub(crate) struct Request {
     pub(crate) method: Method,
@@ -14,18 +14,19 @@ pub(crate) struct Request {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Empty too when the query or the form can't be decoded; then the checks below say so.
+    /// Also empty if the form cannot be decoded; `form_is_broken` tells the difference.
     form: Vec<(String, String)>,
     query_is_broken: bool,
     form_is_broken: bool,
 }
 
-/// Where a request says what it wants, and where its signature is.
+/// Where a request names its operation and carries its signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     /// Version 3: `x-acs-action` and `Authorization`.
     Headers,
-    /// Version 1: `Action` and `Signature`, in query or form. Such a signature covers no header, so none is acted on.
+    /// Version 1: `Action` and `Signature`, in query or form. This signature covers no headers, so headers are not
+    /// used.
     Parameters,
 }
 
@@ -50,9 +51,9 @@ impl Request {
         }
     }
 
-    pub(crate) fn check_query(&self) -> Outcome<()> {
+    pub(crate) fn check_query(&self) -> ApiResult<()> {
         if self.query_is_broken {
-            return Err(Refusal::new(400, "InvalidParameter.Format", "The query is not percent-encoded UTF-8."));
+            return Err(ApiError::new(400, "InvalidParameter.Format", "The query is not percent-encoded UTF-8."));
         }
         Ok(())
     }
@@ -61,29 +62,30 @@ impl Request {
         header_text(&self.headers, name)
     }
 
-    /// A parameter as sent, with nothing checked: the first of that name in the query, else in the form.
+    /// Returns a parameter without any checks: the first one with this name in the query, else in the form.
     pub(crate) fn first(&self, name: &str) -> Option<&str> {
         let mut pairs = self.query.iter().chain(&self.form);
         pairs.find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// An unsigned call may name its action in both ways, as the official STS clients do.
+    /// Returns the style of the request. An unsigned call may name its action in both ways, as the official STS clients
+    /// do.
     pub(crate) fn style(&self) -> Style {
         let named = || ["x-acs-action", "x-acs-version"].iter().any(|name| self.headers.contains_key(*name));
         let headers = self.header("authorization").is_some() || (self.first("Signature").is_none() && named());
         if headers { Style::Headers } else { Style::Parameters }
     }
 
-    /// Query and form together, as RPC gateways read them. A name that has two different values is refused.
-    pub(crate) fn parameters(&self) -> Outcome<Parameters> {
+    /// Merges query and form, as RPC gateways do. A name with two different values is rejected.
+    pub(crate) fn parameters(&self) -> ApiResult<Parameters> {
         if self.form_is_broken {
-            return Err(Refusal::new(400, "InvalidParameter.Format", "The form is not percent-encoded UTF-8."));
+            return Err(ApiError::new(400, "InvalidParameter.Format", "The form is not percent-encoded UTF-8."));
         }
         let mut merged = BTreeMap::new();
         for (name, value) in self.query.iter().chain(&self.form).cloned() {
             match merged.get(&name) {
                 Some(other) if *other != value => {
-                    return Err(Refusal::new(
+                    return Err(ApiError::new(
                         400,
                         "InvalidParameter",
                         format!("Specified parameter {name} is given twice with different values."),
@@ -95,14 +97,14 @@ impl Request {
         Ok(Parameters(merged))
     }
 
-    /// STS's own rule for bodies.
-    pub(crate) fn check_content_type(&self) -> Outcome<()> {
+    /// Checks the content type of a body, which STS requires.
+    pub(crate) fn check_content_type(&self) -> ApiResult<()> {
         let content_type = self.header(header::CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
         let known = ["application/json", "application/x-www-form-urlencoded"];
         if self.body.is_empty() || known.iter().any(|known| content_type.starts_with(known)) {
             return Ok(());
         }
-        Err(Refusal::new(
+        Err(ApiError::new(
             400,
             "InvalidParameter.ContentType",
             "The ContentType request header must be either \"application/json\" or \"application/x-www-form-urlencoded\".",
@@ -110,7 +112,7 @@ impl Request {
     }
 }
 
-/// The merged parameters. An empty value counts as not given.
+/// The merged parameters. An empty value counts as absent.
 pub(crate) struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
@@ -118,19 +120,20 @@ impl Parameters {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Whether it was sent, if only with an empty value.
+    /// Returns whether the parameter was sent, even with an empty value.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    /// All of them, sorted by name in byte order.
+    /// Returns all parameters, sorted by name in byte order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
-/// One text per header name: values trimmed, several values sorted and joined by a comma, as the signature has them.
-/// Everything reads headers through this, so what is acted on is what was signed.
+/// Returns the value of a header: several values are trimmed, sorted and joined by commas, as the signature has them.
+///
+/// All code reads headers through this function, so that it acts on what was signed.
 pub(crate) fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut values: Vec<String> =
         headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned()).collect();
@@ -138,15 +141,15 @@ pub(crate) fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
     (!values.is_empty()).then(|| values.join(","))
 }
 
-/// Whether the client wants the connection closed after this answer.
+/// Returns whether the client wants the connection closed after the response.
 pub(crate) fn wants_close(parts: &Parts) -> bool {
     let connection = header_text(&parts.headers, "connection").unwrap_or_default().to_ascii_lowercase();
     let has = |option: &str| connection.split(',').any(|part| part.trim() == option);
     has("close") || (parts.version < Version::HTTP_11 && !has("keep-alive"))
 }
 
-/// `a=1&b=x+y` decoded; `+` and `%20` are both a space, for the official Python client writes `+`.
-/// `None` when an escape is broken or the text is not UTF-8.
+/// Decodes pairs such as `a=1&b=x+y`. Both `+` and `%20` are a space, as the official Python client sends `+`. Returns
+/// `None` if an escape is malformed or the text is not UTF-8.
 pub(crate) fn decode_pairs(text: &[u8]) -> Option<Vec<(String, String)>> {
     text.split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty())
@@ -158,7 +161,8 @@ pub(crate) fn decode_pairs(text: &[u8]) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
-/// `None` when an escape is broken or the text is not UTF-8. `plus` says whether `+` is a space.
+/// Decodes percent-encoded text. `plus` makes `+` a space. Returns `None` if an escape is malformed or the text is not
+/// UTF-8.
 pub(crate) fn decode(text: &[u8], plus: bool) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();

@@ -1,12 +1,12 @@
-//! Which product and operation a request names, by its headers or parameters and its host.
+//! The product and operation that a request names in its headers or parameters and its host.
 
 use http::Method;
 
-use crate::answer::{Outcome, Refusal};
 use crate::request::{Parameters, Request};
+use crate::response::{ApiError, ApiResult};
 use crate::{imm, sts};
 
-/// The region of requests whose host names none: loopback addresses.
+/// The region of requests whose host names none, such as loopback addresses.
 const DEFAULT_REGION: &str = "cn-hangzhou";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Product {
         }
     }
 
-    /// The product code, as the metadata repository spells it.
+    /// Returns the product code, as the metadata repository spells it.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Sts => "Sts",
@@ -48,31 +48,31 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// `parameters` are those of a request that names its operation among them; without, the headers do.
-    pub(crate) fn find(request: &Request, parameters: Option<&Parameters>) -> Outcome<Self> {
+    /// Finds the operation in `parameters` if they are given, else in the headers.
+    pub(crate) fn find(request: &Request, parameters: Option<&Parameters>) -> ApiResult<Self> {
         let host = Host::parse(&request.header("host").unwrap_or_default());
         if host == Host::OtherProduct {
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 404,
                 "InvalidProduct.NotFound",
                 "Cannot find product according to your specified domain.",
             ));
         }
         if request.method != Method::GET && request.method != Method::POST {
-            return Err(Refusal::new(400, "UnsupportedHTTPMethod", "This http method is not supported."));
+            return Err(ApiError::new(400, "UnsupportedHTTPMethod", "This http method is not supported."));
         }
         if request.path != "/" {
             return Err(not_found());
         }
-        let given = |header: &str, parameter: &str| match parameters {
+        let value = |header: &str, parameter: &str| match parameters {
             Some(parameters) => parameters.get(parameter).map(str::to_owned),
             None => request.header(header).filter(|value| !value.is_empty()),
         };
-        let version = given("x-acs-version", "Version").ok_or_else(|| Refusal::missing("Version"))?;
-        let action = given("x-acs-action", "Action").ok_or_else(|| Refusal::missing("Action"))?;
+        let version = value("x-acs-version", "Version").ok_or_else(|| ApiError::missing("Version"))?;
+        let action = value("x-acs-action", "Action").ok_or_else(|| ApiError::missing("Action"))?;
         let product = Product::of_version(&version)
             .filter(|product| host.serves(*product))
-            .ok_or_else(|| Refusal::invalid("Version"))?;
+            .ok_or_else(|| ApiError::invalid("Version"))?;
         if !product.actions().contains(&action.as_str()) {
             return Err(not_found());
         }
@@ -83,17 +83,18 @@ impl Route {
         Ok(Self { product, action, region })
     }
 
-    /// One operation is proven by a token in place of a signature.
+    /// Returns whether the operation is authenticated by a token and not by a signature.
     pub(crate) fn is_unsigned(&self) -> bool {
         self.product == Product::Sts && self.action == sts::WITH_OIDC
     }
 }
 
-fn not_found() -> Refusal {
-    Refusal::new(404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
+fn not_found() -> ApiError {
+    ApiError::new(404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
 }
 
-/// What a Host header tells. Under `aliyuncs.com` it names a product; elsewhere (loopback, container names) nothing.
+/// The meaning of a Host header. A host under `aliyuncs.com` names a product; others, such as loopback addresses and
+/// container names, do not.
 #[derive(Debug, PartialEq, Eq)]
 enum Host {
     Anything,
@@ -102,7 +103,8 @@ enum Host {
 }
 
 impl Host {
-    /// A scheme before the name is tolerated: the official Python client sends one when it is talked into plain HTTP.
+    /// Parses a Host header. A scheme before the name is accepted, as the official Python client sends one when it is
+    /// configured for plain HTTP.
     fn parse(header: &str) -> Self {
         let host = header.to_ascii_lowercase();
         let host = host.rsplit("//").next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The way of a request through the emulator: body, log, faults, route, identity, product, answer.
+//! The path of a request through the emulator: body, log, faults, route, authentication, product, response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use http::Method;
 use http::request::Parts;
 use tokio::sync::oneshot;
 
-use crate::answer::{Answering, Outcome, Plain, Refusal, set_given};
 use crate::authenticate::{authenticate, check_given_timestamp};
-use crate::call::Invocation;
+use crate::fault_body::apply_fault;
+use crate::invocation::Invocation;
 use crate::listener::{Incoming, Peer};
 use crate::log::{Call, Slot};
 use crate::request::{Request, Style, header_text, wants_close};
+use crate::response::{ApiError, ApiResult, PlainResponse, ResponseContext, set_extra_headers};
 use crate::route::{Product, Route};
-use crate::spoil::spoil;
 use crate::state::State;
 use crate::target::{Service, Target};
 use crate::{control, imm, metadata, oidc, oss, sls, sts};
 
-/// More than any documented project or STS request needs.
+/// Maximum size of a request body in bytes, except for OSS. No documented request needs more.
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// Serves until `stop` is dropped.
+/// Serves until the sender of `stop` is dropped.
 pub(crate) async fn serve(incoming: Incoming, state: Arc<State>, stop: oneshot::Receiver<()>) {
-    let router = axum::Router::new().fallback(answer).with_state(state);
+    let router = axum::Router::new().fallback(handle).with_state(state);
     let service = router.into_make_service_with_connect_info::<Peer>();
     let stopped = async {
         let _ = stop.await;
@@ -36,52 +36,55 @@ pub(crate) async fn serve(incoming: Incoming, state: Arc<State>, stop: oneshot::
     let _ = axum::serve(incoming, service).with_graceful_shutdown(stopped).await;
 }
 
-async fn answer(
+async fn handle(
     Shared(state): Shared<Arc<State>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: HttpRequest,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let for_oss = oss::is_meant(&parts);
+    let for_oss = oss::matches(&parts);
     let body = read_body(body, for_oss).await;
     if parts.uri.path().starts_with(control::PREFIX) {
-        return control::answer(&state, peer.address, &parts, &body.unwrap_or_default());
+        return control::handle(&state, peer.address, &parts, &body.unwrap_or_default());
     }
     let (body, broken) = match body {
         Ok(body) => (body, None),
-        Err(refusal) => (Bytes::new(), Some(refusal)),
+        Err(error) => (Bytes::new(), Some(error)),
     };
     let request = Request::new(&parts, body);
     let target = Target::of(&request, for_oss);
-    let slot = state.log.arrived(log_entry(&state, &parts, &target));
+    let slot = state.log.begin(log_entry(&state, &parts, &target));
     let fault = state.faults.next(target.product(), &target.action);
     if let Some(fault) = &fault {
-        hold_back(fault.delay).await;
+        delay_response(fault.delay).await;
     }
-    let refusal = fault.as_ref().and_then(|fault| fault.refusal()).or(broken);
+    let error = fault.as_ref().and_then(|fault| fault.error()).or(broken);
     let mut response = match target.service {
-        Service::OpenApi(product) => open_api(&state, &parts, &request, product, target.xml, slot, refusal),
-        Service::Oss => oss::answer(&state, &request, slot, refusal, wants_close(&parts)),
-        Service::Sls => sls::answer(&state, &request, slot, refusal, wants_close(&parts)),
+        Service::OpenApi(product) => open_api(&state, &parts, &request, product, target.xml, slot, error),
+        Service::Oss => oss::handle(&state, &request, slot, error, wants_close(&parts)),
+        Service::Sls => sls::handle(&state, &request, slot, error, wants_close(&parts)),
         Service::Metadata | Service::CredentialsUri => {
-            let answer = refusal.map_or_else(|| local(&state, &request, target.service), Plain::refusal);
-            state.log.answered(slot, answer.status, None);
-            answer.respond(state.clock.now(), wants_close(&parts))
+            let response = error.map_or_else(|| local_service(&state, &request, target.service), PlainResponse::error);
+            state.log.finish(slot, response.status, None);
+            response.respond(state.clock.now(), wants_close(&parts))
         }
     };
     let Some(fault) = fault else { return response };
-    // Here, so that the answer of every product gets them, be it a true one or the fault's own.
-    set_given(response.headers_mut(), &fault.headers);
-    if fault.spoils() { spoil(response, &fault, &peer.connection).await } else { response }
+    // Set here, so that every response gets them, including the fault's own error.
+    set_extra_headers(response.headers_mut(), &fault.headers);
+    if fault.corrupts_response() { apply_fault(response, &fault, &peer.reset).await } else { response }
 }
 
-/// What an instance or a container finds beside it, with no signature and no envelope.
-fn local(state: &State, request: &Request, service: Service) -> Plain {
+/// Serves the metadata service and the credentials URI, which need no signature.
+fn local_service(state: &State, request: &Request, service: Service) -> PlainResponse {
     let now = state.clock.now();
     match service {
-        Service::Metadata => metadata::answer(state, request, now),
-        _ if request.method == Method::GET => Plain::json(200, state.uri.json(state, now, false)),
-        _ => Plain::text(405, "Method Not Allowed"),
+        Service::Metadata => metadata::handle(state, request, now),
+        _ if request.method == Method::GET => {
+            let max_seconds = state.settings.session_seconds;
+            PlainResponse::json(200, state.uri.json(&state.sessions, &state.random, max_seconds, now, false))
+        }
+        _ => PlainResponse::text(405, "Method Not Allowed"),
     }
 }
 
@@ -92,15 +95,15 @@ fn open_api(
     product: Option<Product>,
     xml: bool,
     slot: Slot,
-    refusal: Option<Refusal>,
+    error: Option<ApiError>,
 ) -> Response {
     let request_id = state.random.request_id();
-    let result = match refusal {
-        Some(refusal) => Err(refusal),
+    let result = match error {
+        Some(error) => Err(error),
         None => invoke(state, request, slot, &request_id),
     };
     let host = header_text(&parts.headers, "host").unwrap_or_default();
-    let answering = Answering {
+    let context = ResponseContext {
         now: state.clock.now(),
         random: &state.random,
         request_id: &request_id,
@@ -110,17 +113,17 @@ fn open_api(
         close: wants_close(parts),
     };
     let (response, code) = match result {
-        Ok(json) => (answering.success(json), None),
-        Err(refusal) => (answering.refusal(&refusal), Some(refusal.code)),
+        Ok(json) => (context.success(json), None),
+        Err(error) => (context.error(&error), Some(error.code)),
     };
-    state.log.answered(slot, response.status().as_u16(), code.as_deref());
+    state.log.finish(slot, response.status().as_u16(), code.as_deref());
     response
 }
 
-/// The JSON of a success, with the RequestId in it, or the refusal.
-fn invoke(state: &State, request: &Request, slot: Slot, request_id: &str) -> Outcome<String> {
+/// Runs the operation and returns its JSON, with the RequestId.
+fn invoke(state: &State, request: &Request, slot: Slot, request_id: &str) -> ApiResult<String> {
     request.check_query()?;
-    // In version 1 even the action stands among the parameters, so those that contradict each other say nothing.
+    // In version 1 the action is a parameter too, so contradicting parameters are rejected first.
     let signed_parameters = match request.style() {
         Style::Parameters => Some(request.parameters()?),
         Style::Headers => None,
@@ -134,7 +137,7 @@ fn invoke(state: &State, request: &Request, slot: Slot, request_id: &str) -> Out
         Some(authenticate(state, request, signed_parameters.as_ref(), now)?)
     };
     if let Some(session) = caller.as_ref().and_then(|caller| caller.session()) {
-        state.log.proven(slot, &session.name);
+        state.log.authenticated(slot, &session.name);
     }
     if route.product == Product::Sts {
         state.throttle.check(now)?;
@@ -152,17 +155,17 @@ fn invoke(state: &State, request: &Request, slot: Slot, request_id: &str) -> Out
     }
 }
 
-async fn read_body(body: Body, for_oss: bool) -> Outcome<Bytes> {
+async fn read_body(body: Body, for_oss: bool) -> ApiResult<Bytes> {
     let limit = if for_oss { oss::LARGEST } else { BODY_LIMIT };
     to_bytes(body, limit).await.map_err(|_| match for_oss {
         true => oss::too_large(),
-        false => Refusal::new(413, "RequestEntityTooLarge", "The request body is larger than 1 MiB, or it broke off."),
+        false => ApiError::new(413, "RequestEntityTooLarge", "The request body is larger than 1 MiB, or it broke off."),
     })
 }
 
-/// An emulated slow network. Timed by tokio, so that a paused runtime does not really wait.
+/// Delays a response by tokio's clock, so that a paused runtime does not really wait.
 #[allow(clippy::disallowed_methods)]
-async fn hold_back(delay: Duration) {
+async fn delay_response(delay: Duration) {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }

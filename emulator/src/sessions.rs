@@ -1,4 +1,4 @@
-//! What the emulator remembers of callers: the sessions it granted and the nonces it has seen.
+//! The sessions that were granted and the nonces that were used.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -7,17 +7,17 @@ use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::account::Role;
-use crate::lock;
+use crate::lock::lock;
 use crate::policy::Policy;
 
-/// Sessions that ended longer ago than this may be forgotten, once there are many.
-const REMEMBERED: Duration = Duration::hours(24);
-const MANY: usize = 10_000;
+/// How long an expired session is kept at least.
+const RETENTION: Duration = Duration::hours(24);
+const SESSION_SWEEP_THRESHOLD: usize = 10_000;
 
-/// From this many nonces on, those that no check needs any more are looked for.
-const MANY_NONCES: usize = 1_024;
+/// The number of nonces from which on expired ones are removed.
+const NONCE_SWEEP_THRESHOLD: usize = 1_024;
 
-/// A granted session. It has no `Debug`, for it holds a secret and a token.
+/// A granted session. It has no `Debug`, as it holds a secret and a token.
 pub(crate) struct Session {
     pub(crate) access_key_id: String,
     pub(crate) secret: String,
@@ -38,8 +38,8 @@ pub(crate) struct Sessions {
 struct Inner {
     by_key: HashMap<String, Arc<Session>>,
     key_of_token: HashMap<String, String>,
-    /// So many must there be before ended ones are looked for again: twice what the last look left, so that a grant
-    /// costs the same however many live.
+    /// The number of sessions from which on expired ones are removed again: twice the number that the last sweep left,
+    /// so that the cost of a grant does not depend on how many there are.
     next_sweep: usize,
 }
 
@@ -47,9 +47,9 @@ impl Sessions {
     pub(crate) fn add(&self, session: Session, now: DateTime<Utc>) -> Arc<Session> {
         let session = Arc::new(session);
         let mut inner = lock(&self.inner);
-        if inner.by_key.len() >= inner.next_sweep.max(MANY) {
+        if inner.by_key.len() >= inner.next_sweep.max(SESSION_SWEEP_THRESHOLD) {
             let Inner { by_key, key_of_token, next_sweep } = &mut *inner;
-            by_key.retain(|_, session| session.expires + REMEMBERED > now);
+            by_key.retain(|_, session| session.expires + RETENTION > now);
             key_of_token.retain(|_, key| by_key.contains_key(key));
             *next_sweep = by_key.len() * 2;
         }
@@ -62,27 +62,28 @@ impl Sessions {
         lock(&self.inner).by_key.get(access_key_id).cloned()
     }
 
-    /// The key id that a token was granted with.
+    /// Returns the AccessKey id with which a token was granted.
     pub(crate) fn key_of_token(&self, token: &str) -> Option<String> {
         lock(&self.inner).key_of_token.get(token).cloned()
     }
 }
 
-/// Nonces seen, each with the timestamp of its request.
+/// The nonces that were used, with the timestamps of their requests.
 #[derive(Default)]
 pub(crate) struct Nonces {
-    inner: Mutex<Seen>,
+    inner: Mutex<SeenNonces>,
 }
 
 #[derive(Default)]
-struct Seen {
-    /// By a digest of key id and nonce: a nonce has no documented limit, and in a form it may take the whole body.
+struct SeenNonces {
+    /// By a digest of AccessKey id and nonce, as a nonce has no documented maximum length and a form can be as long as
+    /// a body.
     timestamps: HashMap<[u8; 32], DateTime<Utc>>,
     next_sweep: usize,
 }
 
 impl Nonces {
-    /// `false` when this key has used the nonce before and that request would still pass the timestamp check.
+    /// Records a nonce. Returns `false` if the key used it before in a request whose timestamp would still be accepted.
     pub(crate) fn record(
         &self,
         access_key_id: &str,
@@ -91,10 +92,10 @@ impl Nonces {
         now: DateTime<Utc>,
         window: Duration,
     ) -> bool {
-        // A key id that a signature was proven for is one that was given out, so it has no zero byte.
+        // The key id belongs to a verified signature, so it has no zero byte.
         let digest = Sha256::new().chain_update(access_key_id).chain_update([0]).chain_update(nonce).finalize().into();
         let mut inner = lock(&self.inner);
-        if inner.timestamps.len() >= inner.next_sweep.max(MANY_NONCES) {
+        if inner.timestamps.len() >= inner.next_sweep.max(NONCE_SWEEP_THRESHOLD) {
             inner.timestamps.retain(|_, then| *then + window >= now);
             inner.next_sweep = inner.timestamps.len() * 2;
         }
@@ -130,15 +131,15 @@ mod tests {
     fn ended_sessions_are_looked_for_each_time_the_number_has_doubled() {
         let sessions = Sessions::default();
         let start = DateTime::UNIX_EPOCH;
-        for number in 0..=MANY {
+        for number in 0..=SESSION_SWEEP_THRESHOLD {
             sessions.add(session(number, start), start);
         }
         let later = start + Duration::hours(26);
-        for number in MANY + 1..2 * MANY {
+        for number in SESSION_SWEEP_THRESHOLD + 1..2 * SESSION_SWEEP_THRESHOLD {
             sessions.add(session(number, later), later);
         }
         assert!(sessions.by_key("STS.0").is_some());
-        sessions.add(session(2 * MANY, later), later);
+        sessions.add(session(2 * SESSION_SWEEP_THRESHOLD, later), later);
         assert!(sessions.by_key("STS.0").is_none() && sessions.key_of_token("CAIS0").is_none());
         assert!(sessions.by_key("STS.10001").is_some() && sessions.key_of_token("CAIS20000").is_some());
     }

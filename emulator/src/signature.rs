@@ -1,32 +1,32 @@
-//! Signature version 3, ACS3-HMAC-SHA256, from the verifier's side: functions from values to values.
+//! Signature version 3, ACS3-HMAC-SHA256, as the server computes it: pure functions.
 //!
-//! Written from the published request-structure page, apart from any signer, so that a signer's mistake does not repeat
-//! itself here.
+//! Written from the published page on the request structure and not from a client's code, so that a client's mistake is
+//! not repeated here.
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::answer::{Outcome, Refusal};
 use crate::random::{hex, mac};
+use crate::response::{ApiError, ApiResult};
 
 pub(crate) const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
-/// The parts of `ACS3-HMAC-SHA256 Credential=…,SignedHeaders=…,Signature=…`.
+/// The parts of an Authorization header: `ACS3-HMAC-SHA256 Credential=…,SignedHeaders=…,Signature=…`.
 pub(crate) struct Authorization {
     pub(crate) access_key_id: String,
-    /// Lower-case, sorted, each once.
+    /// Names in lower case, sorted and without duplicates.
     pub(crate) signed_headers: Vec<String>,
     pub(crate) signature: String,
 }
 
 impl Authorization {
-    /// Spaces after the commas are tolerated, as some clients write them.
-    pub(crate) fn parse(text: &str) -> Outcome<Self> {
+    /// Parses the header. Spaces after the commas are accepted, as some clients send them.
+    pub(crate) fn parse(text: &str) -> ApiResult<Self> {
         let (algorithm, rest) = text.trim().split_once(' ').ok_or_else(incomplete)?;
         if algorithm != ALGORITHM {
-            // SDK code also knows ACS3-HMAC-SM3 and ACS3-RSA-SHA256; only this one is documented for users.
+            // SDK code also has ACS3-HMAC-SM3 and ACS3-RSA-SHA256; only this one is documented for users.
             return Err(if algorithm.starts_with("ACS3-") {
-                Refusal::new(400, "InvalidSignatureMethod", "Specified signature method is not valid.")
+                ApiError::new(400, "InvalidSignatureMethod", "Specified signature method is not valid.")
             } else {
                 incomplete()
             });
@@ -49,7 +49,7 @@ impl Authorization {
             return Err(incomplete());
         };
         if access_key_id.is_empty() {
-            return Err(Refusal::missing("AccessKeyId"));
+            return Err(ApiError::missing("AccessKeyId"));
         }
         let mut signed_headers: Vec<String> =
             signed_headers.split(';').filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect();
@@ -59,24 +59,24 @@ impl Authorization {
     }
 }
 
-pub(crate) fn incomplete() -> Refusal {
-    Refusal::new(400, "IncompleteSignature", "The request signature does not conform to Aliyun standards.")
+pub(crate) fn incomplete() -> ApiError {
+    ApiError::new(400, "IncompleteSignature", "The request signature does not conform to Aliyun standards.")
 }
 
-/// How query names stand in the canonical query. The documents and the Java SDK encode them; the Python, Node, Go and
-/// C# SDKs leave them raw. Both are accepted.
+/// The form of parameter names in the canonical query. The documents and the Java SDK encode them; the Python, Node, Go
+/// and C# SDKs do not. Both forms are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Names {
     Encoded,
     Raw,
 }
 
-/// What is signed, apart from the way the names are written.
+/// The signed parts of a request.
 pub(crate) struct Canonical<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     pub(crate) query: &'a [(String, String)],
-    /// The signed headers, sorted by name, with their values.
+    /// The signed headers with their values, sorted by name.
     pub(crate) headers: &'a [(String, String)],
     pub(crate) payload_hash: &'a str,
 }
@@ -92,7 +92,7 @@ impl Canonical<'_> {
         text
     }
 
-    /// Sorted by the raw name in byte order, then by value, for a name can come twice on the wire.
+    /// Returns the canonical query, sorted by the raw name in byte order, then by value, as a name can be sent twice.
     fn query(&self, names: Names) -> String {
         let mut pairs: Vec<&(String, String)> = self.query.iter().collect();
         pairs.sort();
@@ -111,7 +111,7 @@ impl Canonical<'_> {
         text
     }
 
-    /// Whether the signature fits, under either way to write the names.
+    /// Returns whether the signature is valid for either form of the names.
     pub(crate) fn is_signed(&self, secret: &str, signature: &str) -> bool {
         let fits = |names| {
             let expected = sign(secret, &string_to_sign(&self.request(names)));
@@ -125,7 +125,7 @@ pub(crate) fn string_to_sign(canonical_request: &str) -> String {
     format!("{ALGORITHM}\n{}", sha256_hex(canonical_request.as_bytes()))
 }
 
-/// The key is the secret's bytes as they are: no derivation, no `&`.
+/// Returns the signature. Its key is the secret as it is, without derivation.
 pub(crate) fn sign(secret: &str, string_to_sign: &str) -> String {
     hex(&mac(secret.as_bytes(), string_to_sign.as_bytes()))
 }
@@ -134,7 +134,7 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// RFC 3986: letters, digits and `-_.~` stay, everything else is `%XX` of its UTF-8 bytes.
+/// Percent-encodes text by RFC 3986: all bytes except letters, digits and `-_.~`.
 pub(crate) fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,6 +1,6 @@
-//! Signature version 1 of RPC calls, HMAC-SHA1 (`SignatureVersion=1.0`), from the verifier's side.
+//! Signature version 1 of RPC calls, HMAC-SHA1 (`SignatureVersion=1.0`), as the server computes it.
 //!
-//! Written from the published page on RPC signatures. It covers the union of query and form, and nothing else.
+//! Written from the published page on RPC signatures. It covers all parameters of query and form, and nothing else.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,8 +8,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use subtle::ConstantTimeEq;
 
-use crate::answer::{Outcome, Refusal};
 use crate::request::Parameters;
+use crate::response::{ApiError, ApiResult};
 use crate::signature::{incomplete, percent_encode};
 
 /// The system parameters of a signed call.
@@ -22,31 +22,32 @@ pub(crate) struct Signed<'a> {
 }
 
 impl<'a> Signed<'a> {
-    /// Every parameter that a signature needs is there, and names the one documented method.
-    pub(crate) fn read(parameters: &'a Parameters) -> Outcome<Self> {
-        let get = |name: &str| parameters.get(name).ok_or_else(|| Refusal::missing(name));
+    /// Reads the parameters of the signature. All must be present and name the one documented method.
+    pub(crate) fn read(parameters: &'a Parameters) -> ApiResult<Self> {
+        let get = |name: &str| parameters.get(name).ok_or_else(|| ApiError::missing(name));
         let access_key_id = get("AccessKeyId")?;
         let signature = parameters.get("Signature").ok_or_else(incomplete)?;
         let method = get("SignatureMethod")?;
         let version = get("SignatureVersion")?;
         let nonce = get("SignatureNonce")?;
         let timestamp = get("Timestamp")?;
-        // aliyun-python-sdk-core sends an empty SignatureType, and signs it. Others mean other credentials.
+        // aliyun-python-sdk-core sends an empty SignatureType, and signs it. Other values stand for other kinds of
+        // credentials.
         if method != "HMAC-SHA1" || parameters.get("SignatureType").is_some() {
-            return Err(Refusal::new(400, "InvalidSignatureMethod", "Specified signature method is not valid."));
+            return Err(ApiError::new(400, "InvalidSignatureMethod", "Specified signature method is not valid."));
         }
         if version != "1.0" {
-            return Err(Refusal::invalid("SignatureVersion"));
+            return Err(ApiError::invalid("SignatureVersion"));
         }
         Ok(Self { access_key_id, nonce, timestamp, token: parameters.get("SecurityToken"), signature })
     }
 
-    pub(crate) fn verify(&self, method: &str, parameters: &Parameters, secret: &str) -> Outcome<()> {
+    pub(crate) fn verify(&self, method: &str, parameters: &Parameters, secret: &str) -> ApiResult<()> {
         let to_sign = string_to_sign(method, parameters.iter());
         if bool::from(sign(secret, &to_sign).as_bytes().ct_eq(self.signature.as_bytes())) {
             return Ok(());
         }
-        Err(Refusal::new(
+        Err(ApiError::new(
             400,
             "SignatureDoesNotMatch",
             format!("Specified signature is not matched with our calculation. server string to sign is:{to_sign}"),
@@ -54,7 +55,8 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// `pairs` sorted by raw name in byte order, each name once. Names are encoded too: here every SDK agrees.
+/// Returns the string to sign. `pairs` are sorted by raw name in byte order, without duplicates. Names are encoded, as
+/// in every SDK.
 fn string_to_sign<'a>(method: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let pairs = pairs.filter(|(name, _)| *name != "Signature");
     let pairs: Vec<_> =
@@ -62,12 +64,12 @@ fn string_to_sign<'a>(method: &str, pairs: impl Iterator<Item = (&'a str, &'a st
     format!("{method}&%2F&{}", percent_encode(&pairs.join("&")))
 }
 
-/// The key is the secret followed by `&`.
+/// Returns the signature. Its key is the secret followed by `&`.
 fn sign(secret: &str, string_to_sign: &str) -> String {
     hmac_sha1(&format!("{secret}&"), string_to_sign)
 }
 
-/// HMAC-SHA1 in base64. HMAC takes keys of every length, so there is no error to report.
+/// Returns HMAC-SHA1 in base64. HMAC accepts keys of any length, so it cannot fail.
 pub(crate) fn hmac_sha1(key: &str, text: &str) -> String {
     let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(key.as_bytes()) else { return String::new() };
     mac.update(text.as_bytes());
@@ -76,7 +78,7 @@ pub(crate) fn hmac_sha1(key: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    //! Against signatures that official SDK code made or Alibaba Cloud published: see `about` in the file.
+    //! Compares with signatures that official SDK code made or Alibaba Cloud published: see `about` in the file.
 
     use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! Simple Log Service, as far as a client needs it to prove who it is: ListProjects of an account that has none.
+//! Simple Log Service: ListProjects of an account without projects, with which a client can prove its identity.
 //!
-//! Its errors have one code, `Unauthorized`, for a key that is unknown, a token that is dead and a permission that is
-//! lacking; only the text tells them apart.
+//! An unknown key, an invalid token and a missing permission all have the code `Unauthorized`; only the message
+//! differs.
 
 use axum::response::Response;
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
@@ -10,95 +10,95 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use crate::account::{ACCOUNT_ID, find_key};
-use crate::answer::{Plain, Refusal};
 use crate::authenticate::Caller;
 use crate::log::Slot;
 use crate::policy::Decision;
 use crate::request::Request;
+use crate::response::{ApiError, PlainResponse};
 use crate::signature_v1::hmac_sha1;
 use crate::state::State;
 
 pub(crate) const LIST_PROJECTS: &str = "ListProjects";
 
-/// Documented.
+/// Maximum difference between a request's date and the clock. Documented.
 const WINDOW: Duration = Duration::minutes(15);
 
-type Outcome<T> = Result<T, Refusal>;
+type ApiResult<T> = Result<T, ApiError>;
 
-/// Whether a request is for this service: by its signature or by a header that no other has.
-pub(crate) fn is_meant(request: &Request) -> bool {
+/// Returns whether a request is for this service: by its signature or a header that only this service has.
+pub(crate) fn matches(request: &Request) -> bool {
     request.header("authorization").is_some_and(|text| text.starts_with("LOG "))
         || request.header("x-log-apiversion").is_some()
 }
 
-/// The operation and the key id, for log and faults. Nothing is checked.
+/// Returns the operation and the AccessKey id of a request, for log and faults. Nothing is verified.
 pub(crate) fn summary(request: &Request) -> (&'static str, Option<String>) {
     let action = if request.path == "/" && request.method == Method::GET { LIST_PROJECTS } else { "" };
     (action, read(request).ok().map(|(id, _)| id))
 }
 
-pub(crate) fn answer(state: &State, request: &Request, slot: Slot, refusal: Option<Refusal>, close: bool) -> Response {
+pub(crate) fn handle(state: &State, request: &Request, slot: Slot, error: Option<ApiError>, close: bool) -> Response {
     let now = state.clock.now();
     let request_id = ("x-log-requestid".to_owned(), state.random.hex(24).to_uppercase());
-    let result = match refusal {
-        Some(refusal) => Err(refusal),
+    let result = match error {
+        Some(error) => Err(error),
         None => serve(state, request, slot, now),
     };
-    let (answer, code) = match result {
-        Ok(body) => (Plain::json(200, body), None),
-        Err(refusal) => {
-            let body = json!({"errorCode": refusal.code, "errorMessage": refusal.message}).to_string();
-            let answer = Plain::json(refusal.status, body).with_headers(refusal.headers);
-            (answer, Some(refusal.code))
+    let (response, code) = match result {
+        Ok(body) => (PlainResponse::json(200, body), None),
+        Err(error) => {
+            let body = json!({"errorCode": error.code, "errorMessage": error.message}).to_string();
+            let response = PlainResponse::json(error.status, body).with_headers(error.headers);
+            (response, Some(error.code))
         }
     };
-    let response = answer.with_headers([request_id]).respond(now, close);
-    state.log.answered(slot, response.status().as_u16(), code.as_deref());
+    let response = response.with_headers([request_id]).respond(now, close);
+    state.log.finish(slot, response.status().as_u16(), code.as_deref());
     response
 }
 
-fn serve(state: &State, request: &Request, slot: Slot, now: DateTime<Utc>) -> Outcome<String> {
+fn serve(state: &State, request: &Request, slot: Slot, now: DateTime<Utc>) -> ApiResult<String> {
     let (access_key_id, signature) = read(request)?;
     let date = request.header("date").unwrap_or_default();
     let at = NaiveDateTime::parse_from_str(&date, "%a, %d %b %Y %H:%M:%S GMT")
-        .map_err(|_| Refusal::new(400, "InvalidDateFormat", format!("Date {date} must follow RFC822.")))?;
+        .map_err(|_| ApiError::new(400, "InvalidDateFormat", format!("Date {date} must follow RFC822.")))?;
     if (now - at.and_utc()).abs() > WINDOW {
         let message = format!("Request time {date} has been expired while server time is {now}.");
-        return Err(Refusal::new(400, "RequestTimeExpired", message));
+        return Err(ApiError::new(400, "RequestTimeExpired", message));
     }
     let caller = find(state, request, &access_key_id, now)?;
     let expected = hmac_sha1(caller.secret(), &string_to_sign(request, &date));
     if !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
-        return Err(Refusal::new(401, "SignatureNotMatch", format!("Signature {signature} not matched.")));
+        return Err(ApiError::new(401, "SignatureNotMatch", format!("Signature {signature} not matched.")));
     }
     if let Some(session) = caller.session() {
-        state.log.proven(slot, &session.name);
+        state.log.authenticated(slot, &session.name);
     }
     let resource = format!("acs:log:cn-hangzhou:{ACCOUNT_ID}:project/*");
     if caller.decide("log:ListProject", &resource).0 != Decision::Allow {
         return Err(unauthorized(format!("denied by sts or ram, action: log:ListProject, resource: {resource}")));
     }
     if request.path != "/" || request.method != Method::GET {
-        return Err(Refusal::new(404, "ProjectNotExist", "The Project does not exist."));
+        return Err(ApiError::new(404, "ProjectNotExist", "The Project does not exist."));
     }
     Ok(json!({"count": 0, "total": 0, "projects": []}).to_string())
 }
 
-/// `LOG <key id>:<signature>`, by the one method that is played.
-fn read(request: &Request) -> Outcome<(String, String)> {
+/// Parses `LOG <key id>:<signature>`. Only one signature method is supported.
+fn read(request: &Request) -> ApiResult<(String, String)> {
     let header = request.header("authorization").unwrap_or_default();
     let parts = header.strip_prefix("LOG ").and_then(|rest| rest.split_once(':'));
     let method = request.header("x-log-signaturemethod").unwrap_or_default();
     match parts {
         Some((id, signature)) if method == "hmac-sha1" => Ok((id.to_owned(), signature.to_owned())),
         Some(_) => {
-            Err(Refusal::new(400, "InvalidSignatureMethod", format!("Signature method {method} is unsupported.")))
+            Err(ApiError::new(400, "InvalidSignatureMethod", format!("Signature method {method} is unsupported.")))
         }
-        None => Err(Refusal::new(400, "InvalidParameter", "The authorization header is invalid.")),
+        None => Err(ApiError::new(400, "InvalidParameter", "The authorization header is invalid.")),
     }
 }
 
-fn find(state: &State, request: &Request, access_key_id: &str, now: DateTime<Utc>) -> Outcome<Caller> {
+fn find(state: &State, request: &Request, access_key_id: &str, now: DateTime<Utc>) -> ApiResult<Caller> {
     let Some(token) = request.header("x-acs-security-token").filter(|token| !token.is_empty()) else {
         return match find_key(access_key_id) {
             Some(key) if key.active => Ok(Caller::Key(key)),
@@ -115,11 +115,12 @@ fn find(state: &State, request: &Request, access_key_id: &str, now: DateTime<Utc
     }
 }
 
-fn unauthorized(message: String) -> Refusal {
-    Refusal::new(401, "Unauthorized", message)
+fn unauthorized(message: String) -> ApiError {
+    ApiError::new(401, "Unauthorized", message)
 }
 
-/// Documented: method, MD5, type, date, the service's headers, and the resource with its sorted parameters, decoded.
+/// Returns the documented string to sign: method, MD5, content type, date, the service's headers, and the resource with
+/// its sorted and decoded parameters.
 fn string_to_sign(request: &Request, date: &str) -> String {
     let header = |name: &str| request.header(name).unwrap_or_default();
     let mut names: Vec<&str> = request.headers.keys().map(http::HeaderName::as_str).collect();

@@ -1,17 +1,17 @@
-//! What there is between two requests.
+//! The state of an emulator.
 
 use crate::clock::Clock;
 use crate::fault::Faults;
-use crate::imm::Projects;
+use crate::imm::store::Projects;
 use crate::instance::Rotation;
 use crate::log::Log;
-use crate::metadata::Metadata;
-use crate::oss::Objects;
+use crate::oss::objects::Objects;
 use crate::random::Random;
 use crate::sessions::{Nonces, Sessions};
+use crate::settings::Settings;
 use crate::throttle::Throttle;
 
-/// Everything the emulator knows.
+/// All that the emulator keeps between requests.
 pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
@@ -24,8 +24,5 @@ pub(crate) struct State {
     pub(crate) throttle: Throttle,
     pub(crate) log: Log,
     pub(crate) faults: Faults,
-    /// Caps every session that is granted.
-    pub(crate) session_seconds: Option<u32>,
-    pub(crate) metadata: Metadata,
-    pub(crate) metadata_newline: bool,
+    pub(crate) settings: Settings,
 }

@@ -1,33 +1,33 @@
-//! STS 2015-04-01, the signed operations: AssumeRole and GetCallerIdentity.
+//! STS 2015-04-01: the signed operations AssumeRole and GetCallerIdentity.
 
 use serde::Serialize;
 
 use crate::account::{ACCOUNT_ID, Role, Trust, find_role, parse_role_arn};
-use crate::answer::{Outcome, Refusal, json};
 use crate::authenticate::Caller;
-use crate::call::Invocation;
-use crate::grant::{Granted, Terms, fits, grant, wrong};
+use crate::grant::{AssumeRoleResponse, SessionOptions, grant, is_well_formed, malformed};
+use crate::invocation::Invocation;
+use crate::response::{ApiError, ApiResult, json};
 use crate::sessions::Session;
 
 pub(crate) const VERSION: &str = "2015-04-01";
-/// The one operation that is not signed: its token says who calls. See [`crate::oidc`].
+/// The operation that is authenticated by a token and not signed. See [`crate::oidc`].
 pub(crate) const WITH_OIDC: &str = "AssumeRoleWithOIDC";
 pub(crate) const ACTIONS: [&str; 3] = ["AssumeRole", WITH_OIDC, "GetCallerIdentity"];
 
-pub(crate) fn invoke(call: &Invocation<'_>, action: &str) -> Outcome<String> {
+pub(crate) fn invoke(call: &Invocation<'_>, action: &str) -> ApiResult<String> {
     match action {
         "AssumeRole" => assume_role(call),
         _ => Ok(get_caller_identity(call)),
     }
 }
 
-fn assume_role(call: &Invocation<'_>) -> Outcome<String> {
+fn assume_role(call: &Invocation<'_>) -> ApiResult<String> {
     let arn = call.parameters.get("RoleArn");
-    authorise(call, arn.unwrap_or_default())?;
+    authorize(call, arn.unwrap_or_default())?;
     let role = arn.and_then(parse_role_arn).filter(|(account, _)| *account == ACCOUNT_ID);
     let role = role.and_then(|(_, name)| find_role(name));
     if role.as_ref().is_some_and(|role| !trusts(role, call)) {
-        return Err(Refusal::new(
+        return Err(ApiError::new(
             403,
             "NoPermission",
             "No permission perform sts:AssumeRole on this Role. Maybe you are not authorized to perform sts:AssumeRole \
@@ -35,22 +35,25 @@ fn assume_role(call: &Invocation<'_>) -> Outcome<String> {
         ));
     }
     let session = read_parameters(call, arn, role)?;
-    let answer = json(&Granted::of(&session, call.request_id));
+    let body = json(&AssumeRoleResponse::of(&session, call.request_id));
     call.state.sessions.add(session, call.now);
-    Ok(answer)
+    Ok(body)
 }
 
-/// The caller's side of the permission.
-fn authorise(call: &Invocation<'_>, arn: &str) -> Outcome<()> {
+/// Checks the caller's permission to assume the role.
+fn authorize(call: &Invocation<'_>, arn: &str) -> ApiResult<()> {
     if call.caller.is_root() {
-        return Err(Refusal::new(403, "NoPermission", "Roles may not be assumed by root accounts."));
+        return Err(ApiError::new(403, "NoPermission", "Roles may not be assumed by root accounts."));
     }
-    let refusal =
-        Refusal::new(403, "NoPermission", "You are not authorized to do this action. You should be authorized by RAM.");
-    call.authorise("sts:AssumeRole".to_owned(), arn, refusal)
+    let error = ApiError::new(
+        403,
+        "NoPermission",
+        "You are not authorized to do this action. You should be authorized by RAM.",
+    );
+    call.authorize("sts:AssumeRole".to_owned(), arn, error)
 }
 
-/// The role's side of the permission: its trust policy.
+/// Returns whether the role's trust policy allows the caller.
 fn trusts(role: &Role, call: &Invocation<'_>) -> bool {
     match role.trust {
         Trust::Account => true,
@@ -60,34 +63,38 @@ fn trusts(role: &Role, call: &Invocation<'_>) -> bool {
     }
 }
 
-fn read_parameters(call: &Invocation<'_>, arn: Option<&str>, role: Option<Role>) -> Outcome<Session> {
-    let arn = arn.ok_or_else(|| Refusal::missing("RoleArn"))?;
-    parse_role_arn(arn).ok_or_else(|| wrong("RoleArn"))?;
-    // The space before the full stop is the cloud's.
-    let role = role.ok_or_else(|| Refusal::new(404, "EntityNotExist.Role", "The specified Role not exists ."))?;
-    let terms = Terms::read(call.parameters, &role)?;
-    if call.parameters.get("ExternalId").is_some_and(|id| !fits(id, 2..=1224, "_+=,.@:/-")) {
-        return Err(wrong("ExternalId"));
+fn read_parameters(call: &Invocation<'_>, arn: Option<&str>, role: Option<Role>) -> ApiResult<Session> {
+    let arn = arn.ok_or_else(|| ApiError::missing("RoleArn"))?;
+    parse_role_arn(arn).ok_or_else(|| malformed("RoleArn"))?;
+    // The cloud has this space before the full stop.
+    let role = role.ok_or_else(|| ApiError::new(404, "EntityNotExist.Role", "The specified Role not exists ."))?;
+    let options = SessionOptions::read(call.parameters, &role)?;
+    if call.parameters.get("ExternalId").is_some_and(|id| !is_well_formed(id, 2..=1224, "_+=,.@:/-")) {
+        return Err(malformed("ExternalId"));
     }
-    let source_identity = source_identity(call).ok_or_else(|| wrong("SourceIdentity"))?;
-    Ok(Session { source_identity, ..grant(call.state, role, terms, call.now) })
+    let source_identity = source_identity(call).ok_or_else(|| malformed("SourceIdentity"))?;
+    let session = grant(&call.state.random, call.state.settings.session_seconds, role, options, call.now);
+    Ok(Session { source_identity, ..session })
 }
 
-/// A session keeps its source identity when it assumes another role, and cannot take a different one.
-/// `None` when what was asked for is not allowed.
+/// Returns the source identity of the new session, or `None` if the requested one is not allowed. A session keeps its
+/// source identity when it assumes another role and cannot take a different one.
 fn source_identity(call: &Invocation<'_>) -> Option<Option<String>> {
     let kept = call.caller.session().and_then(|session| session.source_identity.clone());
-    let Some(asked) = call.parameters.get("SourceIdentity") else { return Some(kept) };
-    let reserved = ["acs:", "aliyun:", "alibabacloud:"].iter().any(|prefix| asked.starts_with(prefix));
-    if reserved || !fits(asked, 2..=64, "_+=,.@-") || kept.as_deref().is_some_and(|kept| kept != asked) {
+    let Some(requested) = call.parameters.get("SourceIdentity") else { return Some(kept) };
+    let reserved = ["acs:", "aliyun:", "alibabacloud:"].iter().any(|prefix| requested.starts_with(prefix));
+    if reserved
+        || !is_well_formed(requested, 2..=64, "_+=,.@-")
+        || kept.as_deref().is_some_and(|kept| kept != requested)
+    {
         return None;
     }
-    Some(Some(asked.to_owned()))
+    Some(Some(requested.to_owned()))
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct CallerIdentityAnswer<'a> {
+struct CallerIdentityResponse<'a> {
     account_id: &'a str,
     arn: String,
     identity_type: &'a str,
@@ -99,7 +106,7 @@ struct CallerIdentityAnswer<'a> {
     request_id: &'a str,
 }
 
-/// Needs no permission.
+/// Returns the caller's identity. It needs no permission.
 fn get_caller_identity(call: &Invocation<'_>) -> String {
     let (identity_type, path, principal_id, user_id, role_id) = match call.caller {
         Caller::Key(key) => match &key.user {
@@ -112,7 +119,7 @@ fn get_caller_identity(call: &Invocation<'_>) -> String {
             ("AssumedRoleUser", path, format!("{id}:{}", session.name), None, Some(id))
         }
     };
-    json(&CallerIdentityAnswer {
+    json(&CallerIdentityResponse {
         account_id: ACCOUNT_ID,
         arn: format!("acs:ram::{ACCOUNT_ID}:{path}"),
         identity_type,

@@ -1,15 +1,15 @@
-//! What a request is for, read before anything is checked: the log, the faults and the form of errors go by it.
+//! The target of a request, read before any check. The log, the faults and the format of errors depend on it.
 
 use http::header;
 
-use crate::instance::{METADATA, URI_PATH};
+use crate::instance::{METADATA_PREFIX, URI_PATH};
 use crate::request::{Request, Style};
 use crate::route::Product;
 use crate::signature::Authorization;
 use crate::{metadata, oss, sls};
 
-/// A name from the request is kept no longer than this: the log is for reading.
-const LONGEST: usize = 256;
+/// Maximum length of a name in the log, in bytes.
+const MAX_NAME_LENGTH: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -25,12 +25,12 @@ pub(crate) struct Target {
     pub(crate) action: String,
     pub(crate) version: String,
     pub(crate) access_key_id: Option<String>,
-    /// Whether an error is to be XML: `Format=XML`, else an `accept` header that asks for it.
+    /// Whether errors are sent as XML: `Format=XML`, or an `accept` header that asks for it.
     pub(crate) xml: bool,
 }
 
 impl Target {
-    /// A request that is meant for OSS has marks that no other has.
+    /// Reads the target of a request. `for_oss` says that it is for OSS.
     pub(crate) fn of(request: &Request, for_oss: bool) -> Self {
         if for_oss {
             let (action, version, access_key_id) = oss::summary(request);
@@ -38,7 +38,7 @@ impl Target {
                 service: Service::Oss,
                 action: action.to_owned(),
                 version: version.to_owned(),
-                access_key_id: access_key_id.map(shortened),
+                access_key_id: access_key_id.map(truncated),
                 xml: true,
             };
         }
@@ -49,14 +49,14 @@ impl Target {
             access_key_id: None,
             xml: false,
         };
-        if sls::is_meant(request) {
+        if sls::matches(request) {
             let (action, access_key_id) = sls::summary(request);
-            return Self { access_key_id: access_key_id.map(shortened), ..local(Service::Sls, action) };
+            return Self { access_key_id: access_key_id.map(truncated), ..local(Service::Sls, action) };
         }
         if request.path == URI_PATH {
             return local(Service::CredentialsUri, "credentials");
         }
-        if request.path.starts_with(METADATA) {
+        if request.path.starts_with(METADATA_PREFIX) {
             return local(Service::Metadata, metadata::Item::of(&request.path).name());
         }
         let parameter = |name: &str| request.first(name).map(str::to_owned);
@@ -69,17 +69,17 @@ impl Target {
             }
             Style::Parameters => (parameter("Action"), parameter("Version"), parameter("AccessKeyId")),
         };
-        let version = shortened(version.unwrap_or_default());
+        let version = truncated(version.unwrap_or_default());
         Self {
             service: Service::OpenApi(Product::of_version(&version)),
-            action: shortened(action.unwrap_or_default()),
+            action: truncated(action.unwrap_or_default()),
             version,
-            access_key_id: access_key_id.map(shortened),
+            access_key_id: access_key_id.map(truncated),
             xml: wants_xml(request),
         }
     }
 
-    /// The first part of a fault's route, and the product in a [`Call`](crate::Call).
+    /// Returns the first part of a fault's route, which is also the product in a [`Call`](crate::Call).
     pub(crate) fn product(&self) -> &'static str {
         match self.service {
             Service::OpenApi(Some(Product::Sts)) => "sts",
@@ -93,9 +93,9 @@ impl Target {
     }
 }
 
-fn shortened(mut text: String) -> String {
-    if text.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+fn truncated(mut text: String) -> String {
+    if text.len() > MAX_NAME_LENGTH {
+        let end = (0..=MAX_NAME_LENGTH).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         text.truncate(end);
     }
     text

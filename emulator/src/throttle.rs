@@ -1,16 +1,16 @@
-//! STS's flow limit: so many calls in each second of the emulator's clock.
+//! The rate limit of STS, in calls per second of the emulator's clock.
 
 use std::sync::Mutex;
 
 use chrono::{DateTime, Utc};
 
-use crate::answer::{Outcome, Refusal};
-use crate::lock;
+use crate::lock::lock;
+use crate::response::{ApiError, ApiResult};
 
 #[derive(Default)]
 pub(crate) struct Throttle {
     per_second: Option<u32>,
-    /// The second, and how many calls it has seen.
+    /// The current second and the number of calls in it.
     current: Mutex<(i64, u32)>,
 }
 
@@ -19,7 +19,7 @@ impl Throttle {
         Self { per_second, current: Mutex::default() }
     }
 
-    pub(crate) fn check(&self, now: DateTime<Utc>) -> Outcome<()> {
+    pub(crate) fn check(&self, now: DateTime<Utc>) -> ApiResult<()> {
         let Some(limit) = self.per_second else { return Ok(()) };
         let mut current = lock(&self.current);
         if current.0 != now.timestamp() {
@@ -30,9 +30,9 @@ impl Throttle {
             return Ok(());
         }
         let wait = 1_000 - now.timestamp_subsec_millis().min(999);
-        let mut refusal = Refusal::new(429, "Throttling.User", "Request was denied due to user flow control.");
-        refusal.headers.push(("x-acs-retry-after".to_owned(), wait.to_string()));
-        Err(refusal)
+        let mut error = ApiError::new(429, "Throttling.User", "Request was denied due to user flow control.");
+        error.headers.push(("x-acs-retry-after".to_owned(), wait.to_string()));
+        Err(error)
     }
 }
 
@@ -46,8 +46,8 @@ mod tests {
         let throttle = Throttle::new(Some(2));
         assert!(throttle.check(at(1_000)).is_ok());
         assert!(throttle.check(at(1_400)).is_ok());
-        let refusal = throttle.check(at(1_400)).err().unwrap();
-        assert_eq!((refusal.status, refusal.headers[0].1.as_str()), (429, "600"));
+        let error = throttle.check(at(1_400)).err().unwrap();
+        assert_eq!((error.status, error.headers[0].1.as_str()), (429, "600"));
         assert!(throttle.check(at(2_000)).is_ok());
         // A clock that was set back is in another second too.
         assert!(throttle.check(at(0)).is_ok());

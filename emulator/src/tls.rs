@@ -1,4 +1,5 @@
-//! HTTPS: rustls with ring, given in the configuration, so that no process-wide provider is needed or installed.
+//! HTTPS by rustls with ring. The provider is part of the configuration, so that none has to be installed for the
+//! process.
 
 use std::future::Future;
 use std::io;
@@ -18,9 +19,10 @@ use tokio_rustls::{Accept, TlsAcceptor};
 pub(crate) struct Acceptor(TlsAcceptor);
 
 impl Acceptor {
-    /// A certificate chain, the server's own first, and its key, both PEM.
+    /// Creates an acceptor from a certificate chain, which begins with the server's certificate, and its key, both in
+    /// PEM.
     pub(crate) fn new(chain: &[u8], key: &[u8]) -> io::Result<Self> {
-        // The errors are told by kind only: their texts may quote the files.
+        // The errors name no details, as their texts may quote the files.
         let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{what} is not usable PEM"));
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
@@ -39,11 +41,12 @@ impl Acceptor {
     }
 }
 
-/// The handshake is done by whoever reads or writes first, so a client that stalls in it holds up nobody else.
+/// A TLS connection. Its handshake runs on the first read or write, so that a client which stalls in it blocks no
+/// other.
 pub(crate) enum Stream {
     Handshake(Accept<TcpStream>),
     Open(TlsStream<TcpStream>),
-    /// A handshake must not be polled again after it failed.
+    /// Set after the handshake failed, as it must not be polled again.
     Failed,
 }
 
@@ -90,7 +93,7 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
-            // Nothing was agreed on, so there is nothing to say good-bye to.
+            // There is no session, so no closing message is sent.
             Self::Handshake(_) | Self::Failed => Poll::Ready(Ok(())),
             Self::Open(stream) => Pin::new(stream).poll_shutdown(cx),
         }

@@ -5,6 +5,7 @@
 mod faults;
 mod imm;
 mod metadata;
+mod module_graph;
 mod oidc;
 mod order;
 #[cfg(feature = "cli")]

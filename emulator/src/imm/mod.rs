@@ -1,46 +1,40 @@
-//! IMM 2020-09-30: the five project operations. State is in memory, per region.
+//! IMM 2020-09-30: the five operations on projects. Each region has its own projects, in memory.
 
 mod parameters;
 mod project;
+pub(crate) mod store;
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Mutex;
 
 use chrono::Duration;
 use serde::Serialize;
 
 use crate::account::ACCOUNT_ID;
-use crate::answer::{Outcome, Refusal, json};
-use crate::call::Invocation;
 use crate::clock::beijing;
-use crate::lock;
+use crate::invocation::Invocation;
+use crate::random::hex;
+use crate::response::{ApiError, ApiResult, json};
 
 use self::parameters::{Changes, boolean, filter_tags, max_results, prefix, project_name};
 use self::project::Project;
+use self::store::Region;
 
 pub(crate) const VERSION: &str = "2020-09-30";
 pub(crate) const ACTIONS: [&str; 5] = ["CreateProject", "GetProject", "ListProjects", "UpdateProject", "DeleteProject"];
 
-/// The documented default quota, per region.
+/// The documented default quota of projects per region.
 const QUOTA: usize = 100;
-
-/// All projects, by region and name.
-#[derive(Default)]
-pub(crate) struct Projects {
-    regions: Mutex<BTreeMap<String, BTreeMap<String, Project>>>,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ProjectAnswer<'a> {
+struct ProjectResponse<'a> {
     project: &'a Project,
     request_id: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ListAnswer<'a> {
+struct ListResponse<'a> {
     next_token: String,
     projects: Vec<&'a Project>,
     request_id: &'a str,
@@ -48,66 +42,57 @@ struct ListAnswer<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct EmptyAnswer<'a> {
+struct EmptyResponse<'a> {
     request_id: &'a str,
 }
 
-pub(crate) fn invoke(call: &Invocation<'_>, action: &str) -> Outcome<String> {
-    authorise(call, action)?;
-    let mut regions = lock(&call.state.projects.regions);
-    let projects = regions.entry(call.region.to_owned()).or_default();
-    let answer = match action {
+pub(crate) fn invoke(call: &Invocation<'_>, action: &str) -> ApiResult<String> {
+    authorize(call, action)?;
+    call.state.projects.with_region(call.region, |projects| match action {
         "CreateProject" => create(call, projects),
         "GetProject" => get(call, projects),
         "ListProjects" => list(call, projects),
         "UpdateProject" => update(call, projects),
         _ => delete(call, projects),
-    };
-    if projects.is_empty() {
-        // Any host can name a region; only those with projects are kept.
-        regions.remove(call.region);
-    }
-    answer
+    })
 }
 
-fn authorise(call: &Invocation<'_>, action: &str) -> Outcome<()> {
-    // A list is of all projects, whatever name the request gives along.
+fn authorize(call: &Invocation<'_>, action: &str) -> ApiResult<()> {
+    // ListProjects applies to all projects, whatever `ProjectName` the request carries.
     let name = if action == "ListProjects" { "*" } else { call.parameters.get("ProjectName").unwrap_or_default() };
     let resource = format!("acs:imm:{}:{ACCOUNT_ID}:project/{name}", call.region);
-    let refusal = Refusal::new(403, "Forbidden.RAM", "User not authorized to operate on the specified APIs.");
-    call.authorise(format!("imm:{action}"), &resource, refusal)
+    let error = ApiError::new(403, "Forbidden.RAM", "User not authorized to operate on the specified APIs.");
+    call.authorize(format!("imm:{action}"), &resource, error)
 }
 
-type Region = BTreeMap<String, Project>;
-
-fn create(call: &Invocation<'_>, projects: &mut Region) -> Outcome<String> {
+fn create(call: &Invocation<'_>, projects: &mut Region) -> ApiResult<String> {
     let name = project_name(call.parameters)?;
     if projects.contains_key(name) {
-        return Err(Refusal::new(400, "ResourceAlreadyExists", "The specified resource project already exists."));
+        return Err(ApiError::new(400, "ResourceAlreadyExists", "The specified resource project already exists."));
     }
     if projects.len() >= QUOTA {
-        return Err(Refusal::new(400, "LimitExceededError", "resource count exceeds the limit"));
+        return Err(ApiError::new(400, "LimitExceededError", "resource count exceeds the limit"));
     }
     let changes = Changes::read(call.parameters)?;
     let mut project = Project::new(name);
     changes.apply(&mut project);
     project.create_time = beijing(call.now);
-    // The captured sample has 84 ns between the two.
+    // The captured sample has 84 ns between the two times.
     let later = 24 + i64::from(call.state.random.below(72));
     project.update_time = beijing(call.now + Duration::nanoseconds(later));
-    let answer = json(&ProjectAnswer { project: &project, request_id: call.request_id });
+    let body = json(&ProjectResponse { project: &project, request_id: call.request_id });
     projects.insert(name.to_owned(), project);
-    Ok(answer)
+    Ok(body)
 }
 
-fn get(call: &Invocation<'_>, projects: &Region) -> Outcome<String> {
+fn get(call: &Invocation<'_>, projects: &Region) -> ApiResult<String> {
     let project = projects.get(project_name(call.parameters)?).ok_or_else(not_found)?;
-    // There are no datasets here, so the statistics are the zeros that stand there anyway.
+    // There are no datasets, so the statistics are zeros with and without this parameter.
     boolean(call.parameters, "WithStatistics")?;
-    Ok(json(&ProjectAnswer { project, request_id: call.request_id }))
+    Ok(json(&ProjectResponse { project, request_id: call.request_id }))
 }
 
-fn list(call: &Invocation<'_>, projects: &Region) -> Outcome<String> {
+fn list(call: &Invocation<'_>, projects: &Region) -> ApiResult<String> {
     let prefix = prefix(call.parameters)?;
     let tags = filter_tags(call.parameters)?;
     let max = max_results(call.parameters)?;
@@ -118,38 +103,39 @@ fn list(call: &Invocation<'_>, projects: &Region) -> Outcome<String> {
     let mut matching = projects
         .range::<str, _>((start.as_ref().map(String::as_str), Bound::Unbounded))
         .map(|(_, project)| project)
-        .filter(|project| project.name().starts_with(prefix) && tags.iter().all(|tag| tag.is_on(project)));
+        .filter(|project| project.name().starts_with(prefix) && tags.iter().all(|tag| tag.matches(project)));
     let page: Vec<&Project> = matching.by_ref().take(max).collect();
     let next_token = match (page.last(), matching.next()) {
         (Some(last), Some(_)) => write_token(call, last.name()),
         _ => String::new(),
     };
-    Ok(json(&ListAnswer { next_token, projects: page, request_id: call.request_id }))
+    Ok(json(&ListResponse { next_token, projects: page, request_id: call.request_id }))
 }
 
-fn update(call: &Invocation<'_>, projects: &mut Region) -> Outcome<String> {
+fn update(call: &Invocation<'_>, projects: &mut Region) -> ApiResult<String> {
     let project = projects.get_mut(project_name(call.parameters)?).ok_or_else(not_found)?;
     Changes::read(call.parameters)?.apply(project);
     project.update_time = beijing(call.now);
-    Ok(json(&ProjectAnswer { project, request_id: call.request_id }))
+    Ok(json(&ProjectResponse { project, request_id: call.request_id }))
 }
 
-fn delete(call: &Invocation<'_>, projects: &mut Region) -> Outcome<String> {
+fn delete(call: &Invocation<'_>, projects: &mut Region) -> ApiResult<String> {
     projects.remove(project_name(call.parameters)?).ok_or_else(not_found)?;
-    Ok(json(&EmptyAnswer { request_id: call.request_id }))
+    Ok(json(&EmptyResponse { request_id: call.request_id }))
 }
 
-/// The documented table has 400 for both of these.
-fn not_found() -> Refusal {
-    Refusal::new(400, "ResourceNotFound", "The specified resource project is not found.")
+/// The documents list this error with status 400, not 404.
+fn not_found() -> ApiError {
+    ApiError::new(400, "ResourceNotFound", "The specified resource project is not found.")
 }
 
-/// Opaque to clients, and bound to its region: a seal, then the name where the page ended.
+/// Encodes a page token: a MAC that binds it to the region, then the name at which the page ended. Clients treat it as
+/// opaque.
 fn write_token(call: &Invocation<'_>, name: &str) -> String {
-    format!("{}{}", call.state.random.seal(&format!("{}/{name}", call.region)), crate::random::hex(name.as_bytes()))
+    format!("{}{}", call.state.random.short_mac(&format!("{}/{name}", call.region)), hex(name.as_bytes()))
 }
 
-fn read_token(call: &Invocation<'_>, token: &str) -> Outcome<String> {
+fn read_token(call: &Invocation<'_>, token: &str) -> ApiResult<String> {
     let name = token.get(16..).and_then(|hex| {
         let digits = hex.as_bytes().chunks(2);
         let bytes: Option<Vec<u8>> =

@@ -1,26 +1,26 @@
-//! The project operations' parameters: ranges, names and JSON, and the documented error for each.
+//! Parameters of the project operations: ranges, names and JSON, with the documented error for each.
 
 use serde::Deserialize;
 
 use super::project::{Project, Tag};
-use crate::answer::{Outcome, Refusal};
 use crate::request::Parameters;
+use crate::response::{ApiError, ApiResult};
 
-pub(super) fn invalid(name: &str) -> Refusal {
-    Refusal::new(400, "InvalidArgument", format!("The parameter {name} is invalid."))
+pub(super) fn invalid(name: &str) -> ApiError {
+    ApiError::new(400, "InvalidArgument", format!("The parameter {name} is invalid."))
 }
 
-/// 1–128 letters, digits, `-` and `_`, beginning with a letter or `_`.
-pub(super) fn project_name(parameters: &Parameters) -> Outcome<&str> {
+/// Returns `ProjectName`: 1 to 128 letters, digits, `-` and `_`, beginning with a letter or `_`.
+pub(super) fn project_name(parameters: &Parameters) -> ApiResult<&str> {
     let name = parameters.get("ProjectName").ok_or_else(|| {
-        Refusal::new(400, "InvalidArgument", "The parameter ProjectName is required but not provided.")
+        ApiError::new(400, "InvalidArgument", "The parameter ProjectName is required but not provided.")
     })?;
     let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let rest = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if begins && rest && name.len() <= 128 { Ok(name) } else { Err(invalid("ProjectName")) }
 }
 
-/// What CreateProject sets and UpdateProject changes: only what was given.
+/// The fields that CreateProject sets and UpdateProject changes. Only those in the request are set.
 pub(super) struct Changes {
     description: Option<String>,
     service_role: Option<String>,
@@ -35,8 +35,8 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Each maximum is the documented one, and where only a default is documented, that.
-    pub(super) fn read(parameters: &Parameters) -> Outcome<Self> {
+    /// Reads the fields. Each maximum is the documented one, or the documented default where no maximum is documented.
+    pub(super) fn read(parameters: &Parameters) -> ApiResult<Self> {
         let quota = |name: &str, max: i64| integer(parameters, name, 1, max);
         Ok(Self {
             project_max_dataset_count: quota("ProjectMaxDatasetCount", 1_000_000_000)?,
@@ -48,14 +48,14 @@ impl Changes {
             description: text(parameters, "Description", 256)?,
             service_role: text(parameters, "ServiceRole", 64)?,
             template_id: text(parameters, "TemplateId", 128)?,
-            tags: tags(parameters)?.map(|tags| tags.into_iter().map(GivenTag::into_tag).collect()),
+            tags: tags(parameters)?.map(|tags| tags.into_iter().map(TagParameter::into_tag).collect()),
         })
     }
 
     pub(super) fn apply(self, project: &mut Project) {
-        fn set<T>(place: &mut T, given: Option<T>) {
-            if let Some(given) = given {
-                *place = given;
+        fn set<T>(field: &mut T, new: Option<T>) {
+            if let Some(new) = new {
+                *field = new;
             }
         }
         set(&mut project.description, self.description);
@@ -71,39 +71,40 @@ impl Changes {
     }
 }
 
-fn text(parameters: &Parameters, name: &str, longest: usize) -> Outcome<Option<String>> {
+fn text(parameters: &Parameters, name: &str, longest: usize) -> ApiResult<Option<String>> {
     match parameters.get(name) {
         Some(value) if value.chars().count() > longest => Err(invalid(name)),
         value => Ok(value.map(str::to_owned)),
     }
 }
 
-/// Not a number: refused as by the gateway. Too small: InvalidArgument. Too big: the documented quota error.
-fn integer(parameters: &Parameters, name: &str, min: i64, max: i64) -> Outcome<Option<i64>> {
+/// Reads an integer. Text that is not a number gets the gateway's error, a number below `min` `InvalidArgument`, and
+/// one above `max` the documented quota error.
+fn integer(parameters: &Parameters, name: &str, min: i64, max: i64) -> ApiResult<Option<i64>> {
     let Some(value) = parameters.get(name) else { return Ok(None) };
-    let number: i64 = value.parse().map_err(|_| Refusal::invalid(name))?;
+    let number: i64 = value.parse().map_err(|_| ApiError::invalid(name))?;
     if number < min {
         return Err(invalid(name));
     }
     if number > max {
-        return Err(Refusal::new(400, "LimitExceededError", "input quota exceed the max value"));
+        return Err(ApiError::new(400, "LimitExceededError", "input quota exceed the max value"));
     }
     Ok(Some(number))
 }
 
-/// The Python SDK writes `True`, others `true`; `1` is taken too.
-pub(super) fn boolean(parameters: &Parameters, name: &str) -> Outcome<bool> {
+/// Reads a boolean. The Python SDK sends `True`, others `true`; `1` is accepted too.
+pub(super) fn boolean(parameters: &Parameters, name: &str) -> ApiResult<bool> {
     match parameters.get(name).map(str::to_ascii_lowercase).as_deref() {
         None | Some("false" | "0") => Ok(false),
         Some("true" | "1") => Ok(true),
-        Some(_) => Err(Refusal::invalid(name)),
+        Some(_) => Err(ApiError::invalid(name)),
     }
 }
 
-/// 0–200; 0 is as if nothing was given, which is 100.
-pub(super) fn max_results(parameters: &Parameters) -> Outcome<usize> {
+/// Reads `MaxResults`, 0 to 200. Without it, or with 0, the page size is 100.
+pub(super) fn max_results(parameters: &Parameters) -> ApiResult<usize> {
     let Some(value) = parameters.get("MaxResults") else { return Ok(100) };
-    let number: i64 = value.parse().map_err(|_| Refusal::invalid("MaxResults"))?;
+    let number: i64 = value.parse().map_err(|_| ApiError::invalid("MaxResults"))?;
     match usize::try_from(number) {
         Ok(0) => Ok(100),
         Ok(number) if number <= 200 => Ok(number),
@@ -111,42 +112,42 @@ pub(super) fn max_results(parameters: &Parameters) -> Outcome<usize> {
     }
 }
 
-pub(super) fn prefix(parameters: &Parameters) -> Outcome<&str> {
+pub(super) fn prefix(parameters: &Parameters) -> ApiResult<&str> {
     match parameters.get("Prefix").unwrap_or_default() {
         prefix if prefix.chars().count() > 128 => Err(invalid("Prefix")),
         prefix => Ok(prefix),
     }
 }
 
-/// One member of the `Tag` parameter.
+/// One element of the `Tag` parameter.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct GivenTag {
+pub(super) struct TagParameter {
     key: String,
     value: Option<String>,
 }
 
-impl GivenTag {
+impl TagParameter {
     fn into_tag(self) -> Tag {
         Tag { tag_key: self.key, tag_value: self.value.unwrap_or_default() }
     }
 
-    /// A filter without a value asks for the key alone.
-    pub(super) fn is_on(&self, project: &Project) -> bool {
+    /// Returns whether a project has this tag. Without a value only the key is compared.
+    pub(super) fn matches(&self, project: &Project) -> bool {
         let fits =
             |tag: &Tag| tag.tag_key == self.key && self.value.as_ref().is_none_or(|value| *value == tag.tag_value);
         project.tags.iter().any(fits)
     }
 }
 
-pub(super) fn filter_tags(parameters: &Parameters) -> Outcome<Vec<GivenTag>> {
+pub(super) fn filter_tags(parameters: &Parameters) -> ApiResult<Vec<TagParameter>> {
     Ok(tags(parameters)?.unwrap_or_default())
 }
 
-fn tags(parameters: &Parameters) -> Outcome<Option<Vec<GivenTag>>> {
+fn tags(parameters: &Parameters) -> ApiResult<Option<Vec<TagParameter>>> {
     let Some(text) = parameters.get("Tag") else { return Ok(None) };
-    let tags: Vec<GivenTag> = serde_json::from_str(text).map_err(|_| {
-        Refusal::new(
+    let tags: Vec<TagParameter> = serde_json::from_str(text).map_err(|_| {
+        ApiError::new(
             400,
             "InvalidJSON Array parsing error",
             "Specified parameter Tag is not valid: not a JSON array of Key and Value.",

@@ -1,8 +1,8 @@
-//! A project as the API shows it: the captured answer's members, in its order.
+//! A project, with its members in the order of the captured response.
 
 use serde::Serialize;
 
-/// Counts and limits are i64: the last limit is more than a double can hold exactly.
+/// A project. Its counts and limits are `i64`: the largest limit exceeds what a double holds exactly.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Project {
@@ -20,7 +20,7 @@ pub(super) struct Project {
     project_name: String,
     project_queries_per_second: i64,
     pub(super) service_role: String,
-    /// Left out when there are none: the captured body is 602 bytes without it.
+    /// Omitted when there are none: the captured body has 602 bytes without it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tags: Vec<Tag>,
     pub(super) template_id: String,
@@ -28,7 +28,7 @@ pub(super) struct Project {
     pub(super) update_time: String,
 }
 
-/// A request says `Key` and `Value`, an answer `TagKey` and `TagValue`.
+/// A tag. Requests name its members `Key` and `Value`, responses `TagKey` and `TagValue`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Tag {
@@ -47,7 +47,7 @@ impl Project {
             dataset_max_relation_count: 100_000_000_000,
             dataset_max_total_file_size: 90_000_000_000_000_000,
             description: String::new(),
-            // 200 in the captured answer; the reference page shows 100 for these two.
+            // 200 in the captured response; the reference page shows 100 for these two.
             engine_concurrency: 200,
             file_count: 0,
             project_max_dataset_count: 1_000_000_000,
@@ -69,10 +69,10 @@ impl Project {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::json;
-    use crate::imm::ProjectAnswer;
+    use crate::imm::ProjectResponse;
+    use crate::response::json;
 
-    /// The published sample answer of CreateProject, written compactly. Its content-length header says 602.
+    /// The published sample response of CreateProject, compact. Its content-length header says 602.
     const SAMPLE: &str = concat!(
         r#"{"Project":{"CreateTime":"2023-08-10T14:34:51.586696893+08:00","DatasetCount":0,"DatasetMaxBindCount":10,"#,
         r#""DatasetMaxEntityCount":10000000000,"DatasetMaxFileCount":100000000,"DatasetMaxRelationCount":100000000000,"#,
@@ -87,7 +87,7 @@ mod tests {
         let mut project = Project::new("testproject");
         project.create_time = "2023-08-10T14:34:51.586696893+08:00".to_owned();
         project.update_time = "2023-08-10T14:34:51.586696977+08:00".to_owned();
-        let body = json(&ProjectAnswer { project: &project, request_id: "2C489857-69E6-5974-B963-A7DF99EFFF43" });
+        let body = json(&ProjectResponse { project: &project, request_id: "2C489857-69E6-5974-B963-A7DF99EFFF43" });
         assert_eq!(body, SAMPLE);
         assert_eq!(body.len(), 602);
     }

@@ -1,12 +1,12 @@
-//! Who is calling OSS: from a signature in a header or in the URL to a proven identity, in the order of its checks.
+//! Authentication of requests to OSS, by a signature in a header or in the URL.
 //!
-//! Find the signature and its parts, time, key, token, signature. The first failure in this order is the answer.
+//! The checks run in this order: signature and its parts, time, key, token, signature. The first failure is returned.
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use subtle::ConstantTimeEq;
 
-use super::error::{OssError, Outcome, UNDOCUMENTED};
-use super::place::Place;
+use super::address::Address;
+use super::error::{OssError, OssResult, UNDOCUMENTED};
 use super::signature::{TERMINATOR, UNSIGNED_PAYLOAD, V4, canonical_request, sign, string_to_sign, string_to_sign_v1};
 use crate::account::{BUCKET_REGION, find_key};
 use crate::authenticate::Caller;
@@ -14,23 +14,23 @@ use crate::request::Request;
 use crate::signature_v1::hmac_sha1;
 use crate::state::State;
 
-/// Documented: a signature in a header is good for 15 minutes before and after its date.
+/// Maximum difference between a signed header's date and the clock, in either direction. Documented.
 const WINDOW: Duration = Duration::minutes(15);
 
-/// Documented: a URL of version 4 lasts at most seven days.
-const LONGEST: i64 = 604_800;
+/// Maximum lifetime of a presigned URL of version 4: seven days. Documented.
+const MAX_URL_SECONDS: i64 = 604_800;
 
-/// What a request says about its signature. Nothing is proven yet.
+/// The parts of a request's signature. Nothing is verified yet.
 pub(super) struct Signed {
     pub(super) access_key_id: String,
     token: Option<String>,
     signature: String,
     version: Version,
-    time: Time,
+    validity: Validity,
 }
 
 enum Version {
-    /// With the text that stands in the string to sign for the date.
+    /// `date` is the text that stands for the date in the string to sign.
     V1 {
         date: String,
     },
@@ -41,22 +41,22 @@ enum Version {
     },
 }
 
-/// When a signature is good.
-enum Time {
+/// The time during which a signature is valid.
+enum Validity {
     Around(DateTime<Utc>),
     Between(DateTime<Utc>, DateTime<Utc>),
     Until(DateTime<Utc>),
 }
 
 impl Signed {
-    /// `None` for an anonymous request.
-    pub(super) fn read(request: &Request) -> Outcome<Option<Self>> {
+    /// Reads the signature. Returns `None` for an anonymous request.
+    pub(super) fn read(request: &Request) -> OssResult<Option<Self>> {
         if let Some(header) = request.header("authorization") {
             let (scheme, rest) = header.split_once(' ').unwrap_or((header.as_str(), ""));
             return match scheme {
                 V4 => Self::v4_header(request, rest).map(Some),
                 "OSS" => Self::v1_header(request, rest).map(Some),
-                // Version 2 is not played.
+                // Version 2 is not supported.
                 _ => Err(bad_authorization(&header)),
             };
         }
@@ -70,7 +70,7 @@ impl Signed {
         Ok(None)
     }
 
-    /// `V4` or `V1`.
+    /// Returns the version of the signature, `V4` or `V1`.
     pub(super) fn version(&self) -> &'static str {
         match self.version {
             Version::V1 { .. } => "V1",
@@ -78,9 +78,9 @@ impl Signed {
         }
     }
 
-    /// `Credential=…,AdditionalHeaders=…,Signature=…`; spaces after the commas are tolerated, as some clients write
-    /// them, and an empty list.
-    fn v4_header(request: &Request, text: &str) -> Outcome<Self> {
+    /// Parses `Credential=…,AdditionalHeaders=…,Signature=…`. Spaces after the commas and an empty list of headers are
+    /// accepted, as some clients send them.
+    fn v4_header(request: &Request, text: &str) -> OssResult<Self> {
         let (mut credential, mut additional, mut signature) = (None, None, None);
         for part in text.split(',') {
             let slot = match part.trim().split_once('=') {
@@ -107,17 +107,17 @@ impl Signed {
                 &given,
             ));
         }
-        let (access_key_id, scope) = credential_of(credential, &date, &HEADER_CASES)?;
+        let (access_key_id, scope) = credential_of(credential, &date, &HEADER_ERRORS)?;
         Ok(Self {
             access_key_id,
-            token: given(request.header("x-oss-security-token")),
+            token: non_empty(request.header("x-oss-security-token")),
             signature: signature.to_owned(),
             version: Version::V4 { date, scope, additional: names(additional.unwrap_or_default()) },
-            time: Time::Around(at),
+            validity: Validity::Around(at),
         })
     }
 
-    fn v4_url(request: &Request) -> Outcome<Self> {
+    fn v4_url(request: &Request) -> OssResult<Self> {
         let get = |name: &str| request.first(name).unwrap_or_default();
         let wrong = |name: &'static str, ec| {
             Err(OssError::argument(ec, "A parameter of the signature is invalid.", name, get(name)))
@@ -128,7 +128,7 @@ impl Signed {
         let date = get("x-oss-date").to_owned();
         let Some(at) = parse_date(&date) else { return wrong("x-oss-date", UNDOCUMENTED) };
         let seconds = match get("x-oss-expires").parse::<i64>() {
-            Ok(seconds) if (1..=LONGEST).contains(&seconds) => seconds,
+            Ok(seconds) if (1..=MAX_URL_SECONDS).contains(&seconds) => seconds,
             Ok(_) => return wrong("x-oss-expires", "0002-00000232"),
             Err(_) if get("x-oss-expires").is_empty() => return wrong("x-oss-expires", "0002-00000215"),
             Err(_) => return wrong("x-oss-expires", UNDOCUMENTED),
@@ -136,31 +136,31 @@ impl Signed {
         if get("x-oss-signature").is_empty() {
             return wrong("x-oss-signature", "0002-00000219");
         }
-        let (access_key_id, scope) = credential_of(get("x-oss-credential"), &date, &URL_CASES)?;
+        let (access_key_id, scope) = credential_of(get("x-oss-credential"), &date, &URL_ERRORS)?;
         Ok(Self {
             access_key_id,
-            token: given(request.first("x-oss-security-token").map(str::to_owned)),
+            token: non_empty(request.first("x-oss-security-token").map(str::to_owned)),
             signature: get("x-oss-signature").to_owned(),
             version: Version::V4 { date, scope, additional: names(get("x-oss-additional-headers")) },
-            time: Time::Between(at - WINDOW, at + Duration::seconds(seconds)),
+            validity: Validity::Between(at - WINDOW, at + Duration::seconds(seconds)),
         })
     }
 
-    fn v1_header(request: &Request, text: &str) -> Outcome<Self> {
+    fn v1_header(request: &Request, text: &str) -> OssResult<Self> {
         let (access_key_id, signature) = text.trim().split_once(':').ok_or_else(|| bad_authorization(text))?;
         let date = request.header("date").unwrap_or_default();
         let at =
             NaiveDateTime::parse_from_str(&date, "%a, %d %b %Y %H:%M:%S GMT").map_err(|_| no_date(&date))?.and_utc();
         Ok(Self {
             access_key_id: access_key_id.to_owned(),
-            token: given(request.header("x-oss-security-token")),
+            token: non_empty(request.header("x-oss-security-token")),
             signature: signature.to_owned(),
             version: Version::V1 { date },
-            time: Time::Around(at),
+            validity: Validity::Around(at),
         })
     }
 
-    fn v1_url(request: &Request) -> Outcome<Self> {
+    fn v1_url(request: &Request) -> OssResult<Self> {
         let get = |name: &str| request.first(name).unwrap_or_default().to_owned();
         let end = get("Expires");
         let wrong = |ec| OssError::argument(ec, "The value of Expires is invalid.", "Expires", &end);
@@ -172,33 +172,40 @@ impl Signed {
         let at = DateTime::from_timestamp(seconds, 0).ok_or_else(|| wrong("0002-00000070"))?;
         Ok(Self {
             access_key_id: get("OSSAccessKeyId"),
-            token: given(Some(get("security-token"))),
+            token: non_empty(Some(get("security-token"))),
             signature: get("Signature"),
             version: Version::V1 { date: end },
-            time: Time::Until(at),
+            validity: Validity::Until(at),
         })
     }
 
-    /// The proven caller.
-    pub(super) fn prove(&self, state: &State, request: &Request, place: &Place, now: DateTime<Utc>) -> Outcome<Caller> {
-        self.check_time(now)?;
+    /// Verifies the request and returns its caller.
+    pub(super) fn authenticate(
+        &self,
+        state: &State,
+        request: &Request,
+        address: &Address,
+        now: DateTime<Utc>,
+    ) -> OssResult<Caller> {
+        self.check_validity(now)?;
         let caller = self.find(state, now)?;
-        self.verify(request, place, caller.secret())?;
+        self.verify(request, address, caller.secret())?;
         Ok(caller)
     }
 
-    fn check_time(&self, now: DateTime<Utc>) -> Outcome<()> {
-        match self.time {
-            Time::Around(at) if (now - at).abs() > WINDOW => Err(too_skewed(at, now)),
-            Time::Between(start, _) if now < start => Err(too_skewed(start + WINDOW, now)),
-            Time::Between(_, end) if now > end => Err(url_expired("0002-00000236", end, now)),
-            Time::Until(end) if now > end => Err(url_expired("0002-00000069", end, now)),
+    fn check_validity(&self, now: DateTime<Utc>) -> OssResult<()> {
+        match self.validity {
+            Validity::Around(at) if (now - at).abs() > WINDOW => Err(too_skewed(at, now)),
+            Validity::Between(start, _) if now < start => Err(too_skewed(start + WINDOW, now)),
+            Validity::Between(_, end) if now > end => Err(url_expired("0002-00000236", end, now)),
+            Validity::Until(end) if now > end => Err(url_expired("0002-00000069", end, now)),
             _ => Ok(()),
         }
     }
 
-    /// The holder of the key, whose token fits. A request with a token is one of a session, whatever its key.
-    fn find(&self, state: &State, now: DateTime<Utc>) -> Outcome<Caller> {
+    /// Finds the holder of the AccessKey and checks the token. A request with a token is one of a session, whatever its
+    /// key.
+    fn find(&self, state: &State, now: DateTime<Utc>) -> OssResult<Caller> {
         let Some(token) = &self.token else {
             return match find_key(&self.access_key_id) {
                 Some(key) if key.active => Ok(Caller::Key(key)),
@@ -229,7 +236,7 @@ impl Signed {
             });
         }
         if session.expires <= now {
-            // OSS really sends the token back.
+            // OSS returns the token in this error.
             let message = "The security token you provided has expired.";
             return Err(OssError::new(403, "SecurityTokenExpired", "0002-00000007", message)
                 .with("SecurityToken", token.as_str()));
@@ -245,9 +252,9 @@ impl Signed {
         OssError::new(403, "InvalidAccessKeyId", ec, message).with("OSSAccessKeyId", self.access_key_id.as_str())
     }
 
-    fn verify(&self, request: &Request, place: &Place, secret: &str) -> Outcome<()> {
-        let mut refusal = None;
-        for resource in place.resources() {
+    fn verify(&self, request: &Request, address: &Address, secret: &str) -> OssResult<()> {
+        let mut first_mismatch = None;
+        for resource in address.resources() {
             let (expected, to_sign, canonical) = match &self.version {
                 Version::V1 { date } => {
                     let to_sign = string_to_sign_v1(request, &resource, date);
@@ -262,13 +269,13 @@ impl Signed {
             if bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
                 return Ok(());
             }
-            refusal.get_or_insert((to_sign, canonical));
+            first_mismatch.get_or_insert((to_sign, canonical));
         }
-        let (to_sign, canonical) = refusal.unwrap_or_default();
+        let (to_sign, canonical) = first_mismatch.unwrap_or_default();
         Err(self.mismatch(&to_sign, canonical))
     }
 
-    /// What the server would have signed is told in full: the token of a session stands in it.
+    /// The error contains the whole string to sign, as in OSS, so it may contain the session's token.
     fn mismatch(&self, to_sign: &str, canonical: Option<String>) -> OssError {
         let ec = if canonical.is_some() { "0002-00000201" } else { "0002-00000040" };
         let bytes: Vec<String> = to_sign.bytes().map(|byte| format!("{byte:02X}")).collect();
@@ -290,38 +297,42 @@ impl Signed {
     }
 }
 
-/// The documents number the same mistakes differently in a header and in a URL.
-struct Cases {
+/// Error numbers that the documents assign differently for a header and for a URL.
+struct CredentialErrors {
     name: &'static str,
     form: &'static str,
     date: &'static str,
     region: &'static str,
 }
 
-const HEADER_CASES: Cases =
-    Cases { name: "Authorization", form: "0002-00000213", date: "0002-00000212", region: "0002-00000228" };
-const URL_CASES: Cases =
-    Cases { name: "x-oss-credential", form: "0002-00000224", date: "0002-00000223", region: "0002-00000226" };
+const HEADER_ERRORS: CredentialErrors =
+    CredentialErrors { name: "Authorization", form: "0002-00000213", date: "0002-00000212", region: "0002-00000228" };
+const URL_ERRORS: CredentialErrors = CredentialErrors {
+    name: "x-oss-credential",
+    form: "0002-00000224",
+    date: "0002-00000223",
+    region: "0002-00000226",
+};
 
-/// The key id and the scope of `<key id>/<day>/<region>/oss/aliyun_v4_request`.
-fn credential_of(text: &str, date: &str, cases: &Cases) -> Outcome<(String, String)> {
-    let wrong = |ec, message| OssError::argument(ec, message, cases.name, text);
-    let malformed = || wrong(cases.form, "The credential of the signature is invalid.");
+/// Parses `<key id>/<day>/<region>/oss/aliyun_v4_request` into the key id and the scope.
+fn credential_of(text: &str, date: &str, errors: &CredentialErrors) -> OssResult<(String, String)> {
+    let wrong = |ec, message| OssError::argument(ec, message, errors.name, text);
+    let malformed = || wrong(errors.form, "The credential of the signature is invalid.");
     let (access_key_id, scope) = text.split_once('/').ok_or_else(malformed)?;
     let [day, region, "oss", TERMINATOR] = scope.split('/').collect::<Vec<_>>()[..] else { return Err(malformed()) };
     if access_key_id.is_empty() {
         return Err(malformed());
     }
     if date.get(..8) != Some(day) {
-        return Err(wrong(cases.date, "The signing date of the signature is invalid."));
+        return Err(wrong(errors.date, "The signing date of the signature is invalid."));
     }
     if region != BUCKET_REGION {
-        return Err(wrong(cases.region, "The signing region of the signature is invalid."));
+        return Err(wrong(errors.region, "The signing region of the signature is invalid."));
     }
     Ok((access_key_id.to_owned(), scope.to_owned()))
 }
 
-/// `a;b`: lower-case, sorted, each once.
+/// Parses header names separated by `;` into lower case, sorted and without duplicates.
 fn names(text: &str) -> Vec<String> {
     let mut names: Vec<String> =
         text.split(';').map(str::trim).filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect();
@@ -330,11 +341,11 @@ fn names(text: &str) -> Vec<String> {
     names
 }
 
-fn given(token: Option<String>) -> Option<String> {
+fn non_empty(token: Option<String>) -> Option<String> {
     token.filter(|token| !token.is_empty())
 }
 
-/// `20231216T162057Z`, and nothing that merely resembles it.
+/// Parses `20231216T162057Z` and no other form.
 fn parse_date(text: &str) -> Option<DateTime<Utc>> {
     if text.len() != 16 {
         return None;
@@ -346,9 +357,9 @@ fn bad_authorization(text: &str) -> OssError {
     OssError::argument(UNDOCUMENTED, "The Authorization header is invalid.", "Authorization", text)
 }
 
-/// The documents number a date that is missing and one that is malformed differently.
-fn no_date(given: &str) -> OssError {
-    let ec = if given.is_empty() { "0002-00000503" } else { "0002-00000502" };
+/// Returns the error for a missing or malformed date, which have different numbers in the documents.
+fn no_date(date: &str) -> OssError {
+    let ec = if date.is_empty() { "0002-00000503" } else { "0002-00000502" };
     OssError::new(403, "AccessDenied", ec, "OSS authentication requires a valid Date.")
 }
 
@@ -366,7 +377,7 @@ fn url_expired(ec: &'static str, end: DateTime<Utc>, now: DateTime<Utc>) -> OssE
         .with("ServerTime", millis(now))
 }
 
-/// `2019-03-30T13:18:53.000Z`, as OSS writes times into XML.
+/// Formats a time as in OSS's XML: `2019-03-30T13:18:53.000Z`.
 pub(super) fn millis(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }

@@ -1,7 +1,7 @@
-//! OSS's errors: XML in a form of its own, with the members that each `Code` brings along.
+//! Errors of OSS: XML in its own format, with additional members for some codes.
 //!
-//! `EC` tells the cases of one `Code` apart; each has a page in the documents. It stands in every answer, for there are
-//! clients that read no error without it.
+//! `EC` distinguishes the cases of one `Code`; each has a page in the documents. Every error carries it, as some
+//! clients cannot read an error without it.
 
 use std::borrow::Cow;
 
@@ -10,13 +10,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::respond::{Answer, Responding};
-use crate::answer::{Refusal, write_members};
+use super::response::{OssResponse, ResponseContext};
+use crate::response::{ApiError, write_members};
 
-/// For cases whose number stands in no document.
+/// The `EC` of cases for which the documents give no number.
 pub(super) const UNDOCUMENTED: &str = "0000-00000000";
 
-pub(super) type Outcome<T> = Result<T, OssError>;
+pub(super) type OssResult<T> = Result<T, OssError>;
 
 pub(super) struct OssError {
     status: u16,
@@ -40,7 +40,7 @@ impl OssError {
         Self::new(400, "InvalidArgument", ec, message).with("ArgumentName", name).with("ArgumentValue", value)
     }
 
-    /// For what a request asks that is not played here, so that nobody believes that it was done.
+    /// Returns the error for features that the emulator does not support, so that no test takes them for done.
     pub(super) fn not_implemented() -> Self {
         Self::new(
             501,
@@ -50,17 +50,17 @@ impl OssError {
         )
     }
 
-    pub(super) fn respond(&self, responding: &Responding<'_>) -> Response {
-        let body = self.xml(responding.request_id, responding.host);
-        let mut answer = Answer::xml(self.status, body);
-        answer.push("x-oss-ec", self.ec);
-        if responding.head {
-            // There is no body to read, so the error stands in a header.
-            let encoded = STANDARD.encode(&answer.body);
-            answer.push("x-oss-err", &encoded);
-            answer.body = Bytes::new();
+    pub(super) fn respond(&self, context: &ResponseContext<'_>) -> Response {
+        let body = self.xml(context.request_id, context.host);
+        let mut response = OssResponse::xml(self.status, body);
+        response.push("x-oss-ec", self.ec);
+        if context.head {
+            // A HEAD response has no body, so the error is in a header.
+            let encoded = STANDARD.encode(&response.body);
+            response.push("x-oss-err", &encoded);
+            response.body = Bytes::new();
         }
-        answer.respond(responding)
+        response.respond(context)
     }
 
     fn xml(&self, request_id: &str, host: &str) -> String {
@@ -80,15 +80,9 @@ impl OssError {
     }
 }
 
-/// An injected fault, or a body that was too much.
-impl From<Refusal> for OssError {
-    fn from(refusal: Refusal) -> Self {
-        Self {
-            status: refusal.status,
-            code: refusal.code,
-            message: refusal.message,
-            ec: UNDOCUMENTED,
-            members: Vec::new(),
-        }
+/// Converts an injected fault or the error for an oversized body.
+impl From<ApiError> for OssError {
+    fn from(error: ApiError) -> Self {
+        Self { status: error.status, code: error.code, message: error.message, ec: UNDOCUMENTED, members: Vec::new() }
     }
 }

@@ -1,23 +1,23 @@
-//! ListObjectsV2: keys in their order, grouped at a delimiter, in pages.
+//! ListObjectsV2: keys in order, grouped at a delimiter, in pages.
 
 use std::sync::Arc;
 
 use super::authenticate::millis;
-use super::error::{OssError, Outcome, UNDOCUMENTED};
+use super::error::{OssError, OssResult, UNDOCUMENTED};
 use super::objects::Object;
-use super::respond::Answer;
+use super::response::OssResponse;
 use crate::account::{ACCOUNT_ID, BUCKET};
-use crate::answer::write_members;
 use crate::random::{Random, hex};
 use crate::request::Request;
+use crate::response::write_members;
 use crate::signature::percent_encode;
 use crate::state::State;
 
-/// Documented.
-const USUAL_KEYS: usize = 100;
-const MOST_KEYS: usize = 1_000;
+/// Default page size. Documented.
+const DEFAULT_MAX_KEYS: usize = 100;
+const MAX_KEYS_LIMIT: usize = 1_000;
 
-/// One line of a page: an object, or a group of those that are alike up to the delimiter.
+/// One entry of a page: an object, or the common prefix of a group.
 enum Entry {
     Object(String, Arc<Object>),
     Group(String),
@@ -31,12 +31,12 @@ impl Entry {
     }
 }
 
-pub(super) fn list(state: &State, request: &Request) -> Outcome<Answer> {
+pub(super) fn list(state: &State, request: &Request) -> OssResult<OssResponse> {
     let get = |name: &str| request.first(name).unwrap_or_default();
-    let most =
+    let max_keys =
         match get("max-keys") {
-            "" => USUAL_KEYS,
-            text => text.parse().ok().filter(|most| (1..=MOST_KEYS).contains(most)).ok_or_else(|| {
+            "" => DEFAULT_MAX_KEYS,
+            text => text.parse().ok().filter(|max_keys| (1..=MAX_KEYS_LIMIT).contains(max_keys)).ok_or_else(|| {
                 OssError::argument(UNDOCUMENTED, "The value of max-keys is invalid.", "max-keys", text)
             })?,
         };
@@ -57,22 +57,22 @@ pub(super) fn list(state: &State, request: &Request) -> Outcome<Answer> {
         })?,
     };
     let mut entries = entries(state.objects.after(&start, prefix), prefix, delimiter, &start);
-    let truncated = entries.len() > most;
-    entries.truncate(most);
+    let truncated = entries.len() > max_keys;
+    entries.truncate(max_keys);
     let next = entries.last().filter(|_| truncated).map(|last| write_token(&state.random, last.name()));
 
-    let (most, truncated, count) = (most.to_string(), truncated.to_string(), entries.len().to_string());
+    let (max_keys, truncated, count) = (max_keys.to_string(), truncated.to_string(), entries.len().to_string());
     let (shown_prefix, shown_delimiter, start_after) = (encode(prefix), encode(delimiter), encode(get("start-after")));
-    let mut members: Vec<(&str, &str)> = vec![("Name", BUCKET), ("Prefix", &shown_prefix), ("MaxKeys", &most)];
-    let mut given = |name, from: &str, value| {
+    let mut members: Vec<(&str, &str)> = vec![("Name", BUCKET), ("Prefix", &shown_prefix), ("MaxKeys", &max_keys)];
+    let mut echo = |name, from: &str, value| {
         if request.first(from).is_some() {
             members.push((name, value));
         }
     };
-    given("Delimiter", "delimiter", &shown_delimiter);
-    given("StartAfter", "start-after", &start_after);
-    given("EncodingType", "encoding-type", get("encoding-type"));
-    given("ContinuationToken", "continuation-token", get("continuation-token"));
+    echo("Delimiter", "delimiter", &shown_delimiter);
+    echo("StartAfter", "start-after", &start_after);
+    echo("EncodingType", "encoding-type", get("encoding-type"));
+    echo("ContinuationToken", "continuation-token", get("continuation-token"));
     members.extend([("IsTruncated", truncated.as_str()), ("KeyCount", count.as_str())]);
     members.extend(next.as_deref().map(|next| ("NextContinuationToken", next)));
 
@@ -82,7 +82,7 @@ pub(super) fn list(state: &State, request: &Request) -> Outcome<Answer> {
         write_entry(&mut xml, entry, encode, get("fetch-owner") == "true");
     }
     xml.push_str("</ListBucketResult>\n");
-    Ok(Answer::xml(200, xml))
+    Ok(OssResponse::xml(200, xml))
 }
 
 fn entries(keys: Vec<(String, Arc<Object>)>, prefix: &str, delimiter: &str, start: &str) -> Vec<Entry> {
@@ -92,7 +92,7 @@ fn entries(keys: Vec<(String, Arc<Object>)>, prefix: &str, delimiter: &str, star
         match rest.find(delimiter).filter(|_| !delimiter.is_empty()) {
             Some(at) => {
                 let group = &key[..prefix.len() + at + delimiter.len()];
-                // A page that ended with a group goes on after all of the group.
+                // A page that ended with a group continues after the whole group.
                 if group != start && entries.last().is_none_or(|last| last.name() != group) {
                     entries.push(Entry::Group(group.to_owned()));
                 }
@@ -133,9 +133,9 @@ fn write_entry(xml: &mut String, entry: &Entry, encode: fn(&str) -> String, with
     }
 }
 
-/// Opaque to clients: a seal, then the name where the page ended.
+/// Encodes a page token: a MAC, then the name at which the page ended. Clients treat it as opaque.
 fn write_token(random: &Random, name: &str) -> String {
-    format!("{}{}", random.seal(&format!("oss/{name}")), hex(name.as_bytes()))
+    format!("{}{}", random.short_mac(&format!("oss/{name}")), hex(name.as_bytes()))
 }
 
 fn read_token(random: &Random, token: &str) -> Option<String> {

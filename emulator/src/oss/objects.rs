@@ -1,4 +1,4 @@
-//! The objects of the one bucket, in memory, and the operations on one of them.
+//! The objects of the bucket and the operations on one of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,23 +7,23 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, header};
 
-use super::error::{OssError, Outcome, UNDOCUMENTED};
-use super::place::OVERRIDES;
-use super::respond::Answer;
+use super::address::RESPONSE_OVERRIDES;
+use super::error::{OssError, OssResult, UNDOCUMENTED};
+use super::response::OssResponse;
 use crate::clock::http_date;
-use crate::lock;
+use crate::lock::lock;
 use crate::request::Request;
 use crate::signature::sha256_hex;
 
-/// All objects together, in bytes.
-const ALL: usize = 64 * 1024 * 1024;
-/// What an object costs beside its body, key and headers, so that empty ones are bounded too.
-const COST: usize = 512;
-/// Documented.
-const LONGEST_KEY: usize = 1_023;
+/// Maximum size of all objects together, in bytes.
+const TOTAL_LIMIT: usize = 64 * 1024 * 1024;
+/// Bytes that an object counts besides its body, key and headers, so that the number of empty objects is limited too.
+const OBJECT_OVERHEAD: usize = 512;
+/// Documented maximum length of a key.
+const MAX_KEY_LENGTH: usize = 1_023;
 
-/// Headers of PutObject that GetObject sends back, beside user metadata.
-const KEPT: [HeaderName; 6] = [
+/// Headers of PutObject that GetObject returns, besides user metadata.
+const STORED_HEADERS: [HeaderName; 6] = [
     header::CONTENT_TYPE,
     header::CACHE_CONTROL,
     header::CONTENT_DISPOSITION,
@@ -41,9 +41,9 @@ pub(super) struct Object {
 
 impl Object {
     fn new(request: &Request, now: DateTime<Utc>) -> Self {
-        let kept = |name: &HeaderName| KEPT.contains(name) || name.as_str().starts_with("x-oss-meta-");
+        let kept = |name: &HeaderName| STORED_HEADERS.contains(name) || name.as_str().starts_with("x-oss-meta-");
         let headers = request.headers.iter().filter(|(name, _)| kept(name));
-        // Opaque to clients. OSS has the MD5 of the body there, for which a crate more would be needed.
+        // Clients treat the ETag as opaque. OSS uses the MD5 of the body, which would need another dependency.
         let etag = format!("\"{}\"", sha256_hex(&request.body)[..32].to_uppercase());
         Self {
             headers: headers.map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -59,19 +59,19 @@ impl Object {
 
     fn cost(&self, key: &str) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
-        COST + key.len() + self.body.len() + headers
+        OBJECT_OVERHEAD + key.len() + self.body.len() + headers
     }
 
-    fn answer(&self, status: u16, body: Bytes) -> Answer {
-        let mut answer = Answer::new(status, body);
-        answer.push("content-type", "application/octet-stream");
-        self.headers.iter().for_each(|(name, value)| answer.set(name.clone(), value.clone()));
-        answer.push("accept-ranges", "bytes");
-        answer.push("etag", &self.etag);
-        answer.push("last-modified", &http_date(self.modified));
-        answer.push("x-oss-object-type", "Normal");
-        answer.push("x-oss-storage-class", "Standard");
-        answer
+    fn response(&self, status: u16, body: Bytes) -> OssResponse {
+        let mut response = OssResponse::new(status, body);
+        response.push("content-type", "application/octet-stream");
+        self.headers.iter().for_each(|(name, value)| response.set(name.clone(), value.clone()));
+        response.push("accept-ranges", "bytes");
+        response.push("etag", &self.etag);
+        response.push("last-modified", &http_date(self.modified));
+        response.push("x-oss-object-type", "Normal");
+        response.push("x-oss-storage-class", "Standard");
+        response
     }
 }
 
@@ -87,7 +87,7 @@ struct Inner {
 }
 
 impl Objects {
-    pub(super) fn put(&self, request: &Request, key: &str, now: DateTime<Utc>) -> Outcome<Answer> {
+    pub(super) fn put(&self, request: &Request, key: &str, now: DateTime<Utc>) -> OssResult<OssResponse> {
         check_key(key)?;
         let object = Object::new(request, now);
         let mut inner = lock(&self.inner);
@@ -99,7 +99,7 @@ impl Objects {
             return Err(OssError::new(409, "FileAlreadyExists", UNDOCUMENTED, message));
         }
         let cost = inner.cost - old + object.cost(key);
-        if cost > ALL {
+        if cost > TOTAL_LIMIT {
             return Err(OssError::new(
                 400,
                 "EntityTooLarge",
@@ -107,59 +107,59 @@ impl Objects {
                 "The emulator keeps 64 MiB of objects in all; delete some.",
             ));
         }
-        let mut answer = Answer::new(200, Bytes::new());
-        answer.push("etag", &object.etag);
+        let mut response = OssResponse::new(200, Bytes::new());
+        response.push("etag", &object.etag);
         inner.cost = cost;
         inner.by_key.insert(key.to_owned(), Arc::new(object));
-        Ok(answer)
+        Ok(response)
     }
 
-    pub(super) fn get(&self, request: &Request, key: &str) -> Outcome<Answer> {
+    pub(super) fn get(&self, request: &Request, key: &str) -> OssResult<OssResponse> {
         let object = self.find(key)?;
         let range = request.header("range").and_then(|text| Range::parse(&text));
         let strict = request.header("x-oss-range-behavior").is_some_and(|value| value == "standard");
-        let mut answer = match range.map(|range| range.within(object.size(), strict)) {
-            Some(Within::Part(first, last)) => {
+        let mut response = match range.map(|range| range.resolve(object.size(), strict)) {
+            Some(ResolvedRange::Part(first, last)) => {
                 let part = object.body.slice(first..=last);
-                let mut answer = object.answer(206, part);
-                answer.push("content-range", &format!("bytes {first}-{last}/{}", object.size()));
-                answer
+                let mut response = object.response(206, part);
+                response.push("content-range", &format!("bytes {first}-{last}/{}", object.size()));
+                response
             }
-            Some(Within::Nothing) => {
+            Some(ResolvedRange::Unsatisfiable) => {
                 let message = "The requested range cannot be satisfied.";
                 return Err(OssError::new(416, "InvalidRange", UNDOCUMENTED, message)
                     .with("ActualObjectSize", object.size().to_string())
                     .with("RangeRequested", request.header("range").unwrap_or_default()));
             }
-            Some(Within::All) | None => object.answer(200, object.body.clone()),
+            Some(ResolvedRange::Whole) | None => object.response(200, object.body.clone()),
         };
-        for name in OVERRIDES {
+        for name in RESPONSE_OVERRIDES {
             let Some(value) = request.first(name) else { continue };
             let (Some(header), Ok(header_value)) = (name.strip_prefix("response-"), HeaderValue::from_str(value))
             else {
                 return Err(OssError::argument(UNDOCUMENTED, "The value can not stand in a header.", name, value));
             };
-            answer.set(HeaderName::from_static(header), header_value);
+            response.set(HeaderName::from_static(header), header_value);
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    pub(super) fn head(&self, key: &str) -> Outcome<Answer> {
+    pub(super) fn head(&self, key: &str) -> OssResult<OssResponse> {
         let object = self.find(key)?;
-        Ok(object.answer(200, object.body.clone()))
+        Ok(object.response(200, object.body.clone()))
     }
 
-    /// Also answers so when there was none.
-    pub(super) fn delete(&self, key: &str) -> Outcome<Answer> {
+    /// Deletes an object. Succeeds also if there is none.
+    pub(super) fn delete(&self, key: &str) -> OssResult<OssResponse> {
         check_key(key)?;
         let mut inner = lock(&self.inner);
         if let Some(old) = inner.by_key.remove(key) {
             inner.cost -= old.cost(key);
         }
-        Ok(Answer::new(204, Bytes::new()))
+        Ok(OssResponse::new(204, Bytes::new()))
     }
 
-    /// The keys that begin with `prefix`, in their order, from the first after `start` on.
+    /// Returns the objects whose keys begin with `prefix` and come after `start`, in order.
     pub(super) fn after(&self, start: &str, prefix: &str) -> Vec<(String, Arc<Object>)> {
         let inner = lock(&self.inner);
         let keys = inner.by_key.range(start.max(prefix).to_owned()..);
@@ -167,7 +167,7 @@ impl Objects {
         keys.take_while(|(key, _)| key.starts_with(prefix)).map(|(key, it)| (key.clone(), Arc::clone(it))).collect()
     }
 
-    fn find(&self, key: &str) -> Outcome<Arc<Object>> {
+    fn find(&self, key: &str) -> OssResult<Arc<Object>> {
         check_key(key)?;
         lock(&self.inner).by_key.get(key).cloned().ok_or_else(|| {
             OssError::new(404, "NoSuchKey", "0026-00000001", "The specified key does not exist.").with("Key", key)
@@ -175,14 +175,14 @@ impl Objects {
     }
 }
 
-fn check_key(key: &str) -> Outcome<()> {
-    if key.len() <= LONGEST_KEY && !key.starts_with(['/', '\\']) {
+fn check_key(key: &str) -> OssResult<()> {
+    if key.len() <= MAX_KEY_LENGTH && !key.starts_with(['/', '\\']) {
         return Ok(());
     }
     Err(OssError::new(400, "InvalidObjectName", UNDOCUMENTED, "The specified object is not valid."))
 }
 
-/// `bytes=a-b`, `bytes=a-` or `bytes=-n`.
+/// A range: `bytes=a-b`, `bytes=a-` or `bytes=-n`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Range {
     From(usize, Option<usize>),
@@ -190,14 +190,14 @@ enum Range {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Within {
+enum ResolvedRange {
     Part(usize, usize),
-    All,
-    Nothing,
+    Whole,
+    Unsatisfiable,
 }
 
 impl Range {
-    /// Anything else, several ranges included, is as if it were not there.
+    /// Parses a single range. Returns `None` for anything else, including several ranges, which is then ignored.
     fn parse(text: &str) -> Option<Self> {
         let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
         let number = |text: &str| if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None };
@@ -211,36 +211,36 @@ impl Range {
         }
     }
 
-    /// A range that goes beyond the object is cut, or nothing, when the client asks for the standard's behaviour.
-    /// Otherwise it is as if it were not there: documented.
-    fn within(self, size: usize, strict: bool) -> Within {
+    /// Resolves the range for an object. A range beyond the end is cut or unsatisfiable if the client asks for the
+    /// standard's behavior, and ignored otherwise. Documented.
+    fn resolve(self, size: usize, strict: bool) -> ResolvedRange {
         let end = size.saturating_sub(1);
         match self {
             Self::From(first, _) if first >= size => {
                 if strict {
-                    Within::Nothing
+                    ResolvedRange::Unsatisfiable
                 } else {
-                    Within::All
+                    ResolvedRange::Whole
                 }
             }
-            Self::From(_, Some(last)) if last > end && !strict => Within::All,
-            Self::From(first, last) => Within::Part(first, last.unwrap_or(end).min(end)),
+            Self::From(_, Some(last)) if last > end && !strict => ResolvedRange::Whole,
+            Self::From(first, last) => ResolvedRange::Part(first, last.unwrap_or(end).min(end)),
             Self::Last(0) => {
                 if strict {
-                    Within::Nothing
+                    ResolvedRange::Unsatisfiable
                 } else {
-                    Within::All
+                    ResolvedRange::Whole
                 }
             }
             Self::Last(_) if size == 0 => {
                 if strict {
-                    Within::Nothing
+                    ResolvedRange::Unsatisfiable
                 } else {
-                    Within::All
+                    ResolvedRange::Whole
                 }
             }
-            Self::Last(count) if count > size && !strict => Within::All,
-            Self::Last(count) => Within::Part(size.saturating_sub(count), end),
+            Self::Last(count) if count > size && !strict => ResolvedRange::Whole,
+            Self::Last(count) => ResolvedRange::Part(size.saturating_sub(count), end),
         }
     }
 }
@@ -251,21 +251,21 @@ mod tests {
 
     #[test]
     fn ranges_are_cut_or_ignored_as_documented() {
-        use Within::{All, Nothing, Part};
+        use ResolvedRange::{Part, Unsatisfiable, Whole};
         for (text, lax, strict) in [
             ("bytes=0-9", Part(0, 9), Part(0, 9)),
-            ("bytes=500-2000", All, Part(500, 999)),
-            ("bytes=1000-2000", All, Nothing),
+            ("bytes=500-2000", Whole, Part(500, 999)),
+            ("bytes=1000-2000", Whole, Unsatisfiable),
             ("bytes=500-", Part(500, 999), Part(500, 999)),
             ("bytes=-1", Part(999, 999), Part(999, 999)),
-            ("bytes=-2000", All, Part(0, 999)),
-            ("bytes=-0", All, Nothing),
+            ("bytes=-2000", Whole, Part(0, 999)),
+            ("bytes=-0", Whole, Unsatisfiable),
         ] {
             let range = Range::parse(text).unwrap();
-            assert_eq!((range.within(1_000, false), range.within(1_000, true)), (lax, strict), "{text}");
+            assert_eq!((range.resolve(1_000, false), range.resolve(1_000, true)), (lax, strict), "{text}");
         }
-        assert_eq!(Range::parse("bytes=0-0").unwrap().within(0, true), Nothing);
-        assert_eq!(Range::parse("bytes=-1").unwrap().within(0, true), Nothing);
+        assert_eq!(Range::parse("bytes=0-0").unwrap().resolve(0, true), Unsatisfiable);
+        assert_eq!(Range::parse("bytes=-1").unwrap().resolve(0, true), Unsatisfiable);
     }
 
     #[test]

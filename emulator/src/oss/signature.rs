@@ -1,9 +1,8 @@
-//! OSS's signatures, versions 4 and 1, from the verifier's side: functions from values to values.
+//! Signatures of OSS, versions 4 and 1, as the server computes them: pure functions.
 //!
-//! Written from the published pages on each, apart from any signer, so that a signer's mistake does not repeat itself
-//! here.
+//! Written from the published pages and not from a client's code, so that a client's mistake is not repeated here.
 
-use super::place::{OTHER_OPERATIONS, OVERRIDES};
+use super::address::{RESPONSE_OVERRIDES, UNSUPPORTED_SUBRESOURCES};
 use crate::random::{hex, mac};
 use crate::request::Request;
 use crate::signature::{percent_encode, sha256_hex};
@@ -12,12 +11,13 @@ pub(super) const V4: &str = "OSS4-HMAC-SHA256";
 pub(super) const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 pub(super) const TERMINATOR: &str = "aliyun_v4_request";
 
-/// The headers that version 4 signs whether they are listed or not.
+/// Returns whether version 4 signs a header even if it is not listed.
 fn is_always_signed(name: &str) -> bool {
     name == "content-type" || name == "content-md5" || name.starts_with("x-oss-")
 }
 
-/// Version 4's canonical request. `additional` are the names of the further headers, lower-case and sorted.
+/// Returns the canonical request of version 4. `additional` are the names of the additional headers in lower case,
+/// sorted.
 pub(super) fn canonical_request(request: &Request, resource: &str, additional: &[String]) -> String {
     let path: Vec<String> = resource.split('/').map(percent_encode).collect();
     let mut query: Vec<(String, String)> = request
@@ -42,12 +42,12 @@ pub(super) fn canonical_request(request: &Request, resource: &str, additional: &
     )
 }
 
-/// Version 4's string to sign.
+/// Returns the string to sign of version 4.
 pub(super) fn string_to_sign(date: &str, scope: &str, canonical_request: &str) -> String {
     format!("{V4}\n{date}\n{scope}\n{}", sha256_hex(canonical_request.as_bytes()))
 }
 
-/// Version 4's signature, with the key derived from the parts of the scope.
+/// Returns the signature of version 4. Its key is derived from the parts of the scope.
 pub(super) fn sign(secret: &str, scope: &str, string_to_sign: &str) -> String {
     let key = scope
         .split('/')
@@ -55,14 +55,14 @@ pub(super) fn sign(secret: &str, scope: &str, string_to_sign: &str) -> String {
     hex(&mac(&key, string_to_sign.as_bytes()))
 }
 
-/// Version 1's string to sign. `date` is the `Date` header, or the end of a URL's time.
+/// Returns the string to sign of version 1. `date` is the `Date` header, or the expiration of a URL.
 pub(super) fn string_to_sign_v1(request: &Request, resource: &str, date: &str) -> String {
     let header = |name: &str| request.header(name).unwrap_or_default();
     let mut names: Vec<&str> = request.headers.keys().map(http::HeaderName::as_str).collect();
     names.retain(|name| name.starts_with("x-oss-"));
     names.sort_unstable();
     let headers: String = names.into_iter().map(|name| format!("{name}:{}\n", header(name))).collect();
-    let mut query: Vec<&(String, String)> = request.query.iter().filter(|(name, _)| is_sub_resource(name)).collect();
+    let mut query: Vec<&(String, String)> = request.query.iter().filter(|(name, _)| is_subresource(name)).collect();
     query.sort();
     let query: Vec<String> = query.into_iter().map(|(name, value)| pair(name.clone(), value)).collect();
     let mark = if query.is_empty() { "" } else { "?" };
@@ -75,15 +75,15 @@ pub(super) fn string_to_sign_v1(request: &Request, resource: &str, date: &str) -
     )
 }
 
-/// Version 1 signs only these of a query's parameters.
-fn is_sub_resource(name: &str) -> bool {
-    OVERRIDES.contains(&name)
-        || OTHER_OPERATIONS.contains(&name)
+/// Returns whether version 1 signs a query parameter.
+fn is_subresource(name: &str) -> bool {
+    RESPONSE_OVERRIDES.contains(&name)
+        || UNSUPPORTED_SUBRESOURCES.contains(&name)
         || name.starts_with("x-oss-")
         || matches!(name, "continuation-token" | "security-token")
 }
 
-/// A parameter without a value stands there without the mark.
+/// Joins a name and its value. Without a value there is no `=`.
 fn pair(mut name: String, value: &str) -> String {
     if !value.is_empty() {
         name.push('=');

@@ -1,4 +1,4 @@
-//! What a request points at: the bucket, in the host or first in the path, the object's key, and the operation.
+//! The bucket and the object that a request addresses, and its operation.
 
 use http::Method;
 use http::request::Parts;
@@ -6,8 +6,8 @@ use http::request::Parts;
 use crate::account::BUCKET;
 use crate::request::{Request, decode, header_text};
 
-/// Query names that change an answer and belong to the operations played here. Version 1 signs them.
-pub(super) const OVERRIDES: [&str; 6] = [
+/// Query parameters that override response headers of the supported operations. Version 1 signs them.
+pub(super) const RESPONSE_OVERRIDES: [&str; 6] = [
     "response-cache-control",
     "response-content-disposition",
     "response-content-encoding",
@@ -16,9 +16,9 @@ pub(super) const OVERRIDES: [&str; 6] = [
     "response-expires",
 ];
 
-/// Query names that make a request another operation than those played here. Version 1 signs them too. Names from the
-/// documents on sub-resources.
-pub(super) const OTHER_OPERATIONS: [&str; 69] = [
+/// Query parameters that select an operation which is not supported. Version 1 signs them too. The names come from the
+/// documents on subresources.
+pub(super) const UNSUPPORTED_SUBRESOURCES: [&str; 69] = [
     "accessPoint",
     "accessPointPolicy",
     "accessmonitor",
@@ -90,14 +90,14 @@ pub(super) const OTHER_OPERATIONS: [&str; 69] = [
     "wormId",
 ];
 
-/// Image processing and the like: names of more operations, which begin with `x-oss-`.
-const OTHER_PREFIXES: [&str; 2] = ["x-oss-process", "x-oss-async-process"];
+/// Prefixes of further query parameters that select an unsupported operation, such as image processing.
+const UNSUPPORTED_PREFIXES: [&str; 2] = ["x-oss-process", "x-oss-async-process"];
 
-/// Headers that change what GetObject and HeadObject do, and are not played.
-const CONDITIONS: [&str; 4] = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
+/// Conditional headers of GetObject and HeadObject, which are not supported.
+const CONDITIONAL_HEADERS: [&str; 4] = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
 
-/// The `x-oss-` headers that are understood, beside user metadata. Any other asks for something that is not played.
-const KNOWN_HEADERS: [&str; 5] =
+/// The supported `x-oss-` headers, besides user metadata. Any other asks for something that is not supported.
+const SUPPORTED_HEADERS: [&str; 5] =
     ["x-oss-date", "x-oss-content-sha256", "x-oss-security-token", "x-oss-forbid-overwrite", "x-oss-range-behavior"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,15 +110,16 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    /// `None` when it is none of those that are played.
-    pub(super) fn of(request: &Request, place: &Place) -> Option<Self> {
+    /// Returns the operation of a request, or `None` if it is not supported.
+    pub(super) fn of(request: &Request, address: &Address) -> Option<Self> {
         let other = |name: &str| {
-            OTHER_OPERATIONS.contains(&name) || OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            UNSUPPORTED_SUBRESOURCES.contains(&name)
+                || UNSUPPORTED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         };
         if request.query.iter().any(|(name, _)| other(name)) {
             return None;
         }
-        match (&request.method, place.bucket.is_empty(), place.key.is_empty()) {
+        match (&request.method, address.bucket.is_empty(), address.key.is_empty()) {
             (&Method::PUT, false, false) => Some(Self::PutObject),
             (&Method::GET, false, false) => Some(Self::GetObject),
             (&Method::HEAD, false, false) => Some(Self::HeadObject),
@@ -128,7 +129,7 @@ impl Operation {
         }
     }
 
-    /// The second part of a fault's route, and the action in a [`Call`](crate::Call).
+    /// Returns the second part of a fault's route, which is also the action in a [`Call`](crate::Call).
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::PutObject => "PutObject",
@@ -139,7 +140,7 @@ impl Operation {
         }
     }
 
-    /// The permission that RAM asks for: the documented one for each.
+    /// Returns the documented RAM action that the operation needs.
     pub(super) fn permission(self) -> &'static str {
         match self {
             Self::PutObject => "oss:PutObject",
@@ -150,54 +151,58 @@ impl Operation {
     }
 }
 
-/// Whether a header asks for something that is not played here.
-pub(super) fn asks_for_more(request: &Request) -> bool {
+/// Returns whether a header asks for something that is not supported.
+pub(super) fn has_unsupported_header(request: &Request) -> bool {
     request.headers.keys().map(http::HeaderName::as_str).any(|name| {
-        CONDITIONS.contains(&name)
-            || (name.starts_with("x-oss-") && !name.starts_with("x-oss-meta-") && !KNOWN_HEADERS.contains(&name))
+        CONDITIONAL_HEADERS.contains(&name)
+            || (name.starts_with("x-oss-") && !name.starts_with("x-oss-meta-") && !SUPPORTED_HEADERS.contains(&name))
     })
 }
 
-/// Bucket and key, decoded. Either may be empty.
-pub(super) struct Place {
+/// The decoded bucket and key. Either may be empty.
+pub(super) struct Address {
     pub(super) bucket: String,
     pub(super) key: String,
-    /// `/bucket` in place of `/bucket/`, as OpenDAL asks a bucket in the path for its list.
-    bare: bool,
+    /// Whether the path is `/bucket` and not `/bucket/`, as OpenDAL sends it to list a bucket.
+    without_trailing_slash: bool,
 }
 
-impl Place {
-    /// `None` when the path is not percent-encoded UTF-8.
+impl Address {
+    /// Reads the address. Returns `None` if the path is not percent-encoded UTF-8.
     pub(super) fn of(request: &Request) -> Option<Self> {
         let path = request.path.strip_prefix('/').unwrap_or(&request.path);
         let host = Host::parse(&request.header("host").unwrap_or_default());
-        let (bucket, key, bare) = match host {
+        let (bucket, key, without_trailing_slash) = match host {
             Host::Bucket(bucket) => (bucket, path, false),
             Host::Service | Host::Other => match path.split_once('/') {
                 Some((bucket, key)) => (bucket.to_owned(), key, false),
                 None => (path.to_owned(), "", true),
             },
         };
-        Some(Self { bucket: decode(bucket.as_bytes(), false)?, key: decode(key.as_bytes(), false)?, bare })
+        Some(Self {
+            bucket: decode(bucket.as_bytes(), false)?,
+            key: decode(key.as_bytes(), false)?,
+            without_trailing_slash,
+        })
     }
 
-    /// The resource that signatures name: `/bucket/key`. The second one is the form without the last slash, where the
-    /// request was made in it.
+    /// Returns the resources that a signature may name: `/bucket/key`, and the form without the trailing slash if the
+    /// request used it.
     pub(super) fn resources(&self) -> Vec<String> {
         if self.bucket.is_empty() {
             return vec!["/".to_owned()];
         }
         let mut resources = vec![format!("/{}/{}", self.bucket, self.key)];
-        if self.bare {
+        if self.without_trailing_slash {
             resources.push(format!("/{}", self.bucket));
         }
         resources
     }
 }
 
-/// Whether a request is for OSS: by its signature, by a header or query parameter that only OSS knows, by its host, or
-/// by the bucket in its path. No other route here has any of these.
-pub(crate) fn is_meant(parts: &Parts) -> bool {
+/// Returns whether a request is for OSS: by its signature, by a header or query parameter that only OSS has, by its
+/// host, or by the bucket in its path. No other product's requests have any of these.
+pub(crate) fn matches(parts: &Parts) -> bool {
     let authorization = header_text(&parts.headers, "authorization").unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default();
     let path = parts.uri.path().strip_prefix('/').unwrap_or_default();
@@ -208,12 +213,12 @@ pub(crate) fn is_meant(parts: &Parts) -> bool {
         || path.strip_prefix(BUCKET).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// What a Host header tells of OSS.
+/// The meaning of a Host header for OSS.
 #[derive(Debug, PartialEq, Eq)]
 enum Host {
-    /// `<bucket>.oss-<region>.aliyuncs.com`, or the fixed bucket before any other name.
+    /// `<bucket>.oss-<region>.aliyuncs.com`, or the fixed bucket in front of any other name.
     Bucket(String),
-    /// `oss-<region>.aliyuncs.com`: the bucket is in the path.
+    /// `oss-<region>.aliyuncs.com`. The bucket is in the path.
     Service,
     Other,
 }
@@ -259,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_names_of_other_operations_are_in_order_and_apart() {
-        assert!(OTHER_OPERATIONS.is_sorted());
-        assert!(OVERRIDES.iter().all(|name| !OTHER_OPERATIONS.contains(name)));
+        assert!(UNSUPPORTED_SUBRESOURCES.is_sorted());
+        assert!(RESPONSE_OVERRIDES.iter().all(|name| !UNSUPPORTED_SUBRESOURCES.contains(name)));
     }
 }

@@ -1,63 +1,55 @@
-//! The fixed account: who holds which key, which roles there are, whom they trust and what they may do.
+//! The emulator's account: its AccessKeys, its roles, and what each of them may do.
 //!
-//! It is fixed so that scripts and tests can rely on it, and shaped so that no secret scanner takes it for real.
+//! It is fixed, so that scripts and tests can rely on it. Its secrets have a form that secret scanners do not report.
 //!
-//! | Who | Key id | May |
+//! | Identity | AccessKey id | Permissions |
 //! |---|---|---|
 //! | RAM user `imm-dev` | `emulator-ram-user` | IMM, OSS, SLS, AssumeRole |
-//! | the account itself | `emulator-root` | IMM, OSS, SLS; AssumeRole is refused as for any root |
+//! | root | `emulator-root` | IMM, OSS, SLS; AssumeRole is rejected, as for any root |
 //! | RAM user `imm-reader` | `emulator-reader` | read IMM, OSS and SLS |
-//! | RAM user `imm-disabled` | `emulator-disabled` | nothing, its key is disabled |
+//! | RAM user `imm-disabled` | `emulator-disabled` | none, its AccessKey is disabled |
 //!
-//! A secret is its key id followed by `-secret`.
+//! An AccessKey secret is the AccessKey id followed by `-secret`.
 //!
-//! | Role | Longest session | Trusts | May |
+//! | Role | Longest session | Trusts | Permissions |
 //! |---|---|---|---|
 //! | `imm-role` | 43,200 s | the account, ECS, and the OIDC provider for [`OIDC_SUBJECT`] | IMM, OSS, SLS, AssumeRole |
 //! | `short-role` | 3,600 s | the account | IMM |
 //! | `chained-role` | 43,200 s | only `imm-role` | IMM |
 //! | `partner-role` | 43,200 s | the account, with ExternalId `partner-42` | IMM |
 //! | `denied-role` | 43,200 s | nobody | IMM |
-//! | `tenant-<n>`, every n | 43,200 s | the account | IMM |
+//! | `tenant-<n>`, for every number n | 43,200 s | the account | IMM |
 //!
-//! OSS has one bucket, [`BUCKET`] in region [`BUCKET_REGION`]; it is there from the start, empty.
+//! `imm-role` is also the role of the emulated ECS instance and of the credentials URI.
 //!
-//! `imm-role` is the role of the ECS instance that the metadata service plays, and of the credentials URI.
+//! OSS has the bucket [`BUCKET`] in region [`BUCKET_REGION`], which is empty at the start.
 //!
-//! OIDC provider [`OIDC_PROVIDER_ARN`] is in order; [`oidc_token`] mints its tokens. Three more providers stand for
-//! issuers that are not: `broken-issuer`, `wrong-fingerprint` and `plain-http-issuer` answer any well-formed token with
-//! `AuthenticationFail.OIDCToken.IssuerConfigurationBroken`, `….PublicKeyFingerprintMismatch` and `….HttpsUrlInvalid`.
+//! The OIDC provider [`OIDC_PROVIDER_ARN`] accepts the tokens of [`oidc_token`]. Three more providers stand for issuers
+//! with a fault. Their response to any well-formed token is an error `AuthenticationFail.OIDCToken.…`:
+//! `broken-issuer` returns `IssuerConfigurationBroken`, `wrong-fingerprint` returns `PublicKeyFingerprintMismatch`, and
+//! `plain-http-issuer` returns `HttpsUrlInvalid`.
+
+pub(crate) mod oidc_provider;
 
 use std::fmt;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::answer::json;
+pub use self::oidc_provider::{OIDC_AUDIENCE, OIDC_ISSUER, OIDC_PROVIDER_ARN, OIDC_SUBJECT};
 pub use crate::jwt::{TokenOptions, oidc_token};
+use crate::response::json;
 
-/// The account's id.
+/// The account ID.
 pub const ACCOUNT_ID: &str = "1234567890123456";
 
-/// The account's OIDC provider, for AssumeRoleWithOIDC.
-pub const OIDC_PROVIDER_ARN: &str = "acs:ram::1234567890123456:oidc-provider/ack-rrsa-test";
-
-/// The provider's issuer: claim `iss`.
-pub const OIDC_ISSUER: &str = "https://oidc-ack-cn-hangzhou.oss-cn-hangzhou.aliyuncs.com/emulator";
-
-/// The provider's client: claim `aud`.
-pub const OIDC_AUDIENCE: &str = "sts.aliyuncs.com";
-
-/// The service account that `imm-role` trusts: claim `sub`.
-pub const OIDC_SUBJECT: &str = "system:serviceaccount:default:app";
-
-/// The one bucket of OSS.
+/// The name of the OSS bucket.
 pub const BUCKET: &str = "emulator-bucket";
 
-/// The bucket's region, which signatures of version 4 have to name.
+/// The bucket's region, which signatures of version 4 must name.
 pub const BUCKET_REGION: &str = "cn-hangzhou";
 
-/// RAM user `imm-dev`: may use IMM, OSS, SLS and AssumeRole.
+/// The RAM user `imm-dev`, who may use IMM, OSS, SLS and AssumeRole.
 pub const RAM_USER: AccessKey = AccessKey {
     id: "emulator-ram-user",
     secret: "emulator-ram-user-secret",
@@ -66,7 +58,7 @@ pub const RAM_USER: AccessKey = AccessKey {
     allows: &["imm:*", "oss:*", "log:*", "sts:AssumeRole"],
 };
 
-/// The account itself: may use IMM, OSS and SLS; AssumeRole is refused, as for any root.
+/// The account's root, which may use IMM, OSS and SLS. AssumeRole is rejected, as for any root.
 pub const ROOT: AccessKey = AccessKey {
     id: "emulator-root",
     secret: "emulator-root-secret",
@@ -75,7 +67,7 @@ pub const ROOT: AccessKey = AccessKey {
     allows: &["imm:*", "oss:*", "log:*"],
 };
 
-/// RAM user `imm-reader`: may read IMM, OSS and SLS.
+/// The RAM user `imm-reader`, who may read IMM, OSS and SLS.
 pub const READER: AccessKey = AccessKey {
     id: "emulator-reader",
     secret: "emulator-reader-secret",
@@ -84,7 +76,7 @@ pub const READER: AccessKey = AccessKey {
     allows: &["imm:Get*", "imm:List*", "oss:Get*", "oss:List*", "log:Get*", "log:List*"],
 };
 
-/// RAM user `imm-disabled`: its key is disabled.
+/// The RAM user `imm-disabled`, whose AccessKey is disabled.
 pub const DISABLED: AccessKey = AccessKey {
     id: "emulator-disabled",
     secret: "emulator-disabled-secret",
@@ -95,7 +87,7 @@ pub const DISABLED: AccessKey = AccessKey {
 
 pub(crate) const KEYS: [&AccessKey; 4] = [&RAM_USER, &ROOT, &READER, &DISABLED];
 
-/// A long-term AccessKey of the account. Its secret is published here, so it is no secret.
+/// A long-term AccessKey of the account. Its secret is published here and protects nothing.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct AccessKey {
@@ -148,7 +140,7 @@ impl Role {
         Self { name: name.to_owned(), max_seconds: 43_200, trust, trusts_oidc: false, allows: &["imm:*"] }
     }
 
-    /// Eighteen digits that depend on the name only, so that they are the same in every run.
+    /// Returns eighteen digits that depend only on the name, so that they are the same in every run.
     pub(crate) fn id(&self) -> String {
         let digest = Sha256::digest(self.name.as_bytes());
         let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
@@ -162,7 +154,7 @@ impl Role {
 
 pub(crate) const IMM_ROLE: &str = "imm-role";
 
-/// The role that everyone trusts with IMM, OSS and SLS: RAM users, the ECS instance and the pods.
+/// Returns the role that RAM users, the ECS instance and the pods can assume.
 pub(crate) fn imm_role() -> Role {
     Role {
         allows: &["imm:*", "oss:*", "log:*", "sts:AssumeRole"],
@@ -171,7 +163,7 @@ pub(crate) fn imm_role() -> Role {
     }
 }
 
-/// The role of that name, if the account has one.
+/// Returns the role with this name, if the account has one.
 pub(crate) fn find_role(name: &str) -> Option<Role> {
     Some(match name {
         IMM_ROLE => imm_role(),
@@ -182,13 +174,13 @@ pub(crate) fn find_role(name: &str) -> Option<Role> {
         _ => {
             let number = name.strip_prefix("tenant-")?;
             let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-            // RAM allows 64 characters in a role's name.
+            // RAM allows 64 characters in the name of a role.
             (digits && name.len() <= 64).then(|| Role::new(name, Trust::Account))?
         }
     })
 }
 
-/// The role name in `acs:ram::<account id>:role/<role name>`, with the account id; `None` when the form is another.
+/// Parses `acs:ram::<account id>:role/<role name>` into the account ID and the name. Returns `None` for any other form.
 pub(crate) fn parse_role_arn(arn: &str) -> Option<(&str, &str)> {
     let (account, name) = arn.strip_prefix("acs:ram::")?.split_once(":role/")?;
     let account_ok = !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit());
@@ -197,7 +189,8 @@ pub(crate) fn parse_role_arn(arn: &str) -> Option<(&str, &str)> {
     (account_ok && name_ok).then_some((account, name))
 }
 
-/// The whole account as one JSON object: keys, roles, OIDC provider, bucket. It is what the program's `account` command prints.
+/// Returns the account as a JSON object with its keys, roles, OIDC provider and bucket, as the command `account` prints
+/// it.
 pub fn to_json() -> String {
     #[derive(Serialize)]
     struct Account {

@@ -1,4 +1,4 @@
-//! What goes back from OSS: bytes or XML, with its headers.
+//! Responses of OSS: bytes or XML, with headers.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -6,37 +6,37 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::answer::{set, status};
 use crate::clock::http_date;
+use crate::response::{set, status};
 
-/// What an answer must know of the request that it answers.
-pub(super) struct Responding<'a> {
+/// The parts of a request that its response needs.
+pub(super) struct ResponseContext<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) request_id: &'a str,
     pub(super) host: &'a str,
-    /// Whether it was a HEAD request, whose answer has no body.
+    /// Whether it is a HEAD request, whose response has no body.
     pub(super) head: bool,
     pub(super) close: bool,
 }
 
-pub(super) struct Answer {
+pub(super) struct OssResponse {
     status: u16,
     pub(super) body: Bytes,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Answer {
+impl OssResponse {
     pub(super) fn new(status: u16, body: Bytes) -> Self {
         Self { status, body, headers: Vec::new() }
     }
 
     pub(super) fn xml(status: u16, xml: String) -> Self {
-        let mut answer = Self::new(status, xml.into());
-        answer.push("content-type", "application/xml");
-        answer
+        let mut response = Self::new(status, xml.into());
+        response.push("content-type", "application/xml");
+        response
     }
 
-    /// Sets a header. A value that HTTP does not allow is left out.
+    /// Sets a header. A value that HTTP does not allow is omitted.
     pub(super) fn push(&mut self, name: &'static str, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.set(HeaderName::from_static(name), value);
@@ -48,20 +48,20 @@ impl Answer {
         self.headers.push((name, value));
     }
 
-    pub(super) fn respond(self, responding: &Responding<'_>) -> Response {
+    pub(super) fn respond(self, context: &ResponseContext<'_>) -> Response {
         let length = self.body.len();
-        // The HTTP layer sends a HEAD answer's headers alone, the length of what GET would bring among them.
+        // For a HEAD request the HTTP layer sends only the headers, with the content length of a GET response.
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = status(self.status);
         let no_content = response.status() == StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
         set(headers, header::SERVER, "AliyunOSS");
-        set(headers, header::DATE, &http_date(responding.now));
+        set(headers, header::DATE, &http_date(context.now));
         if !no_content {
             headers.insert(header::CONTENT_LENGTH, length.into());
         }
-        set(headers, header::CONNECTION, if responding.close { "close" } else { "keep-alive" });
-        set(headers, HeaderName::from_static("x-oss-request-id"), responding.request_id);
+        set(headers, header::CONNECTION, if context.close { "close" } else { "keep-alive" });
+        set(headers, HeaderName::from_static("x-oss-request-id"), context.request_id);
         set(headers, HeaderName::from_static("x-oss-server-time"), "1");
         headers.extend(self.headers);
         response

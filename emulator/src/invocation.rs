@@ -1,12 +1,12 @@
-//! One authenticated call on its way to a product: what the handlers are given.
+//! An authenticated call, as the handlers of a product receive it.
 
 use chrono::{DateTime, Utc};
 
 use crate::account::ACCOUNT_ID;
-use crate::answer::{AccessDenied, Outcome, Refusal};
 use crate::authenticate::Caller;
 use crate::policy::Decision;
 use crate::request::Parameters;
+use crate::response::{AccessDenied, ApiError, ApiResult};
 use crate::state::State;
 
 pub(crate) struct Invocation<'a> {
@@ -19,8 +19,9 @@ pub(crate) struct Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    /// The authorisation step: `refusal` with an `AccessDeniedDetail`, unless the caller may.
-    pub(crate) fn authorise(&self, action: String, resource: &str, refusal: Refusal) -> Outcome<()> {
+    /// Checks that the caller may perform an action on a resource. Otherwise returns `error` with an
+    /// `AccessDeniedDetail`.
+    pub(crate) fn authorize(&self, action: String, resource: &str, error: ApiError) -> ApiResult<()> {
         let (decision, policy_type) = self.caller.decide(&action, resource);
         if decision == Decision::Allow {
             return Ok(());
@@ -35,6 +36,6 @@ impl Invocation<'_> {
             no_permission_type: if decision == Decision::ExplicitDeny { "ExplicitDeny" } else { "ImplicitDeny" },
             encoded_diagnostic_message: self.state.random.base64(64),
         };
-        Err(Refusal { denied: Some(Box::new(denied)), ..refusal })
+        Err(ApiError { denied: Some(Box::new(denied)), ..error })
     }
 }

@@ -1,4 +1,4 @@
-//! Answers that go wrong on the wire: another body, a body that ends too early, a connection that is reset.
+//! Faults on the wire: a replaced body, a truncated body, a connection reset.
 
 use std::io;
 use std::pin::Pin;
@@ -11,16 +11,16 @@ use http::header;
 use http_body::Frame;
 
 use crate::fault::Fault;
-use crate::listener::Cut;
+use crate::listener::ResetHandle;
 
-/// Does to an answer what the fault says, with the connection that it will travel on.
-pub(crate) async fn spoil(response: Response, fault: &Fault, connection: &Cut) -> Response {
+/// Applies a fault to a response and to the connection that carries it.
+pub(crate) async fn apply_fault(response: Response, fault: &Fault, reset: &ResetHandle) -> Response {
     let (mut parts, body) = response.into_parts();
     let body = match &fault.body {
         Some(body) => Bytes::from(body.clone()),
         None => to_bytes(body, usize::MAX).await.unwrap_or_default(),
     };
-    // Declared here, so that a body that ends too early is one that breaks its word.
+    // The full length is declared, so a truncated body is shorter than announced.
     parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
     let kept = match (fault.truncate, fault.reset) {
         (Some(kept), _) => kept.min(body.len()),
@@ -30,18 +30,18 @@ pub(crate) async fn spoil(response: Response, fault: &Fault, connection: &Cut) -
     if kept == body.len() && !fault.reset {
         return Response::from_parts(parts, Body::from(body));
     }
-    let reset = fault.reset.then(|| connection.clone());
-    Response::from_parts(parts, Body::new(Broken { sent: Some(body.slice(..kept)), flushed: false, reset }))
+    let reset = fault.reset.then(|| reset.clone());
+    Response::from_parts(parts, Body::new(IncompleteBody { sent: Some(body.slice(..kept)), flushed: false, reset }))
 }
 
-/// A few bytes, and then an error, on which the HTTP layer gives the connection up.
-struct Broken {
+/// A body that sends some bytes and then fails, on which the HTTP layer closes the connection.
+struct IncompleteBody {
     sent: Option<Bytes>,
     flushed: bool,
-    reset: Option<Cut>,
+    reset: Option<ResetHandle>,
 }
 
-impl http_body::Body for Broken {
+impl http_body::Body for IncompleteBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -53,13 +53,13 @@ impl http_body::Body for Broken {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         if !self.flushed {
-            // One turn without a body, in which the HTTP layer sends what it has.
+            // Returns to the HTTP layer once, so that it sends what it has buffered.
             self.flushed = true;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if let Some(connection) = self.reset.take() {
-            connection.reset_on_close();
+        if let Some(reset) = self.reset.take() {
+            reset.reset_on_close();
         }
         Poll::Ready(Some(Err(io::Error::other("an emulated fault"))))
     }

@@ -1,4 +1,4 @@
-//! What goes back: JSON bodies, the error envelope in JSON or XML, and the headers in the order the cloud sends them.
+//! Responses: JSON bodies, error bodies in JSON or XML, and headers in the order in which the cloud sends them.
 
 use std::borrow::Cow;
 
@@ -11,11 +11,11 @@ use serde::Serialize;
 use crate::clock::http_date;
 use crate::random::Random;
 
-/// A handler's result: a value, or the error that the client will read.
-pub(crate) type Outcome<T> = Result<T, Refusal>;
+/// The result of a handler.
+pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
-/// An error of the documented tables: HTTP status, `Code` and `Message`.
-pub(crate) struct Refusal {
+/// An error from the documented tables: HTTP status, `Code` and `Message`.
+pub(crate) struct ApiError {
     pub(crate) status: u16,
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: Cow<'static, str>,
@@ -23,23 +23,23 @@ pub(crate) struct Refusal {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, code: code.into(), message: message.into(), denied: None, headers: Vec::new() }
     }
 
-    /// `Missing<Param>`, gateway style.
+    /// Returns the gateway's error `Missing<Param>`.
     pub(crate) fn missing(name: &str) -> Self {
         Self::new(400, format!("Missing{name}"), format!("{name} is mandatory for this action."))
     }
 
-    /// `Invalid<Param>`, gateway style.
+    /// Returns the gateway's error `Invalid<Param>`.
     pub(crate) fn invalid(name: &str) -> Self {
         Self::new(400, format!("Invalid{name}"), format!("Specified parameter {name} is not valid."))
     }
 }
 
-/// The `AccessDeniedDetail` member: which policy refused which action to whom.
+/// The member `AccessDeniedDetail`: the denied action, the caller and the type of the policy that denied it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct AccessDenied {
@@ -64,15 +64,15 @@ struct Envelope<'a> {
     access_denied_detail: Option<&'a AccessDenied>,
 }
 
-/// An answer without the envelope of the OpenAPI gateway: the metadata service's and the credentials URI's.
-pub(crate) struct Plain {
+/// A response without the OpenAPI gateway's envelope, as of the metadata service and the credentials URI.
+pub(crate) struct PlainResponse {
     pub(crate) status: u16,
     content_type: &'static str,
     body: String,
     headers: Vec<(String, String)>,
 }
 
-impl Plain {
+impl PlainResponse {
     pub(crate) fn text(status: u16, body: impl Into<String>) -> Self {
         Self { status, content_type: "text/plain", body: body.into(), headers: Vec::new() }
     }
@@ -81,9 +81,9 @@ impl Plain {
         Self { status, content_type: "application/json", body, headers: Vec::new() }
     }
 
-    /// An injected fault, told in text.
-    pub(crate) fn refusal(refusal: Refusal) -> Self {
-        Self { headers: refusal.headers, ..Self::text(refusal.status, refusal.message) }
+    /// Returns an injected fault as plain text.
+    pub(crate) fn error(error: ApiError) -> Self {
+        Self { headers: error.headers, ..Self::text(error.status, error.message) }
     }
 
     pub(crate) fn with_headers(mut self, headers: impl IntoIterator<Item = (String, String)>) -> Self {
@@ -100,13 +100,13 @@ impl Plain {
         set(headers, header::CONTENT_TYPE, self.content_type);
         set(headers, header::CONTENT_LENGTH, &length);
         set(headers, header::CONNECTION, if close { "close" } else { "keep-alive" });
-        set_given(headers, &self.headers);
+        set_extra_headers(headers, &self.headers);
         response
     }
 }
 
-/// What an answer must know of the request that it answers.
-pub(crate) struct Answering<'a> {
+/// The parts of a request that its response needs.
+pub(crate) struct ResponseContext<'a> {
     pub(crate) now: DateTime<Utc>,
     pub(crate) random: &'a Random,
     pub(crate) request_id: &'a str,
@@ -116,38 +116,38 @@ pub(crate) struct Answering<'a> {
     pub(crate) close: bool,
 }
 
-impl Answering<'_> {
+impl ResponseContext<'_> {
     pub(crate) fn success(&self, json: String) -> Response {
         let mut response = self.respond(StatusCode::OK, "application/json;charset=utf-8", json);
         set(response.headers_mut(), HeaderName::from_static("etag"), &self.random.base64(24));
         response
     }
 
-    pub(crate) fn refusal(&self, refusal: &Refusal) -> Response {
+    pub(crate) fn error(&self, error: &ApiError) -> Response {
         let envelope = Envelope {
             request_id: self.request_id,
             host_id: self.host,
-            code: &refusal.code,
-            message: &refusal.message,
+            code: &error.code,
+            message: &error.message,
             recommend: format!(
                 "https://api.aliyun.com/troubleshoot?q={}&product={}&requestId={}",
-                refusal.code.replace(' ', "%20"),
+                error.code.replace(' ', "%20"),
                 self.product,
                 self.request_id
             ),
-            access_denied_detail: refusal.denied.as_deref(),
+            access_denied_detail: error.denied.as_deref(),
         };
-        let status = status(refusal.status);
+        let status = status(error.status);
         let mut response = if self.xml {
             self.respond(status, "text/xml;charset=utf-8", xml(&envelope))
         } else {
             self.respond(status, "application/json;charset=utf-8", json(&envelope))
         };
-        set_given(response.headers_mut(), &refusal.headers);
+        set_extra_headers(response.headers_mut(), &error.headers);
         response
     }
 
-    /// The header order is that of the captured answer: a client prints headers as they arrive.
+    /// The headers are in the order of the captured response, as clients print them as they arrive.
     fn respond(&self, status: StatusCode, content_type: &str, body: String) -> Response {
         let length = body.len().to_string();
         let mut response = Response::new(Body::from(body));
@@ -176,10 +176,10 @@ pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-/// Headers that a test asked for.
-pub(crate) fn set_given(headers: &mut HeaderMap, given: &[(String, String)]) {
-    for (name, value) in given {
-        // The length is the body's own: a false one would break the connection, not just the answer.
+/// Sets the headers of a fault.
+pub(crate) fn set_extra_headers(headers: &mut HeaderMap, extra: &[(String, String)]) {
+    for (name, value) in extra {
+        // These describe the body as sent: wrong ones would break the connection and not only the response.
         let framing = |name: &HeaderName| name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
         if let Some(name) = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !framing(name)) {
             set(headers, name, value);
@@ -187,7 +187,8 @@ pub(crate) fn set_given(headers: &mut HeaderMap, given: &[(String, String)]) {
     }
 }
 
-/// 1xx announces another answer, which would never come.
+/// Returns the status, or 500 for an invalid code. 1xx is invalid too, as it announces another response, which never
+/// comes.
 pub(crate) fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code)
         .ok()
@@ -196,7 +197,7 @@ pub(crate) fn status(code: u16) -> StatusCode {
 }
 
 pub(crate) fn json(value: &impl Serialize) -> String {
-    // Only maps with keys that are not text can fail, and none of ours has one.
+    // Only maps with keys that are not text can fail, and none of these values has one.
     serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
 }
 
@@ -228,7 +229,7 @@ fn xml(envelope: &Envelope<'_>) -> String {
     text
 }
 
-/// Elements with text, which is escaped.
+/// Appends XML elements with escaped text.
 pub(crate) fn write_members(text: &mut String, members: &[(&str, &str)]) {
     for (name, value) in members {
         text.push_str(&format!("<{name}>"));
@@ -239,7 +240,7 @@ pub(crate) fn write_members(text: &mut String, members: &[(&str, &str)]) {
                 '>' => text.push_str("&gt;"),
                 '"' => text.push_str("&quot;"),
                 '\n' | '\t' => text.push(character),
-                // XML 1.0 has no way to write most control characters.
+                // XML 1.0 cannot express most control characters.
                 control if control.is_control() => text.push(char::REPLACEMENT_CHARACTER),
                 other => text.push(other),
             }
