@@ -145,7 +145,7 @@ fn may_block() -> Result<(), Error> {
 /// Runs `work` where there is a runtime for its requests, and waits for it.
 fn on_executor<T: Send + 'static>(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, Error> {
     may_block()?;
-    block_on(Executor::Thread.run(work)).unwrap_or_else(|_| {
+    block_on(Executor::run(work)).unwrap_or_else(|_| {
         let message = "the call was dropped before it ended: it panicked, or its thread could not be started";
         Err(Error::new(ErrorKind::Failed, message).with_code("CallDropped"))
     })

@@ -10,7 +10,7 @@ use crate::context::{BlockingIo, Context};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::explain::{ProviderOutcome, ProviderReport};
-use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
+use crate::provider::{BoxFuture, Private, ProvideCredentials, SourceStatus};
 use crate::redact::shorten;
 
 /// What a chain does when a provider that is configured fails.
@@ -150,9 +150,9 @@ impl Chain {
         }
     }
 
-    async fn ask(&self) -> Result<Credentials, Error> {
+    async fn ask(&self, lifetime: Option<Duration>) -> Result<Credentials, Error> {
         if let Some((at, provider)) = self.kept() {
-            return self.ask_kept(at, provider).await;
+            return self.ask_kept(at, provider, lifetime).await;
         }
         let unasked =
             |provider: &Arc<dyn ProvideCredentials>| ProviderReport::not_reached(&provider.provider_name(), None);
@@ -162,11 +162,18 @@ impl Chain {
         for (at, provider) in self.providers.iter().enumerate() {
             let name = provider.provider_name();
             let began = self.context.now().monotonic;
-            let answer = provider.provide_credentials().await;
+            let answer = ask(&**provider, lifetime).await;
             let spent = self.context.now().monotonic.saturating_sub(began);
             let error = match answer {
                 Ok(found) => {
-                    self.kept.store(at, Ordering::Release);
+                    // A refresh that was given up may come back after another one: what that kept stays.
+                    let kept = self.kept.compare_exchange(NONE, at, Ordering::AcqRel, Ordering::Acquire);
+                    if let Err(other) = kept
+                        && other != at
+                        && let Some(provider) = self.providers.get(other)
+                    {
+                        return self.ask_kept(other, provider, lifetime).await;
+                    }
                     self.note(at, ProviderReport::used(&name, &found, spent));
                     for passed_over in errors.iter().filter(|error| error.kind() != ErrorKind::NotConfigured) {
                         tracing::warn!(used = %name, failed = %passed_over, "another identity than the one configured first");
@@ -190,10 +197,15 @@ impl Chain {
         Err(nothing(errors))
     }
 
-    async fn ask_kept(&self, at: usize, provider: &Arc<dyn ProvideCredentials>) -> Result<Credentials, Error> {
+    async fn ask_kept(
+        &self,
+        at: usize,
+        provider: &Arc<dyn ProvideCredentials>,
+        lifetime: Option<Duration>,
+    ) -> Result<Credentials, Error> {
         let name = provider.provider_name();
         let began = self.context.now().monotonic;
-        let answer = provider.provide_credentials().await;
+        let answer = ask(&**provider, lifetime).await;
         let spent = self.context.now().monotonic.saturating_sub(began);
         match answer {
             Ok(found) => {
@@ -213,6 +225,13 @@ impl Chain {
                 Err(error)
             }
         }
+    }
+}
+
+fn ask(provider: &dyn ProvideCredentials, lifetime: Option<Duration>) -> BoxFuture<'_, Result<Credentials, Error>> {
+    match lifetime {
+        Some(lifetime) => provider.provide_credentials_valid_for(lifetime),
+        None => provider.provide_credentials(),
     }
 }
 
@@ -236,11 +255,25 @@ impl ProvideCredentials for Chain {
     }
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async move { self.ask().await.map_err(|error| error.in_provider(&self.name)) })
+        Box::pin(async move { self.ask(None).await.map_err(|error| error.in_provider(&self.name)) })
     }
 
     fn is_current(&self, credentials: &Credentials) -> bool {
         self.kept().is_none_or(|(_, provider)| provider.is_current(credentials))
+    }
+
+    fn checks_inline(&self, private: Private) -> bool {
+        self.kept().is_none_or(|(_, provider)| provider.checks_inline(private))
+    }
+
+    fn invalidate(&self, credentials: &Credentials) {
+        if let Some((_, provider)) = self.kept() {
+            provider.invalidate(credentials);
+        }
+    }
+
+    fn provide_credentials_valid_for(&self, lifetime: Duration) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async move { self.ask(Some(lifetime)).await.map_err(|error| error.in_provider(&self.name)) })
     }
 }
 
@@ -316,7 +349,7 @@ mod tests {
         let hanging = Unasked("hanging", Some((looking, Mutex::new(go_on))));
         let chain = Arc::new(Chain::new("").context(context).then(Unasked("quick", None)).then(hanging));
         let asked = Arc::clone(&chain);
-        let reports = Executor::Thread.run(async move { asked.reports().await });
+        let reports = Executor::run(async move { asked.reports().await });
         looks_now.recv().unwrap();
         while clock.next_wake().is_none() {
             tokio::task::yield_now().await;

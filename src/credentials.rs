@@ -2,11 +2,41 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
 use crate::redact::shorten;
+use crate::time;
+
+/// The clock that counts suspend, by itself: what remains of a credential is an instant on it.
+pub(crate) trait BootClock: Send + Sync {
+    fn boot(&self) -> Duration;
+}
+
+/// No session lasts longer than this. It keeps all arithmetic on times far from its ends.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// When a credential ends, settled where its answer arrived.
+#[derive(Clone)]
+struct End {
+    clock: Arc<dyn BootClock>,
+    at: Duration,
+    /// What the session lasted when it arrived.
+    whole: Duration,
+    /// Whether the wall clock may end it earlier, and does so whenever it is looked at: its answer had no date.
+    by_wall: bool,
+}
+
+/// What remains of a credential that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) left: Duration,
+    /// What its session lasted when it arrived, as far as that is known.
+    pub(crate) whole: Duration,
+    /// Where the wall clock alone says so, and is to be asked anew when it is set: the most that can then be left.
+    pub(crate) by_wall: Option<Duration>,
+}
 
 /// An AccessKey pair, with a security token and an expiration where it is temporary.
 ///
@@ -29,7 +59,7 @@ struct Inner {
     access_key_secret: Zeroizing<String>,
     security_token: Option<Zeroizing<String>>,
     expiration: Option<SystemTime>,
-    issued_at: Option<SystemTime>,
+    end: Option<End>,
     provider: Option<String>,
     arn: Option<String>,
     generation: u64,
@@ -43,7 +73,7 @@ impl Credentials {
             access_key_secret: Zeroizing::new(access_key_secret.into()),
             security_token: None,
             expiration: None,
-            issued_at: None,
+            end: None,
             provider: None,
             arn: None,
             generation: 0,
@@ -62,17 +92,41 @@ impl Credentials {
         self.edit(|inner| inner.security_token = Some(token))
     }
 
-    /// Says when the pair stops working. Without it the pair is taken to last for ever.
+    /// Says when the pair stops working, by the wall clock. Without it the pair is taken to last for ever.
+    ///
+    /// A [`Refresher`](crate::Refresher) judges it by its own wall clock when it receives the pair, and anew when that clock is
+    /// set. Sessions that the crate fetches itself carry what remains of them, measured when the response arrived; to say
+    /// another end replaces that.
     #[must_use]
     pub fn with_expiration(self, at: SystemTime) -> Self {
-        self.edit(|inner| inner.expiration = Some(at))
+        self.edit(|inner| (inner.expiration, inner.end) = (Some(at), None))
     }
 
-    /// Says what the issuer's own clock showed when it issued the pair (the `Date` of its answer), so that a wrong local
-    /// clock neither shortens nor lengthens the life of the credential. Without it the local wall clock judges.
-    #[must_use]
-    pub fn with_issued_at(self, at: SystemTime) -> Self {
-        self.edit(|inner| inner.issued_at = Some(at))
+    /// Settles what remains: `left` from now on, by `clock`. From here on it travels with the credential, so it is as old
+    /// in every hand. With `by_wall` that is the most, and the wall clock decides.
+    pub(crate) fn with_left(self, clock: Arc<dyn BootClock>, left: Duration, by_wall: bool) -> Self {
+        let left = left.min(LONGEST);
+        let at = clock.boot().saturating_add(left);
+        self.edit(|inner| inner.end = Some(End { clock, at, whole: left, by_wall }))
+    }
+
+    /// What remains, by the credential's own clock, or where its answer had no date by the reading `wall` of the wall
+    /// clock; `None` for ever.
+    pub(crate) fn left(&self, wall: Duration) -> Option<Left> {
+        let by_wall = || {
+            let left = self.0.expiration?.duration_since(time::from_epoch(wall)).unwrap_or_default();
+            Some(left.min(LONGEST))
+        };
+        let Some(end) = &self.0.end else {
+            return by_wall().map(|left| Left { left, whole: left, by_wall: Some(LONGEST) });
+        };
+        let most = end.at.saturating_sub(end.clock.boot());
+        Some(if end.by_wall {
+            let left = most.min(by_wall().unwrap_or(LONGEST));
+            Left { left, whole: end.whole.min(left), by_wall: Some(most) }
+        } else {
+            Left { left: most, whole: end.whole, by_wall: None }
+        })
     }
 
     /// Names the source, as [`provider_name`](Self::provider_name) will say it.
@@ -124,14 +178,10 @@ impl Credentials {
         self.0.security_token.as_ref().map(|token| token.as_str())
     }
 
-    /// When the credential stops working, by its issuer's clock.
+    /// When the credential stops working, by its issuer's clock. What remains of it is measured when the response arrives,
+    /// not computed from this.
     pub fn expiration(&self) -> Option<SystemTime> {
         self.0.expiration
-    }
-
-    /// What the issuer's clock showed when it answered, where that is known.
-    pub fn issued_at(&self) -> Option<SystemTime> {
-        self.0.issued_at
     }
 
     /// Where the credential came from, outermost first: `default/env`, `default/cli_profile/ram_role_arn/static_ak`.

@@ -115,6 +115,7 @@ pub mod sign;
 mod signer;
 mod sts;
 mod time;
+mod validity;
 
 pub use chain::{Chain, OnFailure};
 #[cfg(feature = "test-util")]

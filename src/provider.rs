@@ -1,10 +1,12 @@
 //! The one trait that every source of credentials implements, and the closure that is a source.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::credentials::Credentials;
 use crate::error::Error;
@@ -46,14 +48,63 @@ pub trait ProvideCredentials: Send + Sync + 'static {
         None
     }
 
-    /// Whether the source would still give `credentials`. Cheap, no network: it is asked at most once per second of
-    /// use, off the caller's path, and `false` starts a background refresh. A file system that hangs here stops nobody's
-    /// refresh, unless refreshes run where [`ContextBuilder::spawn`](crate::ContextBuilder::spawn) has them run; no
-    /// second look starts before the first has ended.
+    /// Returns whether the source would still give `credentials`; `false` starts a background refresh.
+    ///
+    /// It should be quick and use no network. A [`Refresher`](crate::Refresher) asks at most once per second of use, off the
+    /// caller's path, and does not ask again while the answer is outstanding. A provider that keeps this default is asked
+    /// once for each credential.
     fn is_current(&self, credentials: &Credentials) -> bool {
         let _ = credentials;
+        KEPT_DEFAULT.with(|kept| kept.set(true));
         true
     }
+
+    /// Returns whether [`is_current`](Self::is_current) only looks at memory or variables, and never blocks: then it is
+    /// called on the path of the caller who is due, which saves a change of threads. The crate's own providers alone can
+    /// say so, since a caller must not be held up by others'.
+    #[doc(hidden)]
+    fn checks_inline(&self, _: Private) -> bool {
+        false
+    }
+
+    /// Hears that a server refused `credentials` as no longer valid. A provider that would give the same ones again is to
+    /// forget them.
+    ///
+    /// A [`Refresher`](crate::Refresher) calls it where its next refresh runs, just before that asks, so providers that hold
+    /// others pass it on, and it reaches the innermost source. The default does nothing.
+    fn invalidate(&self, credentials: &Credentials) {
+        let _ = credentials;
+    }
+
+    /// Asks the source like [`provide_credentials`](Self::provide_credentials), for a caller who needs credentials that last
+    /// `lifetime` from now. What lasts less is better than an error: the caller learns what is available.
+    ///
+    /// Providers that hold others pass it on, and it reaches the innermost source. The default is
+    /// [`provide_credentials`](Self::provide_credentials).
+    fn provide_credentials_valid_for(&self, lifetime: Duration) -> BoxFuture<'_, Result<Credentials, Error>> {
+        let _ = lifetime;
+        self.provide_credentials()
+    }
+}
+
+mod private {
+    /// Nobody outside of the crate can name this, so nobody implements or calls what takes it.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Private;
+}
+pub(crate) use private::Private;
+
+thread_local! {
+    static KEPT_DEFAULT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Asks `provider` whether `credentials` are current: `None` where nothing but the default of the trait was asked, so that
+/// there is no use in asking again.
+pub(crate) fn is_current(provider: &dyn ProvideCredentials, credentials: &Credentials) -> Option<bool> {
+    KEPT_DEFAULT.with(|kept| kept.set(false));
+    let current = provider.is_current(credentials);
+    let kept = KEPT_DEFAULT.with(|kept| kept.replace(false));
+    (!(kept && current)).then_some(current)
 }
 
 /// Whether a source looks configured, and by what sign.
@@ -78,23 +129,42 @@ impl SourceStatus {
     }
 }
 
-impl<P: ProvideCredentials + ?Sized> ProvideCredentials for Arc<P> {
-    fn provider_name(&self) -> Cow<'_, str> {
-        (**self).provider_name()
-    }
+/// Passes everything on to what a pointer holds.
+macro_rules! through_pointer {
+    ($($pointer:ident)+) => {$(
+        impl<P: ProvideCredentials + ?Sized> ProvideCredentials for $pointer<P> {
+            fn provider_name(&self) -> Cow<'_, str> {
+                (**self).provider_name()
+            }
 
-    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        (**self).provide_credentials()
-    }
+            fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+                (**self).provide_credentials()
+            }
 
-    fn source_status(&self) -> Option<SourceStatus> {
-        (**self).source_status()
-    }
+            fn source_status(&self) -> Option<SourceStatus> {
+                (**self).source_status()
+            }
 
-    fn is_current(&self, credentials: &Credentials) -> bool {
-        (**self).is_current(credentials)
-    }
+            fn is_current(&self, credentials: &Credentials) -> bool {
+                (**self).is_current(credentials)
+            }
+
+            fn checks_inline(&self, private: Private) -> bool {
+                (**self).checks_inline(private)
+            }
+
+            fn invalidate(&self, credentials: &Credentials) {
+                (**self).invalidate(credentials);
+            }
+
+            fn provide_credentials_valid_for(&self, lifetime: Duration) -> BoxFuture<'_, Result<Credentials, Error>> {
+                (**self).provide_credentials_valid_for(lifetime)
+            }
+        }
+    )+};
 }
+
+through_pointer! { Arc Box }
 
 impl ProvideCredentials for Credentials {
     fn provider_name(&self) -> Cow<'_, str> {
@@ -103,6 +173,10 @@ impl ProvideCredentials for Credentials {
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(std::future::ready(Ok(self.clone())))
+    }
+
+    fn checks_inline(&self, _: Private) -> bool {
+        true
     }
 }
 
@@ -145,5 +219,9 @@ where
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         let answer = (self.ask)();
         Box::pin(async move { answer.await.map(|credentials| credentials.or_provider_name(&self.name)) })
+    }
+
+    fn checks_inline(&self, _: Private) -> bool {
+        true
     }
 }

@@ -1,15 +1,15 @@
 //! A session as JSON: `{AccessKeyId, AccessKeySecret, SecurityToken, Expiration}`, whoever hands it out. The one reader.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use serde_json::Value;
 
+use crate::context::{Context, Transit};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::rpc;
 use crate::time;
+use crate::validity::{self, Arrival, Issuer};
 
 /// Who answered what, as errors name it.
 #[derive(Clone, Copy)]
@@ -55,7 +55,12 @@ pub(crate) enum Code {
 }
 
 /// A session that is the whole document of an answer with status 200. What is wrong with it is named, never shown.
-pub(crate) fn document(response: Response<Bytes>, origin: Origin<'_>, code: Code) -> Result<Credentials, Error> {
+pub(crate) fn document(
+    response: Response<Bytes>,
+    origin: Origin<'_>,
+    code: Code,
+    context: &Context,
+) -> Result<Credentials, Error> {
     let (parts, bytes) = response.into_parts();
     if parts.status != StatusCode::OK {
         return Err(origin.refused(parts.status, &parts.headers));
@@ -84,11 +89,19 @@ pub(crate) fn document(response: Response<Bytes>, origin: Origin<'_>, code: Code
             return Err(Error::new(ErrorKind::Refused, message).with_code("NotSuccess"));
         }
     }
-    read(Some(&body), &parts.headers, origin)
+    let transit = parts.extensions.get().copied();
+    read(Some(&body), &parts.headers, transit, origin, Issuer::Relay, context)
 }
 
-/// The four members, none of them blank, and when they were issued.
-pub(crate) fn read(members: Option<&Value>, headers: &HeaderMap, origin: Origin<'_>) -> Result<Credentials, Error> {
+/// The four members, none of them blank, and what remains of the session from now on.
+pub(crate) fn read(
+    members: Option<&Value>,
+    headers: &HeaderMap,
+    transit: Option<Transit>,
+    origin: Origin<'_>,
+    issuer: Issuer,
+    context: &Context,
+) -> Result<Credentials, Error> {
     let member = |name: &str| {
         let value = members.and_then(|members| members.get(name)?.as_str()).filter(|value| !value.trim().is_empty());
         value.ok_or_else(|| origin.without(&format!("{}{name}", origin.within)))
@@ -97,15 +110,31 @@ pub(crate) fn read(members: Option<&Value>, headers: &HeaderMap, origin: Origin<
         .with_security_token(member("SecurityToken")?);
     let expiration = time::parse_iso(member("Expiration")?)
         .ok_or_else(|| origin.without("an Expiration that is a time of RFC 3339"))?;
-    let credentials = credentials.with_expiration(expiration);
-    // A cache's answer carries the date of another time.
-    let date = if headers.contains_key(header::AGE) { None } else { rpc::date(headers) };
-    let Some(date) = date else { return Ok(credentials) };
-    if expiration.duration_since(date).unwrap_or_default() == Duration::ZERO {
-        let message = format!("{} granted a session that had ended already by its own Date", origin.host);
-        return Err(Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential"));
+    let (now, boot) = (context.now(), context.boot());
+    let arrival = Arrival {
+        expiration,
+        // A cache's answer carries the date of another time.
+        date: if headers.contains_key(header::AGE) { None } else { rpc::date(headers) },
+        sent: transit.map_or(now, |transit| transit.sent).system_time(),
+        now: now.system_time(),
+        took: transit.map(|transit| boot.saturating_sub(transit.sent_boot)).unwrap_or_default(),
+    };
+    let Some(settled) = validity::settle(issuer, arrival) else {
+        let message = format!("{} granted a session that had ended already", origin.host);
+        let error = Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential");
+        return Err(error.with_remedy("check the clocks of that server and of this machine"));
+    };
+    if settled.disputed {
+        tracing::warn!(
+            host = origin.host,
+            expiration = time::to_iso(expiration),
+            server_clock = arrival.date.map(time::to_iso),
+            local_clock = time::to_iso(arrival.now),
+            "one of two clocks says that a session has ended: it is used for 15 minutes at most"
+        );
     }
-    Ok(credentials.with_issued_at(date))
+    let credentials = credentials.with_expiration(expiration);
+    Ok(credentials.with_left(context.boot_clock(), settled.left, settled.by_wall))
 }
 
 #[cfg(test)]
@@ -115,9 +144,15 @@ mod tests {
     const WHOLE: &str = r#"{"AccessKeyId":"STS.fake","AccessKeySecret":"fake-secret","SecurityToken":"fake-token",
         "Expiration":"2026-01-02T03:04:05Z","Code":"Success"}"#;
 
+    /// 245 s before the end of that session.
+    fn context() -> Context {
+        let now = time::parse_iso("2026-01-02T03:00:00Z").unwrap();
+        Context::builder().clock(crate::context::TestClock::new(now)).build()
+    }
+
     fn read_text(status: u16, body: &str, code: Code) -> Result<Credentials, Error> {
         let response = Response::builder().status(status).body(Bytes::from(body.to_owned())).unwrap();
-        document(response, Origin { host: "a-host", asked: "GET /", within: "" }, code)
+        document(response, Origin { host: "a-host", asked: "GET /", within: "" }, code, &context())
     }
 
     #[test]
@@ -199,18 +234,26 @@ mod tests {
 
     #[test]
     fn a_session_is_dated_by_its_answer_unless_a_cache_gave_it() {
-        let answer = |headers: &[(&str, &str)]| {
+        let context = context();
+        let left = |headers: &[(&str, &str)]| {
             let mut response = Response::builder();
             for (name, value) in headers {
                 response = response.header(*name, *value);
             }
             let response = response.body(Bytes::from(WHOLE)).unwrap();
-            document(response, Origin { host: "a-host", asked: "GET /", within: "" }, Code::Required)
+            let origin = Origin { host: "a-host", asked: "GET /", within: "" };
+            let session = document(response, origin, Code::Required, &context)?;
+            Ok::<_, Error>(
+                session
+                    .left(context.now().wall)
+                    .map(|left| (left.left.as_secs(), left.by_wall.map(|most| most.as_secs() == 12 * 3600))),
+            )
         };
         let date = ("date", "Fri, 02 Jan 2026 03:00:00 GMT");
-        assert_eq!(answer(&[date]).unwrap().issued_at(), time::parse_http(date.1));
-        assert_eq!(answer(&[date, ("age", "1800")]).unwrap().issued_at(), None);
-        let late = ("date", "Fri, 02 Jan 2026 03:04:05 GMT");
-        assert_eq!(answer(&[late]).unwrap_err().kind(), ErrorKind::Expired);
+        assert_eq!(left(&[date]).unwrap(), Some((245, None)));
+        assert_eq!(left(&[date, ("age", "1800")]).unwrap(), Some((245, Some(true))));
+        assert_eq!(left(&[]).unwrap(), Some((245, Some(true))));
+        let over = ("date", "Fri, 02 Jan 2026 03:04:05 GMT");
+        assert_eq!(left(&[over]).unwrap(), Some((245, None)), "one clock against the other");
     }
 }

@@ -1,6 +1,6 @@
 //! The three spellings of time on the wire.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 
@@ -17,6 +17,19 @@ fn seconds(time: SystemTime) -> i64 {
             -i64::try_from(before.as_secs()).unwrap_or(i64::MAX) - i64::from(before.subsec_nanos() > 0)
         }
     }
+}
+
+/// The wall clock's reading as the standard library has it. A reading beyond its range is its end.
+pub(crate) fn from_epoch(wall: Duration) -> SystemTime {
+    saturating_add(UNIX_EPOCH, wall)
+}
+
+/// `time` and `duration` together, within the range of the platform's clock.
+pub(crate) fn saturating_add(time: SystemTime, duration: Duration) -> SystemTime {
+    // Every supported platform's range ends beyond the year 9999, and no caller needs to tell later times apart.
+    time.checked_add(duration)
+        .or_else(|| UNIX_EPOCH.checked_add(Duration::from_secs(LAST.unsigned_abs())))
+        .unwrap_or(time)
 }
 
 /// Whether [`to_iso`] names this very second.
@@ -44,8 +57,6 @@ pub(crate) fn parse_http(text: &str) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -7,6 +7,8 @@ use alibabacloud_credentials::{
 };
 use alibabacloud_emulator::{Emulator, Fault};
 
+use crate::support::drive::drive;
+
 async fn start() -> Emulator {
     let emulator = Emulator::builder().start().await.unwrap();
     emulator.freeze_clock_at(UNIX_EPOCH + Duration::from_secs(1_800_000_000));
@@ -54,7 +56,6 @@ async fn a_service_runs_across_two_renewals() {
         assert!(credentials.generation() > generation);
         generation = credentials.generation();
         assert_eq!(credentials.provider_name(), "credentials_uri");
-        assert_eq!(credentials.issued_at(), Some(emulator.now()));
         assert_eq!(credentials.expiration(), Some(emulator.now() + Duration::from_secs(3600)));
         assert!(imm.call("ListProjects", []).await.is_ok());
         // The emulator hands out another session in the last ten minutes.
@@ -82,10 +83,10 @@ async fn answers_that_are_broken_are_typed_errors_that_show_nothing() {
         )
     };
     for (fault, kind, says) in [
-        (Fault::new(503, "Down").body("fake"), ErrorKind::Refused, "HTTP 503"),
+        (Fault::new(503, "Down").body("fake").times(3), ErrorKind::Refused, "HTTP 503"),
         (Fault::new(302, "Moved").header("location", "http://fake.example/"), ErrorKind::InvalidResponse, "redirect"),
-        (Fault::answered().truncate(40), ErrorKind::Unreachable, "no answer"),
-        (Fault::answered().reset(), ErrorKind::Unreachable, "no answer"),
+        (Fault::answered().truncate(40).times(3), ErrorKind::Unreachable, "no answer"),
+        (Fault::answered().reset().times(3), ErrorKind::Unreachable, "no answer"),
         (Fault::answered().body("<html>fake</html>"), ErrorKind::InvalidResponse, "not JSON"),
         (Fault::answered().body(&whole("fake")[..60]), ErrorKind::InvalidResponse, "breaks off"),
         (Fault::answered().body(whole("")), ErrorKind::InvalidResponse, "AccessKeySecret"),
@@ -94,8 +95,10 @@ async fn answers_that_are_broken_are_typed_errors_that_show_nothing() {
     ] {
         let emulator = start().await;
         emulator.fail_next("uri/credentials", fault.clone());
-        let provider = provider(&emulator).uri(format!("{}?key=fake-key", emulator.credentials_uri()));
-        let error = provider.provide_credentials().await.unwrap_err();
+        let clock = TestClock::new(emulator.now());
+        let provider = CredentialsUriProvider::new().context(context(&emulator, &clock));
+        let provider = provider.uri(format!("{}?key=fake-key", emulator.credentials_uri()));
+        let error = drive(&clock, provider.provide_credentials()).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{fault:?}: {error}");
         assert!(error.to_string().contains(says) && error.message().contains("http://127.0.0.1:"), "{error}");
         assert!(!format!("{error:#} {error:?} {provider:?}").contains("fake"), "{error} {provider:?}");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The top-level modules, from the bottom to the top. Modules of one layer do not import each other.
 const LAYERS: &[&[&str]] = &[
     // Of the standard library and of well-kept crates alone. An explanation is data and its drawing: errors carry one.
-    &["encode", "explain", "time"],
+    &["encode", "explain", "time", "validity"],
     &["redact"],
     &["credentials", "error"],
     &["error_codes", "provider"],

@@ -14,6 +14,8 @@ use alibabacloud_emulator::account::{self, TokenOptions};
 use alibabacloud_emulator::{Emulator, Fault};
 use tokio::task::JoinSet;
 
+use crate::support::drive::drive;
+
 const ROLE: &str = "acs:ram::1234567890123456:role/imm-role";
 
 /// A directory that is gone when the test is.
@@ -330,7 +332,8 @@ async fn a_workflow_of_github_fetches_a_token_anew_for_every_exchange() {
 async fn an_outage_of_sts_is_a_failure_and_never_another_identity() {
     let world = World::new("outage").await;
     let file = world.rotate(0, &world.token(|token| token));
-    world.emulator.fail_next("sts/AssumeRoleWithOIDC", Fault::new(503, "ServiceUnavailable"));
-    let error = world.chain(&file).credentials().await.unwrap_err();
+    world.emulator.fail_next("sts/AssumeRoleWithOIDC", Fault::new(503, "ServiceUnavailable").times(3));
+    let chain = world.chain(&file);
+    let error = drive(&world.clock, chain.credentials()).await.unwrap_err();
     assert_eq!((error.code(), error.provider_name()), (Some("ServiceUnavailable"), Some("default/oidc_role_arn")));
 }

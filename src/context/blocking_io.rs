@@ -1,10 +1,11 @@
-//! Runs blocking file access off the executor thread, one access at a time.
+//! Runs blocking file access off the thread of a refresh, one access at a time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
+use super::executor::process_id;
 use super::{Context, Executor, first};
 
 /// Runs what may block (a file system over a network can hang) on a thread of its own. All who read for the same reason share
@@ -28,14 +29,14 @@ impl Turn {
 
 impl Default for BlockingIo {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Turn::new(Executor::process_id()))))
+        Self(Arc::new(Mutex::new(Turn::new(process_id()))))
     }
 }
 
 impl BlockingIo {
     fn permit(&self) -> Arc<Semaphore> {
         let mut turn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let process = Executor::process_id();
+        let process = process_id();
         if turn.process != process {
             *turn = Turn::new(process);
         }
@@ -47,21 +48,20 @@ impl BlockingIo {
         self.permit().available_permits() == 0
     }
 
-    /// Runs `work`: on the executor thread by a thread of its own, elsewhere at once.
-    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        if !Executor::is_current() {
-            return work();
+    /// Runs `work`: for a refresh on the crate's workers by a worker of its own, elsewhere at once.
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        if !Executor::is_worker() {
+            return Some(work());
         }
         // The permit goes with the work, which may outlive this wait. Nobody closes the semaphore.
         let permit = self.permit().acquire_owned().await;
-        let result = tokio::task::spawn_blocking(move || {
+        let (done, result) = oneshot::channel();
+        Executor::Pool.spawn(Box::pin(async move {
             let _permit = permit;
-            Executor::run_as_guest(work)
-        });
-        match result.await {
-            Ok(value) => value,
-            Err(lost) => std::panic::resume_unwind(lost.into_panic()),
-        }
+            let _ = done.send(work());
+        }));
+        // Closed without a result: it panicked, or no thread could be started.
+        result.await.ok()
     }
 
     /// The same, and `None` when it takes longer than `limit`.
@@ -71,10 +71,10 @@ impl BlockingIo {
         limit: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        if !Executor::is_current() {
+        if !Executor::is_worker() {
             return Some(work());
         }
-        first(self.run(work), context.sleep(limit)).await
+        first(self.run(work), context.sleep(limit)).await.flatten()
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
         let (release, hang) = mpsc::channel::<()>();
         let given_up = |work: Box<dyn FnOnce() + Send>| {
             let (context, io, clock) = (context.clone(), io.clone(), clock.clone());
-            let result = Executor::Thread.run(async move { io.run_within(&context, LIMIT, work).await });
+            let result = Executor::run(async move { io.run_within(&context, LIMIT, work).await });
             async move {
                 while clock.next_wake().is_none() {
                     tokio::task::yield_now().await;
@@ -109,15 +109,16 @@ mod tests {
         assert_eq!(given_up(Box::new(|| panic!("the one before has not ended"))).await, None);
         release.send(()).unwrap();
         let again = io.clone();
-        let seen = Executor::Thread.run(async move { again.run_within(&context, LIMIT, || "seen").await });
+        let seen = Executor::run(async move { again.run_within(&context, LIMIT, || "seen").await });
         assert_eq!(seen.await.unwrap(), Some("seen"));
     }
 
     #[tokio::test]
-    async fn an_access_that_panics_does_so_for_who_asked_and_the_next_one_goes_on() {
+    async fn an_access_that_panics_gives_nothing_and_the_next_one_goes_on() {
         let io = BlockingIo::default();
         let (first, second) = (io.clone(), io);
-        assert!(Executor::Thread.run(async move { first.run(|| panic!("as it was told to")).await }).await.is_err());
-        assert_eq!(Executor::Thread.run(async move { second.run(|| "seen").await }).await.unwrap(), "seen");
+        let lost = Executor::run(async move { first.run(|| panic!("as it was told to")).await });
+        assert_eq!(lost.await.unwrap(), None::<()>);
+        assert_eq!(Executor::run(async move { second.run(|| "seen").await }).await.unwrap(), Some("seen"));
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::{
-    Clock, Context, Executor, Http, HttpSend, Inner, Random, clock, clock_skew, files, metadata_absence, resolver,
+    BootClockOf, Clock, Context, Executor, Http, HttpSend, Inner, Random, clock, clock_skew, files, metadata_absence,
+    resolver,
 };
 use crate::provider::BoxFuture;
 
@@ -65,12 +66,16 @@ impl ContextBuilder {
         self
     }
 
-    /// Runs refreshes by `spawn` instead of on the crate's own thread. `spawn` must start the future and return at
-    /// once, on an executor that will drive it whether or not any caller still waits. Files are then looked at on that
-    /// executor too, and a file system that hangs holds up its thread.
+    /// Runs refreshes where `spawn` starts them instead of on the crate's own threads.
+    ///
+    /// `spawn` has to start the future on an executor that drives it whether or not a caller still waits. It is called on a
+    /// thread of the crate's own, inside the caller's tokio runtime if there is one, so `tokio::spawn` works in it.
+    /// It says where refreshes run, and never who keeps time: timers stay on the crate's own thread, and a caller's wait
+    /// ends by the limits of a refresh even if `spawn` blocks or the executor never runs the task. Files are then read on
+    /// that executor too, and a file system that hangs holds up its thread.
     #[must_use]
     pub fn spawn(mut self, spawn: impl Fn(BoxFuture<'static, ()>) + Send + Sync + 'static) -> Self {
-        self.executor = Some(Executor::Custom(Arc::new(spawn)));
+        self.executor = Some(Executor::custom(spawn));
         self
     }
 
@@ -83,8 +88,9 @@ impl ContextBuilder {
 
     /// The context. No I/O happens here.
     pub fn build(self) -> Context {
-        let executor = self.executor.unwrap_or(Executor::Thread);
-        let clock = self.clock.unwrap_or_else(|| Arc::new(clock::SystemClock { executor: Executor::Thread }));
+        let executor = self.executor.unwrap_or(Executor::Pool);
+        let clock = self.clock.unwrap_or_else(|| Arc::new(clock::SystemClock));
+        let boot_clock = Arc::new(BootClockOf(Arc::clone(&clock)));
         let http = match self.http {
             Some(sender) => Http::Custom(sender),
             #[cfg(feature = "_client")]
@@ -98,6 +104,7 @@ impl ContextBuilder {
             root: self.root,
             http,
             clock,
+            boot_clock,
             random,
             executor,
             clock_skew: clock_skew::ClockSkew::default(),

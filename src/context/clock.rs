@@ -1,10 +1,10 @@
 //! The clocks: wall, monotonic, and one that counts suspend.
 
-use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use super::executor::Executor;
+use super::executor::TIMEKEEPER;
 use crate::provider::BoxFuture;
+use crate::time;
 
 /// The two clocks that a warm read looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Now {
 impl Now {
     /// The wall clock as the standard library has it.
     pub fn system_time(self) -> SystemTime {
-        UNIX_EPOCH + self.wall
+        time::from_epoch(self.wall)
     }
 }
 
@@ -36,15 +36,8 @@ pub trait Clock: Send + Sync + 'static {
 }
 
 /// The system's clocks.
-pub(super) struct SystemClock {
-    pub(super) executor: Executor,
-}
-
-impl fmt::Debug for SystemClock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SystemClock")
-    }
-}
+#[derive(Debug)]
+pub(super) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Now {
@@ -55,18 +48,16 @@ impl Clock for SystemClock {
         system::boot()
     }
 
+    /// The timer is the timekeeper's, so it works on any executor.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        // The one place where the crate waits: on the executor's runtime, which has a timer whatever the caller runs on.
+        let Some(timekeeper) = TIMEKEEPER.handle() else {
+            // Without a thread there is no timer: better early than never.
+            return Box::pin(std::future::ready(()));
+        };
+        let _runtime = timekeeper.enter();
+        // The one place where the crate waits.
         #[allow(clippy::disallowed_methods)]
-        let timer = move || tokio::time::sleep(duration);
-        if Executor::is_current() {
-            return Box::pin(async move { timer().await });
-        }
-        let done = self.executor.run(async move { timer().await });
-        Box::pin(async move {
-            // A timer that was lost with its runtime has ended: better early than never.
-            let _ = done.await;
-        })
+        Box::pin(tokio::time::sleep(duration))
     }
 }
 

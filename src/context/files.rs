@@ -18,15 +18,33 @@ pub(crate) type Content = Zeroizing<Vec<u8>>;
 /// A read that takes longer has failed.
 const READ_LIMIT: Duration = Duration::from_secs(10);
 
-/// The reads under way, by where they are looked up.
+/// So long what a file looked like is taken to hold, for all who look at the same one.
+const SHARED: Duration = Duration::from_secs(1);
+
+/// The reads under way and the last looks, by where they are looked up.
 #[derive(Default)]
-pub(super) struct Reads(Mutex<BTreeMap<PathBuf, BlockingIo>>);
+pub(super) struct Reads {
+    under_way: Mutex<BTreeMap<PathBuf, BlockingIo>>,
+    looks: Mutex<BTreeMap<PathBuf, (Duration, Option<Stamp>)>>,
+}
 
 impl Reads {
     fn of(&self, path: &Path) -> BlockingIo {
-        let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reads = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         reads.retain(|_, blocking_io| blocking_io.is_busy());
         reads.entry(path.to_owned()).or_default().clone()
+    }
+
+    fn seen(&self, path: &Path, now: Duration) -> Option<Option<Stamp>> {
+        let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, stamp) = looks.get(path)?;
+        (now.saturating_sub(*at) < SHARED).then(|| stamp.clone())
+    }
+
+    fn note(&self, path: &Path, now: Duration, stamp: Option<Stamp>) {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.retain(|_, (at, _)| now.saturating_sub(*at) < SHARED);
+        looks.insert(path.to_owned(), (now, stamp));
     }
 }
 
@@ -53,9 +71,15 @@ impl Context {
         }
     }
 
-    /// What the file looks like, `None` when there is none. On this very thread: it is for looks that may hang.
+    /// What the file looks like, `None` when there is none; a second old at most. On this very thread: it is for looks that
+    /// may hang.
     pub(crate) fn stamp(&self, path: &Path) -> Option<Stamp> {
-        stamp(&self.locate(path))
+        let (path, now) = (self.locate(path), self.now().monotonic);
+        self.0.reads.seen(&path, now).unwrap_or_else(|| {
+            let stamp = stamp(&path);
+            self.0.reads.note(&path, now, stamp.clone());
+            stamp
+        })
     }
 
     /// [`read_file`](Self::read_file) on this very thread, for explanations.
@@ -80,7 +104,13 @@ impl Context {
         let (shown, path) = (shown_path(path), self.locate(path));
         let message = format!("{shown} could not be read within {} s", READ_LIMIT.as_secs());
         let reads = self.0.reads.of(&path);
-        let read = reads.run_within(self, READ_LIMIT, move || (stamp(&path), read(&path, &shown, limit))).await;
+        let (context, now) = (self.clone(), self.now().monotonic);
+        let work = move || {
+            let stamp = stamp(&path);
+            context.0.reads.note(&path, now, stamp.clone());
+            (stamp, read(&path, &shown, limit))
+        };
+        let read = reads.run_within(self, READ_LIMIT, work).await;
         read.unwrap_or_else(|| {
             let error = Error::new(ErrorKind::TimedOut, message).with_code("FileUnreadable");
             (None, Err(error.with_remedy("look at the file system: it does not answer")))

@@ -11,6 +11,7 @@ mod metadata_absence;
 #[cfg(feature = "_client")]
 mod reqwest_sender;
 mod resolver;
+mod retry;
 #[cfg(feature = "test-util")]
 mod test_clock;
 
@@ -29,11 +30,13 @@ use bytes::Bytes;
 pub(crate) use self::blocking_io::BlockingIo;
 pub use self::builder::ContextBuilder;
 pub use self::clock::{Clock, Now};
-pub(crate) use self::executor::Executor;
+pub(crate) use self::executor::{Executor, process_id};
 pub(crate) use self::files::Stamp;
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
+pub(crate) use self::retry::{Retries, is_passing, with_fallback};
 #[cfg(feature = "test-util")]
 pub use self::test_clock::TestClock;
+use crate::credentials::BootClock;
 use crate::encode::push_hex;
 use crate::error::Error;
 use crate::provider::BoxFuture;
@@ -58,6 +61,7 @@ struct Inner {
     root: Option<PathBuf>,
     http: Http,
     clock: Arc<dyn Clock>,
+    boot_clock: Arc<dyn BootClock>,
     random: Random,
     executor: Executor,
     clock_skew: clock_skew::ClockSkew,
@@ -71,6 +75,30 @@ enum Http {
     #[cfg(feature = "_client")]
     Own(Arc<reqwest_sender::ReqwestSender>),
     Custom(Arc<dyn HttpSend>),
+}
+
+/// Whether the `Date` of a response may correct the signing clock: only the cloud's own hosts may, never somebody who hands
+/// credentials on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dates {
+    Trusted,
+    Ignored,
+}
+
+/// When the request of a response was sent: its `Date` was written after that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Transit {
+    pub(crate) sent: Now,
+    pub(crate) sent_boot: Duration,
+}
+
+/// The boot clock of a context, for credentials that carry what remains of them.
+struct BootClockOf(Arc<dyn Clock>);
+
+impl BootClock for BootClockOf {
+    fn boot(&self) -> Duration {
+        self.0.boot()
+    }
 }
 
 enum Random {
@@ -146,6 +174,11 @@ impl Context {
         self.0.clock.boot()
     }
 
+    /// The boot clock by itself.
+    pub(crate) fn boot_clock(&self) -> Arc<dyn BootClock> {
+        Arc::clone(&self.0.boot_clock)
+    }
+
     pub(crate) fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         self.0.clock.sleep(duration)
     }
@@ -158,13 +191,13 @@ impl Context {
     /// The wall clock as the servers have it: what requests are signed with.
     pub(crate) fn signing_time(&self) -> SystemTime {
         let now = self.now();
-        SystemTime::UNIX_EPOCH + self.0.clock_skew.correct(now.wall, self.boot())
+        time::from_epoch(self.0.clock_skew.correct(now.wall, self.boot()))
     }
 
     /// The wall clock as the servers have it, once a server's `Date` has told.
     pub(crate) fn measured_time(&self) -> Option<SystemTime> {
         let wall = self.0.clock_skew.measured(self.now().wall, self.boot())?;
-        Some(SystemTime::UNIX_EPOCH + wall)
+        Some(time::from_epoch(wall))
     }
 
     pub(crate) fn random(&self) -> u64 {
@@ -180,7 +213,7 @@ impl Context {
             // Asked of the system each time, since a state in memory would be shared with a child after `fork`.
             Random::System => getrandom::u64().unwrap_or_else(|_| {
                 let now = self.now();
-                let nanos = now.wall.as_nanos() ^ (now.monotonic.as_nanos() << 32) ^ u128::from(Executor::process_id());
+                let nanos = now.wall.as_nanos() ^ (now.monotonic.as_nanos() << 32) ^ u128::from(process_id());
                 (nanos as u64) ^ ((nanos >> 64) as u64)
             }),
         }
@@ -195,26 +228,23 @@ impl Context {
         out
     }
 
-    /// The sender for credentials: the crate's own client works on the executor thread alone.
+    /// Sends a request for credentials. The crate's own client runs on the timekeeper, a user's where this is polled.
     pub(crate) async fn send(
         &self,
         request: Request<Bytes>,
         options: SendOptions,
+        dates: Dates,
     ) -> Result<Response<Bytes>, HttpError> {
         match &self.0.http {
-            Http::Custom(sender) => self.bounded(sender.as_ref(), request, options).await,
-            #[cfg(feature = "_client")]
-            Http::Own(sender) if Executor::is_current() => {
-                sender.learn(self)?;
-                self.bounded(sender.as_ref(), request, options).await
-            }
+            Http::Custom(sender) => self.bounded(sender.as_ref(), request, options, dates).await,
             #[cfg(feature = "_client")]
             Http::Own(sender) => {
                 sender.learn(self)?;
                 let (context, sender) = (self.clone(), Arc::clone(sender));
-                let answer =
-                    Executor::Thread.run(async move { context.bounded(sender.as_ref(), request, options).await });
-                answer.await.unwrap_or_else(|_| Err(HttpError::new(HttpErrorKind::Other, "the HTTP client is gone")))
+                let answer = executor::TIMEKEEPER
+                    .run(async move { context.bounded(sender.as_ref(), request, options, dates).await });
+                let lost = || Err(HttpError::new(HttpErrorKind::Other, "the HTTP client is gone"));
+                answer.await.unwrap_or_else(lost)
             }
         }
     }
@@ -233,28 +263,30 @@ impl Context {
         }))
     }
 
-    /// Sends with `sender`, and enforces the bounds whatever it does; learns the clock's error from the answer.
+    /// Sends with `sender`, and enforces the bounds whatever it does. The response carries a [`Transit`], and corrects the
+    /// signing clock if its `Date` is to be believed.
     async fn bounded(
         &self,
         sender: &dyn HttpSend,
         request: Request<Bytes>,
         options: SendOptions,
+        dates: Dates,
     ) -> Result<Response<Bytes>, HttpError> {
-        let trusted = is_trusted(request.uri());
-        let sent = self.now();
+        let transit = Transit { sent: self.now(), sent_boot: self.boot() };
         let answer = first(sender.send(request, options), self.sleep(options.timeout)).await;
         let Some(answer) = answer else {
             let limit = options.timeout.as_secs_f64();
             return Err(HttpError::new(HttpErrorKind::Timeout, format!("no complete answer within {limit} s")));
         };
-        let answer = answer?;
+        let mut answer = answer?;
         if answer.body().len() > options.max_body {
             return Err(HttpError::new(
                 HttpErrorKind::TooLarge,
                 format!("the answer is larger than {} bytes", options.max_body),
             ));
         }
-        self.learn_clock(trusted, answer.headers(), sent);
+        self.learn_clock(dates == Dates::Trusted, answer.headers(), transit.sent);
+        answer.extensions_mut().insert(transit);
         Ok(answer)
     }
 
@@ -283,7 +315,7 @@ impl CallerSender {
         request: Request<Bytes>,
         options: SendOptions,
     ) -> Result<Response<Bytes>, HttpError> {
-        context.bounded(self.0.as_ref(), request, options).await
+        context.bounded(self.0.as_ref(), request, options, Dates::Trusted).await
     }
 }
 
@@ -300,11 +332,6 @@ pub(crate) async fn first<T>(work: impl Future<Output = T>, limit: impl Future<O
 #[allow(clippy::disallowed_methods)] // the one place where the process environment is read
 fn process_variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
-}
-
-/// Whether a `Date` from there may correct our clock.
-fn is_trusted(uri: &::http::Uri) -> bool {
-    uri.scheme_str() == Some("https") || uri.host().is_some_and(is_loopback)
 }
 
 /// `localhost` and the loopback addresses, brackets allowed.

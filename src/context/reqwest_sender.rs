@@ -10,7 +10,7 @@ use http::{Request, Response, Uri};
 use reqwest::Client;
 use tokio::runtime::{Handle, Id};
 
-use super::{Context, Executor, HttpError, HttpErrorKind, HttpSend, SendOptions};
+use super::{Context, HttpError, HttpErrorKind, HttpSend, SendOptions};
 use crate::provider::BoxFuture;
 
 /// One client for each way of connecting, since reqwest fixes these when a client is built.
@@ -89,7 +89,7 @@ impl ReqwestSender {
         };
         let host = uri.host().unwrap_or_default();
         let way = Way {
-            process: Executor::process_id(),
+            process: super::process_id(),
             runtime: runtime.id(),
             tls: uri.scheme_str() != Some("http"),
             proxy: options.proxy && !super::is_loopback(host),

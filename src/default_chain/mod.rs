@@ -6,6 +6,7 @@ mod notes;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 pub use self::builder::DefaultCredentialChainBuilder;
 use self::notes::notes;
@@ -15,7 +16,7 @@ use crate::endpoint::check_region;
 use crate::error::Error;
 use crate::explain::{CredentialsSummary, Explanation, ProviderReport};
 use crate::identity::IdentityCheck;
-use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::provider::{BoxFuture, Private, ProvideCredentials};
 use crate::redact::shorten;
 use crate::refresh::Refresher;
 use crate::sts::{CallerIdentity, Sts};
@@ -167,6 +168,18 @@ impl ProvideCredentials for DefaultCredentialChain {
     fn is_current(&self, credentials: &Credentials) -> bool {
         self.refresher.is_current(credentials)
     }
+
+    fn checks_inline(&self, private: Private) -> bool {
+        self.refresher.checks_inline(private)
+    }
+
+    fn invalidate(&self, credentials: &Credentials) {
+        ProvideCredentials::invalidate(&self.refresher, credentials);
+    }
+
+    fn provide_credentials_valid_for(&self, lifetime: Duration) -> BoxFuture<'_, Result<Credentials, Error>> {
+        self.refresher.provide_credentials_valid_for(lifetime)
+    }
 }
 
 /// The outermost provider: checks the arguments, and puts `default` in front.
@@ -179,13 +192,29 @@ struct Outermost {
 }
 
 impl Outermost {
-    async fn ask(&self) -> Result<Credentials, Error> {
+    async fn ask(&self, lifetime: Option<Duration>) -> Result<Credentials, Error> {
         if let Some(region) = &self.sts.endpoint.region {
             check_region(region).map_err(|error| error.of("the region given in code"))?;
         }
-        let found = self.found.provide_credentials().await?;
+        let found = match lifetime {
+            Some(lifetime) => self.found.provide_credentials_valid_for(lifetime).await?,
+            None => self.found.provide_credentials().await?,
+        };
         self.identity.check(&found, &self.sts).await?;
         Ok(found)
+    }
+
+    async fn answer(&self, lifetime: Option<Duration>) -> Result<Credentials, Error> {
+        match self.ask(lifetime).await {
+            Ok(found) => Ok(found.in_provider("default")),
+            Err(error) => {
+                let error = error.in_provider("default");
+                let reports = self.chain.reports().await;
+                let failed = Err(error.clone());
+                let notes = notes(&self.sts.context, &failed, &reports, self.role_in_code);
+                Err(error.with_explanation(Explanation::new(&failed, reports, notes)))
+            }
+        }
     }
 }
 
@@ -195,21 +224,22 @@ impl ProvideCredentials for Outermost {
     }
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async move {
-            match self.ask().await {
-                Ok(found) => Ok(found.in_provider("default")),
-                Err(error) => {
-                    let error = error.in_provider("default");
-                    let reports = self.chain.reports().await;
-                    let failed = Err(error.clone());
-                    let notes = notes(&self.sts.context, &failed, &reports, self.role_in_code);
-                    Err(error.with_explanation(Explanation::new(&failed, reports, notes)))
-                }
-            }
-        })
+        Box::pin(self.answer(None))
     }
 
     fn is_current(&self, credentials: &Credentials) -> bool {
         !self.identity.holds_back() && self.found.is_current(credentials)
+    }
+
+    fn checks_inline(&self, private: Private) -> bool {
+        self.found.checks_inline(private)
+    }
+
+    fn invalidate(&self, credentials: &Credentials) {
+        self.found.invalidate(credentials);
+    }
+
+    fn provide_credentials_valid_for(&self, lifetime: Duration) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(self.answer(Some(lifetime)))
     }
 }

@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::Value;
 
 use super::{OidcToken, ProvideOidcToken};
-use crate::context::{Context, SendOptions};
+use crate::context::{Context, Dates, SendOptions};
 use crate::encode::percent_encode;
 use crate::error::Error;
 use crate::provider::BoxFuture;
@@ -143,7 +143,7 @@ impl GitHubActionsToken {
         request.headers_mut().insert(header::AUTHORIZATION, value);
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let origin = Origin { host: "GitHub's token endpoint", asked: "GET", within: "" };
-        let answer = context.send(request, SendOptions::default()).await;
+        let answer = context.send(request, SendOptions::default(), Dates::Ignored).await;
         let answer = answer.map_err(|error| rpc::no_answer(origin.host, origin.asked, &error))?;
         if answer.status() != StatusCode::OK {
             let remedy = "check that the job has `permissions: id-token: write`";

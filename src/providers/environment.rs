@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
-use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
+use crate::provider::{BoxFuture, Private, ProvideCredentials, SourceStatus};
 use crate::sts::{AssumeRole, Sts};
 
 use super::AssumeRoleProvider;
@@ -139,6 +139,10 @@ impl ProvideCredentials for EnvironmentProvider {
         // A broken environment keeps what was good.
         self.read().map_or(true, |now| now.same_keys(credentials))
     }
+
+    fn checks_inline(&self, _: Private) -> bool {
+        true
+    }
 }
 
 /// The environment as the default chain reads it: `ALIBABA_CLOUD_ROLE_ARN` turns an AccessKey pair that has no token into a
@@ -203,6 +207,10 @@ impl ProvideCredentials for EnvironmentRole {
     fn is_current(&self, credentials: &Credentials) -> bool {
         // A session stays good until it is due; only keys that are handed out as they are can be outdated.
         credentials.security_token().is_some() || self.keys.is_current(credentials)
+    }
+
+    fn checks_inline(&self, _: Private) -> bool {
+        true
     }
 }
 

@@ -1,11 +1,14 @@
 //! For the tests of providers: an HTTP server that is a closure, with the log of what it was asked.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::context::{HttpError, HttpErrorKind, HttpSend, SendOptions};
+use crate::context::{HttpError, HttpErrorKind, HttpSend, SendOptions, TestClock};
 use crate::provider::BoxFuture;
 
 pub(crate) type Answered = Result<Response<Bytes>, HttpError>;
@@ -45,7 +48,21 @@ pub(crate) fn broken(kind: HttpErrorKind) -> Answered {
     Err(HttpError::new(kind, "scripted"))
 }
 
-/// A session that ends in 2026, with secrets that a search for `fake` finds.
+/// Drives `call` to its end; the pauses before a request is tried again pass at once.
+pub(crate) async fn drive<T>(clock: &TestClock, call: impl Future<Output = T>) -> T {
+    let mut call = std::pin::pin!(call);
+    std::future::poll_fn(|cx| {
+        loop {
+            match (call.as_mut().poll(cx), clock.next_wake()) {
+                (Poll::Pending, Some(pause)) if pause <= Duration::from_millis(400) => clock.advance(pause),
+                (polled, _) => return polled,
+            }
+        }
+    })
+    .await
+}
+
+/// A session that ends on 2 January 2026, with secrets that a search for `fake` finds.
 pub(crate) fn session(id: &str) -> String {
     format!(
         r#"{{"Code":"Success","AccessKeyId":"{id}","AccessKeySecret":"fake-secret","SecurityToken":"fake-token",

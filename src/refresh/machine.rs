@@ -1,225 +1,148 @@
-//! The slow path as a state machine: state, event and time give the next state and what to do. No I/O, no waiting.
+//! The slow path as a state machine: state, event and time give the next state and what to do. No I/O, no waiting, and no
+//! code of other people's: it runs under a lock.
+//!
+//! ```text
+//!               on_request: due, expired, invalidated
+//!   ┌────────┐ ────────────────────────────────────────▶ ┌─────────┐
+//!   │  idle  │                                            │ refresh │
+//!   └────────┘ ◀──────── finished(Ok), dropped ────────── └─────────┘
+//!     ▲    ▲                                                ▲     │
+//!     │    └──────────── the floor has passed ───┐          │     │ finished(Err), give_up
+//!     │                                          │          │     ▼
+//!   ┌────────────┐      the back-off has passed, │   ┌──────────────┐
+//!   │  floored   │      or invalidate, once for  └───│   backing    │
+//!   │ (≤ 1 s)    │      each generation              │     off      │
+//!   └────────────┘                                   └──────────────┘
+//! ```
+//!
+//! Beside these, the current credential is there or not, and is marked or not: a mark (a server refused it, or the wall
+//! clock was set past its end) makes the next caller wait for a refresh. Each function names the rule that it keeps.
+
+mod outcome;
+mod view;
 
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
-use super::health::Health;
-use super::windows::{self, DRIFT, GRANULARITY};
+use super::lease::{Lease, Passed, Time};
+use super::step::{Actions, Failure, Flight, Found, Launch, Step, Wait};
+use super::windows;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 
-/// The three clocks at one instant.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Time {
-    pub(super) wall: Duration,
-    pub(super) monotonic: Duration,
-    pub(super) boot: Duration,
-    /// The process, since a child after `fork` has no refresh in flight whatever its memory says.
-    pub(super) process: u32,
-}
-
-impl Time {
-    fn system_time(self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + self.wall
-    }
-}
-
-/// How a refresh ended, for all who waited for it. A channel closed without one: it was dropped unfinished.
-pub(super) type Outcome = Result<Credentials, Error>;
-pub(super) type Landing = watch::Receiver<Option<Outcome>>;
-
-/// What a caller is to do.
-#[derive(Debug)]
-pub(super) enum Step {
-    Use(Credentials),
-    Fail(Error),
-    /// Wait for the refresh, and at most so long.
-    Wait(Landing, Option<Duration>),
-}
-
-/// What is to be done besides, off the caller's path.
-#[derive(Debug, Default)]
-pub(super) struct Chores {
-    /// Start this refresh.
-    pub(super) launch: Option<Launch>,
-    /// Ask the provider whether these are current.
-    pub(super) check: Option<Credentials>,
-}
-
-#[derive(Debug)]
-pub(super) struct Launch {
-    pub(super) id: u64,
-    pub(super) started: Time,
-    pub(super) landed: watch::Sender<Option<Outcome>>,
-}
-
-/// What warm reads need to know.
-#[derive(Clone, Debug)]
-pub(super) struct View {
-    pub(super) credentials: Credentials,
-    /// Nothing needs doing before both clocks show this.
-    pub(super) due: Deadline,
-    pub(super) expires: Deadline,
-    /// Wall minus monotonic time, in nanoseconds, when this was published.
-    pub(super) wall_over_monotonic: i128,
-}
-
-/// An instant on both clocks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Deadline {
-    pub(super) wall: Duration,
-    pub(super) monotonic: Duration,
-}
-
-impl Deadline {
-    const PASSED: Self = Self { wall: Duration::ZERO, monotonic: Duration::ZERO };
-    const NEVER: Self = Self { wall: Duration::MAX, monotonic: Duration::MAX };
-
-    fn after(now: Time, wait: Option<Duration>) -> Self {
-        match wait {
-            None => Self::NEVER,
-            Some(wait) => {
-                let wait = wait.saturating_sub(GRANULARITY);
-                Self { wall: now.wall.saturating_add(wait), monotonic: now.monotonic.saturating_add(wait) }
-            }
-        }
-    }
-}
-
-struct Held {
+struct Current {
     credentials: Credentials,
-    /// When it first came, by the boot clock: rejections of young credentials are counted.
-    came: Duration,
-    /// Wall and boot clock when what remained was last settled, and what remained; `None` lasts for ever.
-    settled: (Duration, Duration),
-    lifetime: Option<Duration>,
-    advisory: Duration,
-    trigger: Duration,
-    mandatory: Duration,
+    /// When it was received, by the boot clock: rejections of young credentials are counted.
+    received_at: Duration,
+    lease: Lease,
+    /// What its session lasted when it arrived; `None` lasts for ever.
+    whole: Option<Duration>,
+    /// When the provider was last asked for it or whether it is current, by the boot clock; `None`: it can't tell.
+    checked_at: Option<Duration>,
 }
 
-impl Held {
-    /// What is left, `None` for ever. Good only while both clocks say so; when they have parted, boot time decides.
-    fn remaining(&self, now: Time) -> Option<Duration> {
-        let lifetime = self.lifetime?;
-        let by_boot = lifetime.saturating_sub(now.boot.saturating_sub(self.settled.1));
-        if self.clocks_parted(now) {
-            return Some(by_boot);
-        }
-        let by_wall = (self.settled.0 + lifetime).saturating_sub(now.wall);
-        Some(by_boot.min(by_wall))
-    }
-
-    fn clocks_parted(&self, now: Time) -> bool {
-        let wall = now.wall.as_nanos() as i128 - self.settled.0.as_nanos() as i128;
-        let boot = now.boot.as_nanos() as i128 - self.settled.1.as_nanos() as i128;
-        (wall - boot).unsigned_abs() > DRIFT.as_nanos()
-    }
-
-    fn settle(&mut self, now: Time, lifetime: Option<Duration>, advisory: Option<Duration>, draw: u64) {
-        self.settled = (now.wall, now.boot);
-        self.lifetime = lifetime;
-        let lifetime = lifetime.unwrap_or_default();
-        self.advisory = windows::advisory(lifetime, advisory);
-        self.trigger = windows::trigger(self.advisory, draw);
-        self.mandatory = windows::mandatory(lifetime);
-    }
-
-    /// After the wall clock was set: what remains is unchanged, and counts from now.
-    fn resettle(&mut self, now: Time) {
-        if self.clocks_parted(now) {
-            if let Some(remaining) = self.remaining(now) {
-                self.lifetime = Some(remaining);
-            }
-            self.settled = (now.wall, now.boot);
-        }
-    }
-}
-
-struct Flight {
-    id: u64,
-    landing: Landing,
-    process: u32,
-    started: Duration,
-}
-
-struct Failure {
-    error: Error,
+/// The current credential is to be replaced, whatever remains of it.
+struct Mark {
     since: SystemTime,
-    count: u32,
-    retry_at: Duration,
+    /// Whether it may jump a running back-off.
+    bypass_backoff: bool,
+    /// Whether it is lent to nobody until a refresh has failed: the wall clock was set past its end.
+    withheld: bool,
+    /// Whether a server refused it, so that the source is to hear of it.
+    rejected: bool,
 }
 
 /// See the module.
 pub(super) struct Machine {
     advisory: Option<Duration>,
-    flight_limit: Duration,
-    /// Whether the provider can tell that a credential is no longer current.
+    limit: Duration,
     checks: bool,
-    held: Option<Held>,
+    current: Option<Current>,
     flight: Option<Flight>,
     flights: u64,
+    /// Refreshes that have not let go of their thread, given up or not.
+    running: u32,
+    /// Refreshes in a row that were dropped before the source was asked.
+    lost: u32,
+    /// Until when, by the boot clock, the source is not asked again, whatever the reason.
+    floor: Duration,
     failure: Option<Failure>,
-    invalidated: bool,
-    /// The invalidation may jump a running back-off; the last generation that did.
-    jump: bool,
-    jumped: u64,
+    mark: Option<Mark>,
+    /// The last generation whose mark jumped a back-off.
+    bypassed: u64,
     rejections: Vec<Duration>,
-    deaf_until: Option<Duration>,
-    /// The longest that a credential of this source lasted when it came.
+    ignore_rejections_until: Option<Duration>,
+    /// The longest that this source's sessions last.
     longest: Option<Duration>,
-    asked_longer: Option<Duration>,
-    checked: Duration,
+    /// When it was last asked for a longer one.
+    wished_at: Option<Duration>,
+    /// Wishes in a row that the source did not grant.
+    refused_wishes: u8,
+    /// Whether an answer of the provider to `check` is outstanding, and in which process it was asked.
+    checking: Option<u32>,
+    /// When somebody was last here, by the monotonic clock.
+    visited: Duration,
+    /// How often what readers are to know has changed.
+    version: u64,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 /// So many rejections of young credentials within a minute, and the client's word is not taken for a minute.
 const REJECTIONS: usize = 3;
+/// So many refreshes that nobody runs are started in a row without a pause.
+const LOST: u32 = 3;
+/// What a refresh gets to end by its own limit before somebody else ends it.
+const GRACE: Duration = SECOND;
+/// The longest pause between refreshes that block their threads for good.
+const LONGEST_FLOOR: Duration = Duration::from_secs(3600);
 
 impl Machine {
-    pub(super) fn new(advisory: Option<Duration>, flight_limit: Duration) -> Self {
+    pub(super) fn new(advisory: Option<Duration>, limit: Duration) -> Self {
         Self {
             advisory,
-            flight_limit,
+            limit,
             checks: true,
-            held: None,
+            current: None,
             flight: None,
             flights: 0,
+            running: 0,
+            lost: 0,
+            floor: Duration::ZERO,
             failure: None,
-            invalidated: false,
-            jump: false,
-            jumped: 0,
+            mark: None,
+            bypassed: 0,
             rejections: Vec::new(),
-            deaf_until: None,
+            ignore_rejections_until: None,
             longest: None,
-            asked_longer: None,
-            checked: Duration::ZERO,
+            wished_at: None,
+            refused_wishes: 0,
+            checking: None,
+            visited: Duration::ZERO,
+            version: 0,
         }
     }
 
     /// A machine that holds a literal: its source has nothing else to give, so it is not asked whether it is current.
-    pub(super) fn holding(
-        credentials: Credentials,
-        generation: u64,
-        now: Time,
-        draw: u64,
-        flight_limit: Duration,
-    ) -> Self {
-        let mut machine = Self::new(None, flight_limit);
+    pub(super) fn holding(found: Found, now: Time, draw: u64, limit: Duration) -> Self {
+        let mut machine = Self::new(None, limit);
         machine.checks = false;
         // An expired literal is no credential; the first caller hears so.
-        let _ = machine.accept(credentials, generation, Duration::ZERO, now, draw);
+        let _ = machine.accept(found, now, draw, &mut Actions::default());
         machine
     }
 
     // ---- what holds now
 
-    fn valid(&self, now: Time) -> Option<(&Held, Option<Duration>)> {
-        let held = self.held.as_ref()?;
-        let remaining = held.remaining(now);
-        (!is_over(remaining)).then_some((held, remaining))
+    /// The current credential while some of it is left.
+    fn valid(&self, now: Time) -> Option<&Current> {
+        self.current.as_ref().filter(|current| !current.lease.is_over(now))
+    }
+
+    /// The one that may be handed out: valid, and not withheld.
+    fn lendable(&self, now: Time) -> Option<&Current> {
+        self.valid(now).filter(|_| !self.mark.as_ref().is_some_and(|mark| mark.withheld))
     }
 
     /// The failure whose back-off runs. None does while a refresh is under way: one that jumped it is waited for by all.
@@ -227,374 +150,253 @@ impl Machine {
         self.failure.as_ref().filter(|failure| now.boot < failure.retry_at && self.flight.is_none())
     }
 
-    fn flying(&self) -> Option<&Flight> {
-        self.flight.as_ref()
+    fn bypasses(&self) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.bypass_backoff)
     }
 
-    /// The current credential and what remains of it, `None` for ever: for a provider that is a `Refresher` itself.
-    pub(super) fn remaining(&self, now: Time) -> Option<(Credentials, Option<Duration>)> {
-        self.valid(now).map(|(held, remaining)| (held.credentials.clone(), remaining))
-    }
-
+    /// The number of the current credential; 0: none yet.
     pub(super) fn generation(&self) -> u64 {
-        self.held.as_ref().map_or(0, |held| held.credentials.generation())
+        self.current.as_ref().map_or(0, |current| current.credentials.generation())
     }
 
     // ---- events
 
-    /// Someone asks.
-    pub(super) fn asked(&mut self, now: Time) -> (Step, Chores) {
-        self.housekeep(now);
-        let Some((held, remaining)) = self.valid(now) else {
-            if let Some(failure) = self.backing_off(now) {
-                return (Step::Fail(failure.error.clone()), Chores::default());
-            }
-            return self.wait(now, None);
+    /// Someone asks: the table of [`Refresher`](super::Refresher).
+    pub(super) fn on_request(&mut self, now: Time) -> (Step, Actions) {
+        let mut actions = Actions::default();
+        let step = self.answer(now, None, &mut actions);
+        (step, actions)
+    }
+
+    fn answer(&mut self, now: Time, wanted: Option<Duration>, actions: &mut Actions) -> Step {
+        self.observe(now, actions);
+        let Some(current) = self.valid(now) else {
+            return match self.backing_off(now) {
+                Some(failure) => Step::Fail(failure.error.clone()),
+                None => self.wait(now, None, wanted, actions),
+            };
         };
-        let credentials = held.credentials.clone();
-        let left = remaining.unwrap_or(Duration::MAX);
+        let credentials = current.credentials.clone();
+        let left = current.lease.remaining(now).unwrap_or(Duration::MAX);
+        let (due, mandatory) = (current.lease.is_due(left), current.lease.is_mandatory(left));
+        let asked_lately = current.checked_at.is_none_or(|at| now.boot.saturating_sub(at) < SECOND);
         let backing_off = self.backing_off(now).is_some();
-        if self.invalidated {
-            if backing_off && !self.jump {
-                return (Step::Use(credentials), Chores::default());
-            }
-            return self.wait(now, None);
+        if self.mark.is_some() && (!backing_off || self.bypasses()) {
+            return self.wait(now, None, wanted, actions);
         }
         if backing_off {
-            return (Step::Use(credentials), Chores::default());
+            return Step::Use(credentials);
         }
-        if left <= held.mandatory {
-            return self.wait(now, Some(windows::patience(left)));
+        if mandatory {
+            return self.wait(now, Some(windows::patience(left)), wanted, actions);
         }
-        if left <= held.trigger {
-            let chores = Chores { launch: self.launch(now), check: None };
-            return (Step::Use(credentials), chores);
+        if due {
+            self.launch(now, wanted, actions);
+        } else if !asked_lately && self.checking != Some(now.process) {
+            self.checking = Some(now.process);
+            actions.check = Some(credentials.clone());
         }
-        let mut chores = Chores::default();
-        if self.checks && now.boot.saturating_sub(self.checked) >= SECOND {
-            self.checked = now.boot;
-            chores.check = Some(credentials.clone());
-        }
-        (Step::Use(credentials), chores)
+        Step::Use(credentials)
     }
 
-    /// Someone asks for a credential that lasts `wanted` from now. `again`: after a refresh for this very call.
-    pub(super) fn asked_for(&mut self, wanted: Duration, now: Time, again: bool) -> (Step, Chores) {
-        self.housekeep(now);
-        if let Some((_, remaining)) = self.valid(now) {
-            let left = remaining.unwrap_or(Duration::MAX);
-            if left >= wanted {
-                let (step, chores) = self.asked(now);
-                // In the mandatory window the wanted time is short; the caller need not wait for more. But a refused
-                // credential is replaced first, whatever it lasts.
-                return match step {
-                    Step::Wait(..) if !self.invalidated => {
-                        (self.valid(now).map_or(step, |(held, _)| Step::Use(held.credentials.clone())), chores)
-                    }
-                    _ => (step, chores),
-                };
-            }
-            let longest = self.longest.unwrap_or_default();
-            if longest < wanted {
-                return (Step::Fail(too_short(wanted, longest)), Chores::default());
-            }
-            if let Some(failure) = self.backing_off(now).filter(|_| !(self.invalidated && self.jump)) {
-                let error = too_short(wanted, left).with_causes([failure.error.clone()]);
-                return (Step::Fail(error), Chores::default());
-            }
-            let lately = self.asked_longer.is_some_and(|at| now.boot.saturating_sub(at) < SECOND);
-            if again || (lately && self.flying().is_none()) {
-                return (Step::Fail(too_short(wanted, left)), Chores::default());
-            }
-            if self.flying().is_none() {
-                self.asked_longer = Some(now.boot);
-            }
-            return self.wait(now, None);
+    /// Someone asks for a credential that lasts `wanted` from now: never silently less, and a source is asked at most once a
+    /// second for this. `again`: after a refresh for this very wish.
+    pub(super) fn on_request_for(&mut self, wanted: Duration, now: Time, again: bool) -> (Step, Actions) {
+        let mut actions = Actions::default();
+        self.observe(now, &mut actions);
+        let Some(current) = self.valid(now) else {
+            let step = self.answer(now, Some(wanted), &mut actions);
+            return (step, actions);
+        };
+        let left = current.lease.remaining(now).unwrap_or(Duration::MAX);
+        if left >= wanted {
+            let step = match self.answer(now, Some(wanted), &mut actions) {
+                // In the mandatory window the wanted time is short, and the caller need not wait for more. But one that was
+                // marked is replaced first, whatever it lasts.
+                Step::Wait(wait) if self.mark.is_none() => {
+                    self.lendable(now).map_or(Step::Wait(wait), |current| Step::Use(current.credentials.clone()))
+                }
+                step => step,
+            };
+            return (step, actions);
         }
-        self.asked(now)
+        let step = self.wish(wanted, left, now, again, &mut actions);
+        (step, actions)
     }
 
-    fn wait(&mut self, now: Time, at_most: Option<Duration>) -> (Step, Chores) {
-        let launch = self.launch(now);
-        match self.flying() {
-            Some(flight) => (Step::Wait(flight.landing.clone(), at_most), Chores { launch, check: None }),
-            // Not reachable: `launch` leaves a flight behind. Were it to be, the caller hears of it.
-            None => (Step::Fail(Error::failed("no refresh could be started")), Chores::default()),
+    /// For more than is left.
+    fn wish(&mut self, wanted: Duration, left: Duration, now: Time, again: bool, actions: &mut Actions) -> Step {
+        let longest = self.longest.unwrap_or_default();
+        if longest < wanted {
+            return Step::Fail(too_short(wanted, longest));
+        }
+        if let Some(failure) = self.backing_off(now).filter(|_| !self.bypasses()) {
+            return Step::Fail(too_short(wanted, left).with_causes([failure.error.clone()]));
+        }
+        let covered = self.flight.as_ref().is_some_and(|flight| flight.wanted >= Some(wanted));
+        let lately = self.wished_at.is_some_and(|at| now.boot.saturating_sub(at) < SECOND);
+        if again || (lately && !covered && self.flight.is_none()) {
+            return Step::Fail(too_short(wanted, left));
+        }
+        if self.flight.is_none() {
+            self.wished_at = Some(now.boot);
+        }
+        match self.wait(now, None, Some(wanted), actions) {
+            Step::Wait(wait) => Step::Wait(wait),
+            _ => Step::Fail(too_short(wanted, left)),
         }
     }
 
-    /// Begins a refresh unless one is under way.
-    fn launch(&mut self, now: Time) -> Option<Launch> {
-        if self.flying().is_some() {
-            return None;
+    /// Waits for the refresh under way, or for a new one. Where none may start yet, what there is will do.
+    fn wait(&mut self, now: Time, patience: Option<Duration>, wanted: Option<Duration>, actions: &mut Actions) -> Step {
+        self.launch(now, wanted, actions);
+        let Some(flight) = &self.flight else {
+            return match (self.valid(now), &self.failure) {
+                (Some(current), _) => Step::Use(current.credentials.clone()),
+                (None, Some(failure)) => Step::Fail(failure.error.clone()),
+                (None, None) if self.lost >= LOST => Step::Fail(dropped()),
+                (None, None) => Step::Pause(self.floor.saturating_sub(now.boot)),
+            };
+        };
+        let age = now.monotonic.saturating_sub(flight.started.monotonic);
+        Step::Wait(Wait {
+            id: flight.id,
+            ended: flight.ended.subscribe(),
+            patience,
+            overdue: self.limit.saturating_add(GRACE).saturating_sub(age),
+            covers: wanted.is_none() || flight.wanted >= wanted,
+        })
+    }
+
+    /// Begins a refresh, unless one is under way or the floor forbids it: one at a time, whoever asks, and a source that
+    /// gave nothing new is asked at most once a second.
+    fn launch(&mut self, now: Time, wanted: Option<Duration>, actions: &mut Actions) {
+        if self.flight.is_some() || now.boot < self.floor {
+            return;
         }
-        if self.invalidated && self.jump {
-            self.jump = false;
-            self.jumped = self.generation();
+        let mut rejected = None;
+        if let Some(mark) = &mut self.mark {
+            if std::mem::take(&mut mark.bypass_backoff) {
+                self.bypassed = self.current.as_ref().map_or(0, |current| current.credentials.generation());
+            }
+            rejected = self.current.as_ref().filter(|_| mark.rejected).map(|current| current.credentials.clone());
         }
         self.flights += 1;
-        let (landed, landing) = watch::channel(None);
-        self.flight = Some(Flight { id: self.flights, landing, process: now.process, started: now.boot });
-        Some(Launch { id: self.flights, started: now, landed })
+        self.running = self.running.saturating_add(1);
+        let (keep_on, given_up) = oneshot::channel();
+        let (ended, _) = watch::channel(None);
+        let (id, process) = (self.flights, now.process);
+        let has_fallback = self.lendable(now).is_some();
+        self.flight = Some(Flight { id, process, started: now, wanted, ended, _keep_on: keep_on });
+        actions.launch = Some(Launch { id, wanted, rejected, has_fallback, given_up });
     }
 
-    /// The provider says that the current credential is not what it would give.
-    pub(super) fn outdated(&mut self, credentials: &Credentials, now: Time) -> Chores {
-        self.housekeep(now);
-        let current = credentials.generation() == self.generation();
-        let launch = if current && self.backing_off(now).is_none() { self.launch(now) } else { None };
-        Chores { launch, check: None }
+    /// Whether somebody else may ask the provider if its credential is current: one at a time does.
+    pub(super) fn begin_check(&mut self, now: Time) -> bool {
+        self.checking.replace(now.process) != Some(now.process)
     }
 
-    /// A refresh ended. `generation` is for a credential that is new; `servers` is the wall clock as servers have told it.
-    pub(super) fn landed(
-        &mut self,
-        launch: &Launch,
-        result: Outcome,
-        generation: u64,
-        now: Time,
-        servers: Option<SystemTime>,
-        draws: [u64; 2],
-    ) -> Option<Outcome> {
-        let age = result.as_ref().map_or(Duration::ZERO, |credentials| self.age(credentials, launch, now, servers));
-        if result.as_ref().is_ok_and(|credentials| !age.is_zero() && is_over(lifetime(credentials, age, now))) {
-            // Its time passed on the way. That is nobody's failure, and the next one may be good.
-            self.dropped(launch.id);
-            return None;
-        }
-        if self.flight.as_ref().is_none_or(|flight| flight.id != launch.id) {
-            // Given up as lost, and back after all, as when the machine slept meanwhile. What it brings is good where
-            // it lasts longer than what came instead; its failure is nobody's any more.
-            let credentials = result.ok()?;
-            let lasts = lifetime(&credentials, age, now).unwrap_or(Duration::MAX);
-            if !self.invalidated
-                && let Some((held, left)) = self.valid(now)
-                && left.unwrap_or(Duration::MAX) > lasts
-            {
-                return Some(Ok(held.credentials.clone()));
-            }
-            let before = self.generation();
-            let outcome = self.accept(credentials, generation, age, now, draws[0]);
-            if self.generation() != before {
-                self.failure = None;
-                self.invalidated = false;
-            }
-            return Some(outcome);
-        }
-        self.flight = None;
-        let outcome = result.and_then(|credentials| self.accept(credentials, generation, age, now, draws[0]));
-        match &outcome {
-            Ok(_) => {
-                self.failure = None;
-                self.invalidated = false;
-            }
-            Err(error) => {
-                let count = self.failure.as_ref().map_or(0, |failure| failure.count) + 1;
-                let since = self.failure.as_ref().map_or(now.system_time(), |failure| failure.since);
-                let remaining = self.valid(now).map(|(_, remaining)| remaining.unwrap_or(Duration::MAX));
-                let wait = windows::back_off(count, remaining, error.is_permanent(), error.retry_after(), draws[1]);
-                self.failure = Some(Failure { error: error.clone(), since, count, retry_at: now.boot + wait });
-            }
-        }
-        Some(outcome)
+    pub(super) fn end_check(&mut self) {
+        self.checking = None;
     }
 
-    /// How long ago the credential was issued that a refresh brings now. It counts as new, as a rule; but its answer may
-    /// have lain there while the machine slept, or while nobody drove the executor.
-    fn age(&self, credentials: &Credentials, launch: &Launch, now: Time, servers: Option<SystemTime>) -> Duration {
-        let took = now.boot.saturating_sub(launch.started.boot);
-        let awake = now.monotonic.saturating_sub(launch.started.monotonic);
-        if took <= self.flight_limit && took.saturating_sub(awake) <= DRIFT {
-            return Duration::ZERO;
-        }
-        // Our own clock may be wrong by hours: that is why the `Date` of an answer is what it is judged by.
-        let age = servers.zip(credentials.issued_at()).and_then(|(now, issued)| now.duration_since(issued).ok());
-        age.unwrap_or_default().min(took)
-    }
-
-    fn accept(&mut self, credentials: Credentials, generation: u64, age: Duration, now: Time, draw: u64) -> Outcome {
-        let mut lifetime = lifetime(&credentials, age, now);
-        let same = self.held.as_mut().filter(|held| held.credentials.same_keys(&credentials));
-        if let Some(held) = &same {
-            lifetime = [lifetime, held.remaining(now)].into_iter().flatten().min();
-        }
-        if is_over(lifetime) {
-            let error = Error::new(ErrorKind::Expired, "the source returned a credential that has expired already");
-            return Err(error.with_code("ExpiredCredential").in_provider(credentials.provider_name()));
-        }
-        self.checked = now.boot;
-        if let Some(held) = same {
-            held.settle(now, lifetime, self.advisory, draw);
-            return Ok(held.credentials.clone());
-        }
-        // What the source gives, whatever was lost on the way.
-        let whole = self::lifetime(&credentials, Duration::ZERO, now).unwrap_or(Duration::MAX);
-        self.longest = self.longest.max(Some(whole));
-        let credentials = credentials.with_generation(generation);
-        let mut held = Held {
-            credentials: credentials.clone(),
-            came: now.boot,
-            settled: (now.wall, now.boot),
-            lifetime,
-            advisory: Duration::ZERO,
-            trigger: Duration::ZERO,
-            mandatory: Duration::ZERO,
+    /// The provider says whether `credentials` are what it would give; `None`: it can't tell, so it is not asked again.
+    pub(super) fn checked(&mut self, credentials: &Credentials, answer: Option<bool>, now: Time) -> Actions {
+        let mut actions = Actions::default();
+        self.checking = None;
+        self.observe(now, &mut actions);
+        let generation = credentials.generation();
+        let Some(current) = self.current.as_mut().filter(|current| current.credentials.generation() == generation)
+        else {
+            return actions;
         };
-        held.settle(now, lifetime, self.advisory, draw);
-        self.held = Some(held);
-        Ok(credentials)
-    }
-
-    /// A refresh was dropped unfinished: that counts as no attempt.
-    pub(super) fn dropped(&mut self, id: u64) {
-        if self.flight.as_ref().is_some_and(|flight| flight.id == id) {
-            self.flight = None;
+        current.checked_at = current.checked_at.and(answer).map(|_| now.boot);
+        if answer == Some(false) && self.backing_off(now).is_none() {
+            self.launch(now, None, &mut actions);
         }
+        actions
     }
 
-    /// After a wait that ended badly or too late: the old credential while it is valid.
-    pub(super) fn current(&self, now: Time) -> Option<Credentials> {
-        self.valid(now).map(|(held, _)| held.credentials.clone())
-    }
-
-    /// The same, for someone who wants it to last: less than that is an error.
-    pub(super) fn make_do_for(&mut self, wanted: Duration, now: Time) -> Option<Outcome> {
-        let (held, remaining) = self.valid(now)?;
-        let left = remaining.unwrap_or(Duration::MAX);
-        Some(if left < wanted { Err(too_short(wanted, left)) } else { Ok(held.credentials.clone()) })
-    }
-
-    /// A server refused `used`.
+    /// A server refused `used`: `true` if that is the current one.
     pub(super) fn rejected(&mut self, used: &Credentials, now: Time) -> bool {
-        let Some(held) = &self.held else { return false };
-        if used.generation() == 0 || used.generation() != held.credentials.generation() {
+        let Some(current) = &self.current else { return false };
+        let generation = current.credentials.generation();
+        if used.generation() == 0 || used.generation() != generation {
             return false;
         }
-        if self.deaf_until.is_some_and(|until| now.boot < until) {
+        if self.ignore_rejections_until.is_some_and(|until| now.boot < until) {
             return false;
         }
-        if self.invalidated {
+        if self.mark.as_ref().is_some_and(|mark| mark.rejected) {
             return true;
         }
         self.rejections.retain(|at| now.boot.saturating_sub(*at) < MINUTE);
-        if now.boot.saturating_sub(held.came) < MINUTE {
+        if now.boot.saturating_sub(current.received_at) < MINUTE {
             self.rejections.push(now.boot);
         }
         if self.rejections.len() >= REJECTIONS {
-            self.deaf_until = Some(now.boot + MINUTE);
+            self.ignore_rejections_until = Some(now.boot.saturating_add(MINUTE));
             self.rejections.clear();
         }
-        self.invalidated = true;
-        self.jump = self.jumped != held.credentials.generation();
+        let withheld = self.mark.as_ref().is_some_and(|mark| mark.withheld);
+        let bypass_backoff = self.bypassed != generation;
+        self.mark = Some(Mark { since: now.system_time(), bypass_backoff, withheld, rejected: true });
         true
     }
 
-    fn housekeep(&mut self, now: Time) {
-        if let Some(held) = &mut self.held {
-            held.resettle(now);
+    /// What has happened without anybody's doing: clocks that were set, a sleep, a fork, a refresh that is overdue.
+    fn observe(&mut self, now: Time, actions: &mut Actions) {
+        self.visited = now.monotonic;
+        if let Some(current) = &mut self.current {
+            let (lease, passed) = current.lease.measured(now);
+            if passed != Passed::Together {
+                current.lease = lease;
+                self.version += 1;
+            }
+            if passed == Passed::BeyondExpiration {
+                let bypass_backoff = self.bypassed != current.credentials.generation();
+                let rejected = self.mark.as_ref().is_some_and(|mark| mark.rejected);
+                self.mark = Some(Mark { since: now.system_time(), bypass_backoff, withheld: true, rejected });
+            }
         }
-        // A flight of a parent process never lands here, and one past its limit has been lost with its executor.
-        let grace = self.flight_limit.saturating_add(5 * SECOND);
-        let lost = |flight: &Flight| flight.process != now.process || now.boot.saturating_sub(flight.started) > grace;
-        if self.flight.as_ref().is_some_and(lost) {
-            self.flight = None;
+        if self.flight.as_ref().is_some_and(|flight| flight.process != now.process) {
+            actions.discarded.2 = self.flight.take();
+            self.running = 0;
         }
-    }
-
-    // ---- for readers
-
-    pub(super) fn view(&self, now: Time) -> Option<View> {
-        let held = self.held.as_ref()?;
-        let remaining = held.remaining(now);
-        let due = if self.invalidated {
-            Deadline::PASSED
-        } else {
-            let quiet = remaining.map(|left| left.saturating_sub(held.trigger));
-            let check = self.checks.then(|| (self.checked + SECOND).saturating_sub(now.boot) + GRANULARITY);
-            Deadline::after(now, [quiet, check].into_iter().flatten().min())
-        };
-        let expires = Deadline::after(now, remaining);
-        let wall_over_monotonic = now.wall.as_nanos() as i128 - now.monotonic.as_nanos() as i128;
-        Some(View { credentials: held.credentials.clone(), due, expires, wall_over_monotonic })
-    }
-
-    /// Until when, by the monotonic clock, readers of a due credential need not come here: nothing would be done.
-    pub(super) fn quiet_until(&self, now: Time) -> Duration {
-        let Some((held, remaining)) = self.valid(now) else { return Duration::ZERO };
-        if self.invalidated && (self.jump || self.flying().is_some()) {
-            return Duration::ZERO;
-        }
-        let from_now = |wait: Duration| now.monotonic.saturating_add(wait.saturating_sub(GRANULARITY));
-        if self.flying().is_some() {
-            // From the mandatory window on, callers wait for the flight.
-            return remaining.map_or(Duration::MAX, |left| from_now(left.saturating_sub(held.mandatory)));
-        }
-        match self.backing_off(now) {
-            Some(failure) => from_now(failure.retry_at.saturating_sub(now.boot)),
-            None => Duration::ZERO,
-        }
-    }
-
-    /// How long until a caller would start a refresh; `None`: never.
-    pub(super) fn next_refresh(&self, now: Time) -> Option<Duration> {
-        let back_off = self.backing_off(now).map(|failure| failure.retry_at.saturating_sub(now.boot));
-        let due = match self.valid(now) {
-            Some((_, None)) => return None,
-            Some((held, Some(left))) if !self.invalidated => left.saturating_sub(held.trigger),
-            _ => Duration::ZERO,
-        };
-        Some(due.max(back_off.unwrap_or_default()))
-    }
-
-    /// The refresh under way.
-    pub(super) fn landing(&self) -> Option<Landing> {
-        self.flying().map(|flight| flight.landing.clone())
-    }
-
-    pub(super) fn health(&self, now: Time) -> Health {
-        let Some((held, remaining)) = self.valid(now) else {
-            return match (&self.failure, &self.held) {
-                (Some(failure), _) => Health::Expired { since: failure.since, error: failure.error.clone() },
-                (None, None) => Health::Empty,
-                (None, Some(held)) => {
-                    let since = SystemTime::UNIX_EPOCH + held.settled.0 + held.lifetime.unwrap_or_default();
-                    let error = Error::new(ErrorKind::Expired, "the credential expired and nobody has asked since");
-                    Health::Expired { since, error }
-                }
-            };
-        };
-        let expires_at = remaining.map(|left| now.system_time() + left);
-        if let Some(until) = self.deaf_until.filter(|until| now.boot < *until) {
-            return Health::RejectedWhileFresh { until: now.system_time() + (until - now.boot), expires_at };
-        }
-        match &self.failure {
-            Some(failure) => Health::Degraded { since: failure.since, error: failure.error.clone(), expires_at },
-            None => Health::Fresh { generation: held.credentials.generation(), expires_at },
+        let grace = self.limit.saturating_add(GRACE);
+        let is_overdue = |flight: &mut Flight| now.monotonic.saturating_sub(flight.started.monotonic) >= grace;
+        if let Some(flight) = self.flight.take_if(is_overdue) {
+            // It may hold its thread for ever, so the more of them there are, the rarer the next.
+            let doubled = 1_u32.checked_shl(self.running.saturating_sub(2)).unwrap_or(u32::MAX);
+            let pause = if self.running < 2 { Duration::ZERO } else { self.limit.saturating_mul(doubled) };
+            let pause = pause.min(LONGEST_FLOOR);
+            self.floor = self.floor.max(now.boot.saturating_add(pause));
+            let error = timed_out(self.limit);
+            self.fail(&error, pause, now, u64::MAX, actions);
+            actions.tell = Some((flight, Err(error)));
         }
     }
 }
 
-/// What a credential lasts that was issued `age` ago, if its issuer said when. `None`: for ever.
-fn lifetime(credentials: &Credentials, age: Duration, now: Time) -> Option<Duration> {
-    let expiration = credentials.expiration()?;
-    Some(match credentials.issued_at() {
-        Some(issued) => expiration.duration_since(issued).unwrap_or_default().saturating_sub(age),
-        None => expiration.duration_since(now.system_time()).unwrap_or_default(),
-    })
+pub(super) fn timed_out(limit: Duration) -> Error {
+    let message = format!("the refresh took longer than {} s", limit.as_secs_f64());
+    Error::new(ErrorKind::TimedOut, message).with_code("RefreshTimedOut")
 }
 
-fn is_over(remaining: Option<Duration>) -> bool {
-    remaining.is_some_and(|left| left <= GRANULARITY)
+/// For refreshes that nobody runs.
+pub(super) fn dropped() -> Error {
+    let message = "refreshes are dropped before they end: the place where they run is gone";
+    Error::new(ErrorKind::Failed, message).with_code("RefreshDropped")
 }
 
-fn too_short(wanted: Duration, granted: Duration) -> Error {
+pub(super) fn too_short(wanted: Duration, available: Duration) -> Error {
     let message = format!(
         "a credential that lasts {} s was asked for, and {} s is what can be had",
         wanted.as_secs(),
-        granted.as_secs()
+        available.as_secs()
     );
     Error::new(ErrorKind::TooShort, message)
         .with_code("TooShort")
-        .with_available_lifetime(granted)
+        .with_available_lifetime(available)
         .with_remedy("ask for some seconds less than that, or for a longer session (duration, MaxSessionDuration)")
 }

@@ -1,29 +1,44 @@
 //! The refresher: a credential that is fetched once for everybody, and renewed before it expires.
 
 mod health;
+mod lease;
 mod machine;
 mod snapshot;
+mod step;
+mod subscribers;
 mod task;
 mod windows;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
 pub use self::health::Health;
-use self::machine::{Chores, Machine, Step};
-use self::snapshot::Cell;
-use crate::context::{BlockingIo, Context};
+use self::lease::Time;
+use self::machine::Machine;
+use self::snapshot::Snapshot;
+use self::step::{Found, Step};
+use self::subscribers::Subscribers;
+use crate::context::{Context, Now, first, process_id};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
-use crate::provider::{BoxFuture, ProvideCredentials};
+use crate::provider::{BoxFuture, Private, ProvideCredentials};
 
 /// The longest that a refresh may take, unless [`RefresherBuilder::refresh_timeout`] says otherwise.
-const FLIGHT_LIMIT: Duration = Duration::from_secs(120);
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A caller waits so much longer than a refresh may take, at most.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// What a wait counts for at least, so that no clock keeps a caller waiting for ever.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// So many refreshes that come to nothing a caller waits for.
+const ATTEMPTS: u32 = 3;
 
 /// Keeps a provider's credential fresh, for any number of callers. Cloning is one reference count.
 ///
@@ -65,10 +80,13 @@ pub struct Refresher(Arc<Shared>);
 struct Shared {
     provider: Arc<dyn ProvideCredentials>,
     context: Context,
-    flight_limit: Duration,
-    cell: Cell,
-    /// Whether the credential is current is looked at by one at a time.
-    looks: BlockingIo,
+    limit: Duration,
+    snapshot: Snapshot,
+    subscribers: Subscribers,
+    /// The provider's name, once a refresh has asked for it.
+    name: OnceLock<Box<str>>,
+    /// Closed when the last handle goes, for those who renew without a caller.
+    alive: OnceLock<watch::Sender<()>>,
 }
 
 /// Builds a [`Refresher`].
@@ -76,7 +94,7 @@ pub struct RefresherBuilder {
     provider: Arc<dyn ProvideCredentials>,
     context: Context,
     advisory: Option<Duration>,
-    flight_limit: Duration,
+    limit: Duration,
 }
 
 impl fmt::Debug for RefresherBuilder {
@@ -103,14 +121,14 @@ impl RefresherBuilder {
     /// A refresh that takes longer has failed. Default 120 s.
     #[must_use]
     pub fn refresh_timeout(mut self, limit: Duration) -> Self {
-        self.flight_limit = limit;
+        self.limit = limit;
         self
     }
 
     /// The refresher. Nothing is asked yet.
     pub fn build(self) -> Refresher {
-        let machine = Machine::new(self.advisory, self.flight_limit);
-        Refresher::with_machine(self.provider, self.context, self.flight_limit, |_| machine)
+        let machine = Machine::new(self.advisory, self.limit);
+        Refresher::with_machine(self.provider, self.context, self.limit, |_| machine)
     }
 }
 
@@ -126,7 +144,7 @@ impl Refresher {
             provider: Arc::new(provider),
             context: Context::default(),
             advisory: None,
-            flight_limit: FLIGHT_LIMIT,
+            limit: REFRESH_TIMEOUT,
         }
     }
 
@@ -134,20 +152,24 @@ impl Refresher {
     pub(crate) fn holding(credentials: Credentials, context: Context) -> Self {
         let draw = context.random();
         let held = credentials.clone();
-        Self::with_machine(Arc::new(credentials), context, FLIGHT_LIMIT, |now| {
-            Machine::holding(held, snapshot::next_generation(), now, draw, FLIGHT_LIMIT)
+        Self::with_machine(Arc::new(credentials), context, REFRESH_TIMEOUT, |now| {
+            let left = held.left(now.wall);
+            let found = Found { credentials: held, left, generation: snapshot::next_generation() };
+            Machine::holding(found, now, draw, REFRESH_TIMEOUT)
         })
     }
 
     fn with_machine(
         provider: Arc<dyn ProvideCredentials>,
         context: Context,
-        flight_limit: Duration,
-        machine: impl FnOnce(machine::Time) -> Machine,
+        limit: Duration,
+        machine: impl FnOnce(Time) -> Machine,
     ) -> Self {
-        let now = time(&context);
-        let cell = Cell::new(machine(now), now);
-        Self(Arc::new(Shared { provider, context, flight_limit, cell, looks: BlockingIo::default() }))
+        let now = context.now();
+        let now = Time { wall: now.wall, monotonic: now.monotonic, boot: context.boot(), process: process_id() };
+        let snapshot = Snapshot::new(machine(now), now);
+        let (subscribers, name, alive) = (Subscribers::default(), OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Shared { provider, context, limit, snapshot, subscribers, name, alive }))
     }
 
     /// The credential, valid now. A warm read takes no lock and allocates nothing.
@@ -157,7 +179,7 @@ impl Refresher {
     /// Only when there is no valid credential: the error of the refresh that was waited for, or of the last one while its
     /// back-off runs.
     pub async fn credentials(&self) -> Result<Credentials, Error> {
-        match self.0.cell.peek(self.0.context.now(), Clone::clone) {
+        match self.0.snapshot.peek(self.0.context.now(), Clone::clone) {
             Ok(credentials) => Ok(credentials),
             Err(_) => self.wait(None).await,
         }
@@ -180,12 +202,14 @@ impl Refresher {
         if let Some(held) = self.cached()
             && self.0.is_outdated(&held).await
         {
-            let now = self.now();
-            let (chores, landing) =
-                self.0.cell.update(now, |machine| (machine.outdated(&held, now), machine.landing()));
-            self.start(chores);
-            if let Some(landing) = landing {
-                self.0.outcome(landing, None).await;
+            let now = self.0.now();
+            let (under_way, actions) = self.0.snapshot.update(now, |machine| {
+                let actions = machine.checked(&held, Some(false), now);
+                (machine.under_way(), actions)
+            });
+            Shared::perform(&self.0, actions);
+            if let Some(mut ended) = under_way {
+                let _ = first(ended.wait_for(Option::is_some), self.0.context.sleep(self.0.limit)).await;
             }
         }
         self.credentials().await
@@ -194,7 +218,7 @@ impl Refresher {
     /// Lends the credential, if one is valid, without waiting and without writing to shared memory. Starts whatever
     /// refresh a caller of [`credentials`](Self::credentials) would start.
     pub fn with<T>(&self, read: impl FnOnce(&Credentials) -> T) -> Option<T> {
-        match self.0.cell.peek(self.0.context.now(), read) {
+        match self.0.snapshot.peek(self.0.context.now(), read) {
             Ok(value) => Some(value),
             Err(read) => self.current().as_ref().map(read),
         }
@@ -207,19 +231,19 @@ impl Refresher {
 
     #[cold]
     fn current(&self) -> Option<Credentials> {
-        let now = self.now();
-        let (step, chores) = self.0.cell.update(now, |machine| machine.asked(now));
-        self.start(chores);
+        let now = self.0.now();
+        let (step, actions) = self.0.snapshot.update(now, |machine| machine.on_request(now));
+        Shared::perform(&self.0, actions);
         match step {
             Step::Use(credentials) => Some(credentials),
             Step::Fail(_) => None,
-            Step::Wait(..) => self.0.cell.update(now, |machine| machine.current(now)),
+            Step::Wait(_) | Step::Pause(_) => self.0.current(),
         }
     }
 
     /// The number of the credential: it grows with every new one, and clients cache what they derive by it. 0: none yet.
     pub fn generation(&self) -> u64 {
-        self.0.cell.generation()
+        self.0.snapshot.generation()
     }
 
     /// Says that a server refused `used` as a dead credential (`InvalidSecurityToken.*`; never a lack of permission).
@@ -228,8 +252,8 @@ impl Refresher {
     /// credential of another generation: a source may have nothing else to give. After three rejections of credentials
     /// younger than a minute the answer is `false` for a minute: see [`Health::RejectedWhileFresh`].
     pub fn invalidate(&self, used: &Credentials) -> bool {
-        let now = self.now();
-        let current = self.0.cell.update(now, |machine| machine.rejected(used, now));
+        let now = self.0.now();
+        let current = self.0.snapshot.update(now, |machine| machine.rejected(used, now));
         if current {
             tracing::warn!(provider = %used.provider_name(), generation = used.generation(), "credential rejected");
         }
@@ -238,8 +262,8 @@ impl Refresher {
 
     /// How it is doing. No I/O.
     pub fn health(&self) -> Health {
-        let now = self.now();
-        self.0.cell.look(|machine| machine.health(now))
+        let now = self.0.now();
+        self.0.snapshot.look(|machine| machine.health(now))
     }
 
     /// What a request is to be dated with: the wall clock of the [`Context`], as the servers' `Date` headers have corrected
@@ -257,7 +281,7 @@ impl Refresher {
     /// Tells of every new generation. The channel closes when the last handle is gone. Do not hold a `borrow` of it across
     /// an await: the next generation waits for that.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
-        self.0.cell.subscribe()
+        self.0.subscribers.add(|| self.generation())
     }
 
     /// Renews the credential even when nobody asks, until `stop` ends or the last handle is dropped. Returns at once.
@@ -269,19 +293,18 @@ impl Refresher {
     /// chain.refresher().keep_fresh(stop.clone().cancelled_owned());
     /// ```
     pub fn keep_fresh(&self, stop: impl Future<Output = ()> + Send + 'static) {
-        let shared = Arc::downgrade(&self.0);
-        let (context, generations) = (self.0.context.clone(), self.subscribe());
-        self.0.context.executor().spawn(Box::pin(task::keep_fresh(shared, context, generations, stop)));
+        let (shared, context) = (Arc::downgrade(&self.0), self.0.context.clone());
+        let gone = self.0.alive.get_or_init(|| watch::channel(()).0).subscribe();
+        self.0.context.executor().spawn(Box::pin(task::keep_fresh(shared, context, gone, stop)));
     }
 
     /// What is known now: the credential if one is valid, else why not; `None` before the first look. Starts nothing.
     pub(crate) fn known(&self) -> Option<Result<Credentials, Error>> {
-        let now = self.now();
-        self.0.cell.look(|machine| match (machine.current(now), machine.health(now)) {
+        match (self.0.current(), self.health()) {
             (Some(credentials), _) => Some(Ok(credentials)),
             (None, Health::Expired { error, .. }) => Some(Err(error)),
             (None, _) => None,
-        })
+        }
     }
 
     /// The outside world that it lives in.
@@ -289,88 +312,105 @@ impl Refresher {
         &self.0.context
     }
 
-    fn now(&self) -> machine::Time {
-        time(&self.0.context)
-    }
-
-    /// The slow path of both ways to ask.
+    /// The slow path of both ways to ask: waits for whatever refresh is under way, until there is an answer.
     #[cold]
-    fn wait(&self, lifetime: Option<Duration>) -> BoxFuture<'_, Result<Credentials, Error>> {
+    fn wait(&self, wanted: Option<Duration>) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(async move {
-            let (mut again, mut ended) = (false, None);
-            // A refresh that was dropped unfinished counts as no attempt, but a home that drops all of them is broken.
-            for _ in 0..3 {
-                let now = self.now();
-                let (step, chores) = self.0.cell.update(now, |machine| match lifetime {
-                    Some(lifetime) => machine.asked_for(lifetime, now, again),
-                    None => machine.asked(now),
+            let shared = &self.0;
+            // The refresh under way may be given up, the next one be dropped: whatever happens, this wait ends.
+            let mut rest = shared.limit.saturating_add(SLACK);
+            let (mut again, mut ended_badly, mut last) = (false, 0, None);
+            while ended_badly < ATTEMPTS {
+                let now = shared.now();
+                if rest.is_zero() {
+                    last = Some(machine::timed_out(shared.limit));
+                    break;
+                }
+                let (step, actions) = shared.snapshot.update(now, |machine| match wanted {
+                    Some(wanted) => machine.on_request_for(wanted, now, again),
+                    None => machine.on_request(now),
                 });
-                self.start(chores);
-                let (landing, at_most) = match step {
+                Shared::perform(shared, actions);
+                let mut wait = match step {
                     Step::Use(credentials) => return Ok(credentials),
                     Step::Fail(error) => return Err(error),
-                    Step::Wait(landing, at_most) => (landing, at_most),
+                    Step::Pause(pause) => {
+                        shared.context.sleep(pause.min(rest)).await;
+                        rest = rest.saturating_sub(pause.max(LEAST));
+                        ended_badly += 1;
+                        continue;
+                    }
+                    Step::Wait(wait) => wait,
                 };
-                let outcome = self.0.outcome(landing, at_most).await;
-                let now = self.now();
-                match (outcome, lifetime) {
-                    // It may have landed long before this caller was driven again.
-                    (task::Waited::Landed(Ok(_)), None) => {
-                        if let Some(credentials) = self.0.cell.look(|machine| machine.current(now)) {
+                let at_most = wait.patience.unwrap_or(Duration::MAX).min(wait.overdue).min(rest);
+                let ended = first(wait.ended.wait_for(Option::is_some), shared.context.sleep(at_most)).await;
+                let waited = shared.now().monotonic.saturating_sub(now.monotonic);
+                // A caller that nobody drove meanwhile has not waited.
+                if ended.is_none() || waited <= at_most {
+                    rest = rest.saturating_sub(waited.max(LEAST));
+                }
+                let outcome = ended.map(|ended| ended.ok().and_then(|outcome| outcome.clone()));
+                match (outcome, wanted) {
+                    // It may have ended long before this caller was driven again.
+                    (Some(Some(Ok(_))), None) => {
+                        if let Some(credentials) = shared.current() {
                             return Ok(credentials);
                         }
                         let message = "each credential had expired by the time that it was waited for";
-                        let error = Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential");
-                        ended = Some(error.in_provider(&self.0.provider.provider_name()));
+                        last = Some(Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential"));
+                        ended_badly += 1;
                     }
-                    (task::Waited::Landed(Ok(_)), Some(_)) => again = true,
-                    (task::Waited::Landed(Err(error)), None) => {
-                        return self.0.cell.update(now, |machine| machine.current(now)).ok_or(error);
-                    }
-                    (task::Waited::Landed(Err(error)), Some(_)) => {
-                        if self.0.cell.update(now, |machine| machine.current(now)).is_none() {
+                    (Some(Some(Err(error))), None) => return shared.current().ok_or(error),
+                    (Some(Some(Ok(_))), Some(_)) => again = wait.covers,
+                    (Some(Some(Err(error))), Some(_)) => {
+                        if shared.current().is_none() {
                             return Err(error);
                         }
                         again = true;
                     }
-                    (task::Waited::TooLong, _) => {
-                        if let Some(credentials) = self.0.cell.update(now, |machine| machine.current(now)) {
+                    (Some(None), _) => ended_badly += 1,
+                    (None, _) => {
+                        if wait.patience.is_some()
+                            && let Some(credentials) = shared.current()
+                        {
                             return Ok(credentials);
                         }
+                        let now = shared.now();
+                        let actions = shared.snapshot.update(now, |machine| machine.give_up(wait.id, now));
+                        Shared::perform(shared, actions);
                     }
-                    (task::Waited::Dropped, _) => {}
                 }
             }
-            let now = self.now();
-            let held = self.0.cell.update(now, |machine| machine.make_do_for(lifetime.unwrap_or_default(), now));
-            held.unwrap_or_else(|| {
-                if let Some(error) = ended {
-                    return Err(error);
-                }
-                let message = "refreshes are dropped before they end: the place where they run is gone";
-                Err(Error::new(ErrorKind::Failed, message).with_code("RefreshDropped"))
-            })
+            self.make_do(wanted, last)
         })
     }
 
-    fn start(&self, chores: Chores) {
-        Shared::start(&self.0, chores);
+    /// When waiting has come to nothing: the old credential while it is valid, and lasts as long as is `wanted`.
+    fn make_do(&self, wanted: Option<Duration>, last: Option<Error>) -> Result<Credentials, Error> {
+        if let Some(credentials) = self.0.current() {
+            let left = credentials.left(self.0.now().wall).map_or(Duration::MAX, |left| left.left);
+            return match wanted {
+                Some(wanted) if left < wanted => Err(machine::too_short(wanted, left)),
+                _ => Ok(credentials),
+            };
+        }
+        let error = last.unwrap_or_else(machine::dropped);
+        Err(error.in_provider(&task::known_name(&self.0)))
     }
 }
 
-fn time(context: &Context) -> machine::Time {
-    let now = context.now();
-    machine::Time {
-        wall: now.wall,
-        monotonic: now.monotonic,
-        boot: context.boot(),
-        process: crate::context::Executor::process_id(),
+impl Shared {
+    fn now(&self) -> Time {
+        let Now { wall, monotonic, .. } = self.context.now();
+        Time { wall, monotonic, boot: self.context.boot(), process: process_id() }
     }
-}
 
-impl From<Credentials> for Refresher {
-    fn from(credentials: Credentials) -> Self {
-        Self::holding(credentials, Context::default())
+    /// The current credential, if one may be handed out.
+    fn current(self: &Arc<Self>) -> Option<Credentials> {
+        let now = self.now();
+        let (credentials, actions) = self.snapshot.update(now, |machine| machine.current(now));
+        Self::perform(self, actions);
+        credentials
     }
 }
 
@@ -383,27 +423,58 @@ impl fmt::Debug for Refresher {
     }
 }
 
+impl From<Credentials> for Refresher {
+    fn from(credentials: Credentials) -> Self {
+        Self::holding(credentials, Context::default())
+    }
+}
+
+impl From<&Refresher> for Refresher {
+    fn from(refresher: &Refresher) -> Self {
+        refresher.clone()
+    }
+}
+
+impl From<Arc<dyn ProvideCredentials>> for Refresher {
+    fn from(provider: Arc<dyn ProvideCredentials>) -> Self {
+        Self::new(provider)
+    }
+}
+
+impl From<Box<dyn ProvideCredentials>> for Refresher {
+    fn from(provider: Box<dyn ProvideCredentials>) -> Self {
+        Self::new(provider)
+    }
+}
+
 impl ProvideCredentials for Refresher {
     fn provider_name(&self) -> Cow<'_, str> {
         self.0.provider.provider_name()
     }
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async move {
-            let given = self.credentials().await?;
-            // Whoever keeps this credential judges it by what remains now, not by what did when it was issued.
-            let now = self.now();
-            let held = self.0.cell.look(|machine| machine.remaining(now));
-            let (credentials, remaining) = held.unwrap_or((given, Some(Duration::ZERO)));
-            let expires = credentials.expiration().zip(remaining);
-            Ok(match expires.and_then(|(expiration, remaining)| expiration.checked_sub(remaining)) {
-                Some(issued) => credentials.with_issued_at(issued),
-                None => credentials,
-            })
-        })
+        Box::pin(self.credentials())
     }
 
     fn is_current(&self, credentials: &Credentials) -> bool {
         self.cached().is_none_or(|current| current.same_keys(credentials))
+    }
+
+    fn checks_inline(&self, _: Private) -> bool {
+        true
+    }
+
+    fn invalidate(&self, credentials: &Credentials) {
+        Self::invalidate(self, credentials);
+    }
+
+    fn provide_credentials_valid_for(&self, lifetime: Duration) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async move {
+            match self.credentials_valid_for(lifetime).await {
+                // Whoever asked learns what there is.
+                Err(error) if error.kind() == ErrorKind::TooShort => self.credentials().await,
+                answer => answer,
+            }
+        })
     }
 }

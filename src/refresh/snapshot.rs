@@ -1,17 +1,21 @@
-//! All synchronisation of a refresher, in one place: one lock, never held across an await, whose results are published
-//! for readers that take no lock.
+//! All synchronization of a refresher, in one place: one lock, never held across an await or while other people's code
+//! runs, whose results are published for readers that take no lock.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
 
-use super::machine::{Deadline, Machine, Time, View};
+use self::atomic::{AtomicU64, Ordering};
+use super::lease::{Deadline, Time};
+use super::machine::Machine;
 use super::windows::DRIFT;
 use crate::context::Now;
 use crate::credentials::Credentials;
+
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+}
 
 /// New credentials are numbered across the process, so that one refresher's generation is never another's.
 static GENERATIONS: AtomicU64 = AtomicU64::new(0);
@@ -20,31 +24,24 @@ pub(super) fn next_generation() -> u64 {
     GENERATIONS.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-pub(super) struct Cell {
+/// The machine, and what readers know of it.
+pub(super) struct Snapshot {
     machine: Mutex<Machine>,
     published: ArcSwapOption<Published>,
-    /// Readers of a due credential stay off the lock until this monotonic nanosecond: a flight or a back-off runs.
+    /// Readers stay off the lock until this monotonic nanosecond: nothing needs doing.
     quiet_until: AtomicU64,
     generation: AtomicU64,
-    /// The last generation that somebody undertook to tell subscribers of, and the last that they were told of.
-    telling: AtomicU64,
-    told: AtomicU64,
-    /// For subscribers alone: whoever holds on to what the channel shows keeps others from changing it.
-    generations: watch::Sender<u64>,
 }
 
-/// A [`View`] in nanoseconds, since comparing integers is most of what a warm read does.
+/// What a reader compares with its two clocks, in nanoseconds, since comparing integers is most of what it does. It is
+/// replaced when the credential changes or the clocks have parted, and at no other time.
 struct Published {
     credentials: Credentials,
-    due: Nanos,
-    expires: Nanos,
+    ends_wall: u64,
+    ends_monotonic: u64,
+    /// Wall minus monotonic time when the end was measured.
     wall_over_monotonic: i64,
-}
-
-#[derive(Clone, Copy)]
-struct Nanos {
-    wall: u64,
-    monotonic: u64,
+    version: u64,
 }
 
 /// For a deadline, which may be `Duration::MAX`.
@@ -58,42 +55,39 @@ fn nanos(duration: Duration) -> u64 {
     duration.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(duration.subsec_nanos()))
 }
 
-impl From<Deadline> for Nanos {
-    fn from(deadline: Deadline) -> Self {
-        Self { wall: saturated(deadline.wall), monotonic: saturated(deadline.monotonic) }
-    }
-}
-
-impl Nanos {
-    #[inline]
-    fn is_ahead(self, wall: u64, monotonic: u64) -> bool {
-        wall < self.wall && monotonic < self.monotonic
-    }
+#[inline]
+fn difference(wall: u64, monotonic: u64) -> i64 {
+    (wall as i64).wrapping_sub(monotonic as i64)
 }
 
 impl Published {
+    fn new((credentials, ends, measured): (Credentials, Deadline, Time), version: u64) -> Arc<Self> {
+        Arc::new(Self {
+            credentials,
+            ends_wall: saturated(ends.wall),
+            ends_monotonic: saturated(ends.monotonic),
+            wall_over_monotonic: difference(nanos(measured.wall), nanos(measured.monotonic)),
+            version,
+        })
+    }
+
     #[inline]
-    fn clocks_agree(&self, wall: u64, monotonic: u64) -> bool {
-        let difference = (wall as i64).wrapping_sub(monotonic as i64).wrapping_sub(self.wall_over_monotonic);
-        difference.unsigned_abs() <= DRIFT.as_nanos() as u64
+    fn is_valid(&self, wall: u64, monotonic: u64) -> bool {
+        let parted = difference(wall, monotonic).wrapping_sub(self.wall_over_monotonic);
+        wall < self.ends_wall && monotonic < self.ends_monotonic && parted.unsigned_abs() <= DRIFT.as_nanos() as u64
     }
 }
 
-impl Cell {
+impl Snapshot {
     pub(super) fn new(machine: Machine, now: Time) -> Self {
-        let generation = machine.generation();
-        let (generations, _) = watch::channel(generation);
-        let cell = Self {
+        let snapshot = Self {
             machine: Mutex::new(machine),
             published: ArcSwapOption::empty(),
             quiet_until: AtomicU64::new(0),
             generation: AtomicU64::new(0),
-            telling: AtomicU64::new(generation),
-            told: AtomicU64::new(generation),
-            generations,
         };
-        cell.update(now, |_| ());
-        cell
+        snapshot.update(now, |_| ());
+        snapshot
     }
 
     /// The warm read: hands the credential to `read` when nothing needs doing, else hands `read` back.
@@ -104,66 +98,50 @@ impl Cell {
     where
         R: FnOnce(&Credentials) -> T,
     {
-        let guard = self.published.load();
-        let Some(published) = &*guard else { return Err(read) };
         let (wall, monotonic) = (nanos(now.wall), nanos(now.monotonic));
-        let fresh = published.due.is_ahead(wall, monotonic)
-            || (monotonic < self.quiet_until.load(Ordering::Acquire) && published.expires.is_ahead(wall, monotonic));
-        if fresh && published.clocks_agree(wall, monotonic) { Ok(read(&published.credentials)) } else { Err(read) }
+        // First this and then the credential: whoever sees the time of a new credential sees that one, and not the one
+        // before, which may have been refused.
+        if monotonic >= self.quiet_until.load(Ordering::Acquire) {
+            return Err(read);
+        }
+        match &*self.published.load() {
+            Some(published) if published.is_valid(wall, monotonic) => Ok(read(&published.credentials)),
+            _ => Err(read),
+        }
     }
 
     /// The slow path: one step of the machine, whose result is published before the lock is given back.
     pub(super) fn update<T>(&self, now: Time, step: impl FnOnce(&mut Machine) -> T) -> T {
-        let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut machine = self.lock();
         let result = step(&mut machine);
-        // Readers that see the new deadline must see the credential that it is about.
-        self.published.store(machine.view(now).map(|view| publish(view).into()));
+        let replaced = self.publish(&machine);
         self.quiet_until.store(saturated(machine.quiet_until(now)), Ordering::Release);
         self.generation.store(machine.generation(), Ordering::Release);
+        drop(machine);
+        drop(replaced);
         result
+    }
+
+    /// Publishes the current credential where it or its end has changed, and gives what was published before.
+    fn publish(&self, machine: &Machine) -> Option<Arc<Published>> {
+        let version = machine.version();
+        if self.published.load().as_ref().is_some_and(|published| published.version == version) {
+            return None;
+        }
+        let current = machine.published()?;
+        self.published.swap(Some(Published::new(current, version)))
     }
 
     /// A look at the machine that changes nothing.
     pub(super) fn look<T>(&self, look: impl FnOnce(&Machine) -> T) -> T {
-        look(&self.machine.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&self.lock())
     }
 
-    /// Whether there is a generation that nobody has undertaken to tell subscribers of. Now the caller has: see `tell`.
-    pub(super) fn takes_on_telling(&self) -> bool {
-        let generation = self.generation();
-        self.telling.fetch_max(generation, Ordering::AcqRel) < generation
-    }
-
-    /// Tells subscribers of a new generation. Never under the lock, nor where refreshes run: it waits for whoever holds on
-    /// to what he saw.
-    pub(super) fn tell(&self) {
-        let generation = self.generation();
-        self.generations.send_if_modified(|known| {
-            let new = *known < generation;
-            *known = generation.max(*known);
-            new
-        });
-        self.told.fetch_max(generation, Ordering::AcqRel);
+    fn lock(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
-    }
-
-    /// Begins with the generation of this moment.
-    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
-        if self.told.load(Ordering::Acquire) < self.generation() {
-            self.tell();
-        }
-        self.generations.subscribe()
-    }
-}
-
-fn publish(view: View) -> Published {
-    Published {
-        credentials: view.credentials,
-        due: view.due.into(),
-        expires: view.expires.into(),
-        wall_over_monotonic: i64::try_from(view.wall_over_monotonic).unwrap_or(i64::MAX),
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::Value;
 
-use crate::context::{HttpError, HttpErrorKind};
+use crate::context::{HttpError, HttpErrorKind, Transit};
 use crate::encode::percent_encode;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
@@ -93,6 +93,8 @@ pub(crate) struct Accepted {
     #[cfg(feature = "openapi")]
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// When the request was sent.
+    pub(crate) transit: Option<Transit>,
     pub(crate) body: Value,
 }
 
@@ -106,6 +108,7 @@ pub(crate) fn read(call: Call<'_>, response: Response<Bytes>, secrets: &[&str]) 
         Some(body) if status.is_success() => Ok(Accepted {
             #[cfg(feature = "openapi")]
             status,
+            transit: parts.extensions.get().copied(),
             headers: parts.headers,
             body,
         }),

@@ -94,8 +94,8 @@ impl AssumeRole {
         &self.role_arn
     }
 
-    pub(crate) fn duration_seconds(&self) -> u64 {
-        self.duration.unwrap_or(DEFAULT_DURATION).as_secs()
+    pub(crate) fn requested(&self) -> Duration {
+        self.duration.unwrap_or(DEFAULT_DURATION)
     }
 
     /// Checks what can be checked here, by the limits that STS documents.

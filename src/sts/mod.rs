@@ -6,6 +6,7 @@ mod signature;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -15,7 +16,7 @@ pub use self::assume_role::AssumeRole;
 use self::endpoint::Hosts;
 pub(crate) use self::endpoint::{ProfileEndpoint, StsEndpoint};
 pub use self::signature::StsSignature;
-use crate::context::{Context, SendOptions};
+use crate::context::{self, Context, Dates, Retries, SendOptions};
 use crate::credentials::Credentials;
 use crate::endpoint::check_region;
 use crate::error::{Error, ErrorKind};
@@ -23,6 +24,7 @@ use crate::error_codes::{Product, SigningRetries};
 use crate::oidc::OidcToken;
 use crate::rpc::{self, Accepted, Call};
 use crate::session_json::{self, Origin};
+use crate::validity::Issuer;
 
 const VERSION: &str = "2015-04-01";
 
@@ -135,7 +137,7 @@ impl Sts {
     ) -> Result<Credentials, Error> {
         role.check()?;
         let session_name = self.session_name(role.session_name.as_deref())?;
-        let duration = role.duration_seconds().to_string();
+        let duration = role.requested().as_secs().to_string();
         let mut query = vec![
             ("RoleArn", role.role_arn()),
             ("RoleSessionName", session_name.as_str()),
@@ -145,7 +147,7 @@ impl Sts {
             [("Policy", &role.policy), ("ExternalId", &role.external_id), ("SourceIdentity", &role.source_identity)];
         query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
         let (answer, host) = self.exchange("AssumeRole", &query, instance_region, Proof::Key(source)).await?;
-        session(&answer, &host, "AssumeRole")
+        self.session(&answer, &host, "AssumeRole", role.requested())
     }
 
     /// Whose key this is. Needs no permission.
@@ -171,7 +173,7 @@ impl Sts {
         }
         role.check()?;
         let session_name = self.session_name(role.session_name.as_deref())?;
-        let duration = role.duration_seconds().to_string();
+        let duration = role.requested().as_secs().to_string();
         let mut form = vec![
             ("RoleArn", role.role_arn()),
             ("OIDCProviderArn", provider_arn),
@@ -182,7 +184,7 @@ impl Sts {
         form.extend(role.policy.as_deref().map(|policy| ("Policy", policy)));
         let proof = Proof::Token { form: &form, token };
         let (answer, host) = self.exchange(ACTION, &[], issuer_region, proof).await?;
-        session(&answer, &host, ACTION)
+        self.session(&answer, &host, ACTION, role.requested())
     }
 
     /// What is said about the host: a call that no profile's source makes goes by the profile in use, too.
@@ -207,7 +209,8 @@ impl Sts {
             then => (first, then),
         };
         let has_choice = other.is_some();
-        let mut retries = SigningRetries::default();
+        let mut signing = SigningRetries::default();
+        let mut retries = Retries::new(&self.context);
         loop {
             let call = Call { endpoint: &host, version: VERSION, action, query, form: proof.form() };
             let request = match (proof, self.signature) {
@@ -215,29 +218,57 @@ impl Sts {
                 (Proof::Key(credentials), StsSignature::V1) => rpc::signed_v1(&self.context, call, credentials)?,
                 (Proof::Token { .. }, _) => rpc::unsigned(&self.context, call)?,
             };
-            let response = match self.context.send(request, SendOptions::default()).await {
+            let response = match self.context.send(request, SendOptions::default(), Dates::Trusted).await {
                 Ok(response) => response,
                 Err(error) => {
                     let failed = rpc::unreachable(call, &error);
                     // Nothing was sent, so nobody has seen the key or the token.
-                    match other.take().filter(|_| error.kind().is_unconnected()) {
-                        Some(next) => host = next,
-                        None => return Err(failed),
+                    if let Some(next) = other.take().filter(|_| error.kind().is_unconnected()) {
+                        tracing::warn!(error = %failed, next = %next, "trying the other host of STS");
+                        host = next;
+                    } else if !(error.kind().is_passing() && retries.again(None).await) {
+                        return Err(failed);
                     }
-                    tracing::warn!(error = %failed, next = %host, "trying the other host of STS");
                     continue;
                 }
             };
             if has_choice {
                 self.global.store(endpoint::is_global(&host), Ordering::Relaxed);
             }
-            match rpc::read(call, response, &proof.secrets()) {
+            let status = response.status();
+            let error = match rpc::read(call, response, &proof.secrets()) {
                 Ok(answer) => return Ok((answer, host.authority().to_owned())),
-                // The refusal's own `Date` has set the clock right by now; the nonce is new each time.
-                Err(error) if retries.by_signing_again(Product::OpenApi, error.code().unwrap_or_default()) => {}
-                Err(error) => return Err(error),
+                Err(error) => error,
+            };
+            let code = error.code().unwrap_or_default();
+            // The refusal's own `Date` has set the clock right by now; the nonce is new each time.
+            if signing.by_signing_again(Product::OpenApi, code) {
+                continue;
+            }
+            let passing = context::is_passing(status) || rpc::is_throttling(code, status);
+            if !(passing && retries.again(error.retry_after()).await) {
+                return Err(error);
             }
         }
+    }
+
+    /// The session of an answer, with what remains of it.
+    fn session(
+        &self,
+        answer: &Accepted,
+        host: &str,
+        action: &'static str,
+        requested: Duration,
+    ) -> Result<Credentials, Error> {
+        let origin = Origin { host, asked: action, within: "Credentials." };
+        let members = answer.body.get("Credentials");
+        let issuer = Issuer::Sts { requested };
+        let session = session_json::read(members, &answer.headers, answer.transit, origin, issuer, &self.context)?;
+        let arn = answer.body.get("AssumedRoleUser").and_then(|user| user.get("Arn")?.as_str());
+        Ok(match arn {
+            Some(arn) => session.with_arn(arn),
+            None => session,
+        })
     }
 }
 
@@ -262,17 +293,6 @@ impl<'a> Proof<'a> {
             Self::Token { token, .. } => vec![token.as_str()],
         }
     }
-}
-
-/// The `Credentials` member of an answer.
-fn session(answer: &Accepted, host: &str, action: &'static str) -> Result<Credentials, Error> {
-    let origin = Origin { host, asked: action, within: "Credentials." };
-    let session = session_json::read(answer.body.get("Credentials"), &answer.headers, origin)?;
-    let arn = answer.body.get("AssumedRoleUser").and_then(|user| user.get("Arn")?.as_str());
-    Ok(match arn {
-        Some(arn) => session.with_arn(arn),
-        None => session,
-    })
 }
 
 fn missing(host: &str, action: &str, what: &str) -> Error {

@@ -172,16 +172,23 @@ pub(crate) struct WantedError {
 }
 
 /// One request and what comes of it.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Exchange {
     pub(crate) request: Wanted,
     pub(crate) answer: Option<Answer>,
     /// Instead of an answer: `connect`, `timeout`, `tls`, `too_large`, `other`, or `hang`.
     pub(crate) error: Option<String>,
+    /// The same request comes so often, and the same comes of it: what may pass is tried three times.
+    #[serde(default = "once")]
+    pub(crate) times: usize,
 }
 
-#[derive(Deserialize)]
+fn once() -> usize {
+    1
+}
+
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     #[serde(default = "post")]
@@ -229,7 +236,7 @@ fn https() -> String {
     "https".to_owned()
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answer {
     #[serde(default = "ok")]

@@ -68,7 +68,11 @@ impl Script {
             state.shown.push(shown);
         }
         let number = state.sent;
-        let Some(exchange) = state.left.pop_front() else {
+        let again = state.left.front_mut().filter(|exchange| exchange.times > 1).map(|exchange| {
+            exchange.times -= 1;
+            exchange.clone()
+        });
+        let Some(exchange) = again.or_else(|| state.left.pop_front()) else {
             state.problems.push(format!("request {number} is not in the script: {}", request.uri()));
             return Outcome::Answer(Err(HttpError::new(HttpErrorKind::Other, "not in the script")));
         };

@@ -48,6 +48,15 @@ impl Misbehaviour {
         matches!(self.operation, Wanted::Error(ErrorKind::Unreachable, ..))
     }
 
+    /// Whether it may be over the next time: no answer, or one that says so.
+    pub(crate) fn may_pass(&self, source: &Source) -> bool {
+        match if source.is_operation { self.operation } else { self.document } {
+            Wanted::Error(_, "ConnectionBroken", _) => true,
+            Wanted::Error(.., status) => status.is_some_and(|status| status >= 500 || status == 429),
+            Wanted::Served => false,
+        }
+    }
+
     /// Whether nothing but time ends it.
     pub(crate) fn takes_all_the_time(&self) -> bool {
         self.operation == LATE

@@ -20,6 +20,8 @@ pub(crate) struct Source {
     /// What a request may take, and how often it is tried where there was no answer.
     pub(crate) limit: Duration,
     pub(crate) tries: usize,
+    /// Whether what may pass is tried again where nothing valid is held.
+    pub(crate) repeats: bool,
     /// The provider that an error names.
     pub(crate) provider: Option<&'static str>,
     pub(crate) renewal: Renewal,
@@ -83,6 +85,7 @@ const STS: Source = Source {
     step: |head| when(head.contains("x-acs-action: AssumeRole\r\n")),
     limit: Duration::from_secs(10),
     tries: 1,
+    repeats: true,
     provider: Some("default/ram_role_arn"),
     renewal: Renewal::Refresh,
     client: |stage| chain(stage, &key(), |chain| chain.assume_role(role())),
@@ -134,6 +137,7 @@ pub(crate) const SOURCES: [Source; 13] = [
         name: "the token of GitHub Actions",
         is_operation: false,
         step: |head| when(head.starts_with("GET /github?")),
+        repeats: false,
         provider: Some("oidc_role_arn"),
         client: github,
         ..STS
@@ -165,6 +169,7 @@ pub(crate) const SOURCES: [Source; 13] = [
         name: "a call of OpenApiClient",
         step: |head| when(head.contains("x-acs-action: ListProjects\r\n")),
         provider: None,
+        repeats: false,
         renewal: Renewal::Call,
         client: |stage| {
             let Client { refresher, chain, .. } = chain(stage, &key(), |chain| chain);

@@ -115,6 +115,7 @@ impl Stage {
                         done = Some(value);
                         continue;
                     }
+                    () = a_pause(&self.clock), if open == 0 => continue,
                 },
             };
             match event {
@@ -140,6 +141,16 @@ impl Stage {
         }
         seen.elapsed = self.clock.now().monotonic - start;
         (done.unwrap(), seen)
+    }
+}
+
+/// Lets the pause before a request is tried again pass.
+async fn a_pause(clock: &TestClock) {
+    loop {
+        if let Some(pause) = clock.next_wake().filter(|pause| *pause <= Duration::from_millis(400)) {
+            return clock.advance(pause);
+        }
+        tokio::task::yield_now().await;
     }
 }
 

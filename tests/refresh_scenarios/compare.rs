@@ -10,6 +10,8 @@ use super::format::{AtMost, Count, Gets, Waited, WantedHealth};
 
 /// Clocks may be read 10 ms coarse.
 const GRANULARITY: Duration = Duration::from_millis(10);
+/// What is taken off a session's time, since both of its times are whole seconds.
+const SECOND: Duration = Duration::from_secs(1);
 const EXACTLY: f64 = 0.001;
 
 type Verdict = Result<(), String>;
@@ -56,7 +58,7 @@ impl Seen {
                 self.last = Some(credentials.clone());
             }
             Reply::Error(error) if error.kind() != ErrorKind::TooShort => {
-                let valid = |last: &Credentials| last.expiration().is_none_or(|end| end > now + GRANULARITY);
+                let valid = |last: &Credentials| last.expiration().is_none_or(|end| end > now + GRANULARITY + SECOND);
                 if let Some(last) = self.last.as_ref().filter(|last| valid(last)) {
                     return Err(format!("an error while {} was valid: {error}", name(last)));
                 }

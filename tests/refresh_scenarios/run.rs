@@ -65,8 +65,8 @@ async fn live(scenario: &Scenario, seed: u64, draws: &mut Draws) -> Verdict {
         }
         world.settle().await;
         let contacts = world.source.contacts() - contacts;
-        compared(&world, &seen, step, contacts, world.source.checks() - checks)
-            .map_err(|problem| format!("{told}: {problem}"))?;
+        let checks = world.source.checks() - checks;
+        compared(&mut world, &seen, step, contacts, checks).await.map_err(|problem| format!("{told}: {problem}"))?;
     }
     Ok(())
 }
@@ -131,7 +131,7 @@ async fn happen(world: &mut World, seen: &mut Seen, step: &Step) -> Result<Optio
     Ok(None)
 }
 
-fn compared(world: &World, seen: &Seen, step: &Step, contacts: usize, checks: usize) -> Verdict {
+async fn compared(world: &mut World, seen: &Seen, step: &Step, contacts: usize, checks: usize) -> Verdict {
     if let Some(wanted) = step.contacts {
         compare::count(wanted, contacts, "contacted")?;
     }
@@ -142,11 +142,9 @@ fn compared(world: &World, seen: &Seen, step: &Step, contacts: usize, checks: us
         compare::health(wanted, &world.refresher()?.health(), world.clock.now().system_time())?;
     }
     // Whoever subscribed has been told of what callers were given.
-    let (told, given) = (*world.generations.borrow(), seen.generation());
-    if told < given {
-        return Err(format!("subscribers were told of generation {told}, and {given} was handed out"));
-    }
-    Ok(())
+    let given = seen.generation();
+    let told = world.generations.wait_for(|told| *told >= given).await;
+    told.map(|_| ()).map_err(|_| format!("subscribers were not told of generation {given}, which was handed out"))
 }
 
 async fn asked(world: &mut World, seen: &mut Seen, ask: &Ask) -> Verdict {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::format::{Does, Failure};
+use crate::support::dated::{dated, granted};
 
 /// Fri, 15 Jan 2027 08:00:00 GMT: when every scenario starts.
 pub(crate) const START: Duration = Duration::from_secs(1_800_000_000);
@@ -20,6 +21,10 @@ pub(crate) struct Source {
     clock: TestClock,
     does: Mutex<Does>,
     last: Mutex<Option<Credentials>>,
+    /// When the last session was given, by this source's clock, if its answer says so.
+    issued: Mutex<Option<SystemTime>>,
+    /// Whether it answers as STS does.
+    is_sts: bool,
     granted: AtomicUsize,
     contacts: AtomicUsize,
     current: AtomicBool,
@@ -27,11 +32,13 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(clock: TestClock) -> Self {
+    pub(crate) fn new(clock: TestClock, is_sts: bool) -> Self {
         Self {
             clock,
             does: Mutex::new(Does::Hang {}),
             last: Mutex::default(),
+            issued: Mutex::default(),
+            is_sts,
             granted: AtomicUsize::new(0),
             contacts: AtomicUsize::new(0),
             current: AtomicBool::new(true),
@@ -71,23 +78,39 @@ impl Source {
             .with_security_token(format!("fake-token-{number}"))
     }
 
+    /// The session as this source gives it: through STS it travels as it is, and else it carries what remains of it.
+    async fn given(&self, session: Credentials, is_dated: bool) -> Result<Credentials, Problem> {
+        let now = self.true_time();
+        *self.issued.lock().unwrap() = is_dated.then_some(now);
+        if !is_dated || self.is_sts {
+            return Ok(session);
+        }
+        dated(&self.clock, &session, now).await.map_err(Problem::Known)
+    }
+
     async fn answer(&self) -> Result<Credentials, Problem> {
         self.contacts.fetch_add(1, Ordering::SeqCst);
         let does = self.does.lock().unwrap().clone();
         let session = match does {
             Does::Grant { lasts, after, dated } => {
                 self.clock.sleep(after.duration()).await;
-                let session = self.key().with_expiration(self.at(lasts.0));
-                if dated { session.with_issued_at(self.true_time()) } else { session }
+                // What is left of a session is a second less than its answer says, or a tenth: of short ones the answers, which
+                // count whole seconds, say too little.
+                let dated = dated && (lasts.0 <= 0.0 || lasts.0 >= 9.0);
+                let ends = self.at(if dated && lasts.0 > 0.0 { lasts.0 + 1.0 } else { lasts.0 });
+                let session = self.key().with_expiration(ends);
+                self.given(session, dated).await?
             }
             Does::GrantForEver {} => self.key(),
             Does::Repeat { ends_in } => {
                 let last = self.last.lock().unwrap().clone().ok_or(Problem::Failed(Failure::Failed))?;
-                let last = last.with_issued_at(self.true_time());
-                match ends_in {
+                let last = match ends_in {
+                    Some(end) if end.0 > 0.0 => last.with_expiration(self.at(end.0 + 1.0)),
                     Some(end) => last.with_expiration(self.at(end.0)),
                     None => last,
-                }
+                };
+                let is_dated = last.expiration().is_some();
+                self.given(last, is_dated).await?
             }
             Does::Fail { kind, after } => {
                 self.clock.sleep(after.duration()).await;
@@ -112,6 +135,7 @@ impl Source {
 }
 
 enum Problem {
+    Known(Error),
     Failed(Failure),
     Refused(Response<Bytes>),
 }
@@ -124,6 +148,7 @@ impl ProvideCredentials for Source {
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(async move {
             self.answer().await.map_err(|problem| match problem {
+                Problem::Known(error) => error,
                 Problem::Failed(Failure::Failed) => Error::failed("the source is down"),
                 Problem::Failed(Failure::NotConfigured) => Error::not_configured("the source is gone"),
                 Problem::Failed(Failure::InvalidInput) => Error::invalid_input("the source cannot be asked so"),
@@ -145,28 +170,12 @@ impl HttpSend for Sts {
     fn send(&self, _: Request<Bytes>, _: SendOptions) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
         Box::pin(async move {
             match self.0.answer().await {
-                Ok(session) => Ok(granted(&session)),
+                Ok(session) => Ok(granted(&session, *self.0.issued.lock().unwrap())),
                 Err(Problem::Refused(response)) => Ok(response),
-                Err(Problem::Failed(_)) => {
+                Err(Problem::Failed(_) | Problem::Known(_)) => {
                     Ok(Response::builder().status(502).body(Bytes::from_static(b"<html>")).unwrap())
                 }
             }
         })
     }
-}
-
-fn granted(session: &Credentials) -> Response<Bytes> {
-    let end = chrono::DateTime::<chrono::Utc>::from(session.expiration().unwrap());
-    let body = serde_json::json!({"RequestId": "R-1", "Credentials": {
-        "AccessKeyId": session.access_key_id(),
-        "AccessKeySecret": session.access_key_secret(),
-        "SecurityToken": session.security_token(),
-        "Expiration": end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-    }});
-    let mut response = Response::builder();
-    if let Some(date) = session.issued_at() {
-        let date = chrono::DateTime::<chrono::Utc>::from(date);
-        response = response.header("Date", date.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
-    }
-    response.body(body.to_string().into()).unwrap()
 }

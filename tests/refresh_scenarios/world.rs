@@ -28,7 +28,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(options: &Options, seed: u64) -> Self {
         let clock = TestClock::new(UNIX_EPOCH + START);
-        let source = Arc::new(Source::new(clock.clone()));
+        let source = Arc::new(Source::new(clock.clone(), matches!(options.through, Through::AssumeRole)));
         let home = Arc::new(Home::new());
         let spawner = Arc::clone(&home);
         let context = Context::builder()

@@ -187,8 +187,8 @@ pub(crate) async fn thirty_minutes_of_outage_at_every_phase(kind: Kind) -> Verdi
                     last_end = found.expiration();
                 }
                 _ => {
-                    // A session's last 10 ms are the clock's granularity.
-                    let valid = last_end.is_some_and(|end| world.source.true_time() + ms(10) < end);
+                    // A session's last second is not counted on, and 10 ms are the clock's granularity.
+                    let valid = last_end.is_some_and(|end| world.source.true_time() + s(1) + ms(10) < end);
                     ensure!(!valid, "phase {phase:?}: an error while valid");
                 }
             }

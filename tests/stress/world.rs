@@ -10,6 +10,8 @@ use alibabacloud_credentials::{
 };
 use tokio::task::JoinHandle;
 
+use crate::support::dated::dated;
+
 pub(crate) const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -21,7 +23,8 @@ pub(crate) const fn ms(milliseconds: u64) -> Duration {
 /// What the source does when it is asked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Does {
-    /// Grants a new session of this lifetime, after a while.
+    /// Grants a new session of which this is left by the crate's reckoning (a second less than its answer says), after a
+    /// while.
     Grant {
         lifetime: Duration,
         after: Duration,
@@ -79,14 +82,14 @@ impl Source {
                 let now = self.true_time();
                 let session = Credentials::new(format!("STS.session-{n}"), "fake-secret")
                     .with_security_token(format!("fake-token-{n}"))
-                    .with_expiration(now + lifetime)
-                    .with_issued_at(now);
+                    .with_expiration(now + if lifetime.is_zero() { lifetime } else { lifetime + s(1) });
+                let session = dated(&self.clock, &session, now).await?;
                 *self.last.lock().unwrap() = Some(session.clone());
                 Ok(session)
             }
             Does::Repeat => {
-                let last = self.last.lock().unwrap().clone().unwrap();
-                Ok(last.with_issued_at(self.true_time()))
+                let last = self.last().unwrap();
+                dated(&self.clock, &last, self.true_time()).await
             }
             Does::Fail { after } => {
                 self.clock.sleep(after).await;

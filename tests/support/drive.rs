@@ -5,15 +5,21 @@ use std::time::Duration;
 
 use alibabacloud_credentials::TestClock;
 
-/// Drives `call` to its end; pauses of up to a second pass as soon as nothing else can happen.
+/// Drives `call` to its end; the pauses before something is tried again, of less than a second, pass at once.
 pub(crate) async fn drive<T>(clock: &TestClock, call: impl Future<Output = T>) -> T {
+    drive_once(clock, || true, call).await
+}
+
+/// The same, from when `may_pass` says so.
+pub(crate) async fn drive_once<T>(clock: &TestClock, may_pass: impl Fn() -> bool, call: impl Future<Output = T>) -> T {
     let mut call = std::pin::pin!(call);
     loop {
         let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx))).await;
         if let std::task::Poll::Ready(value) = polled {
             return value;
         }
-        if let Some(pause) = clock.next_wake().filter(|pause| *pause <= Duration::from_secs(1)) {
+        let pause = clock.next_wake().filter(|pause| *pause < Duration::from_secs(1));
+        if let Some(pause) = pause.filter(|_| may_pass()) {
             clock.advance(pause);
         }
         tokio::task::yield_now().await;

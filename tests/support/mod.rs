@@ -1,5 +1,6 @@
 //! What several tests need: a clock that goes on by itself, servers, and a future driven without any runtime.
 
+pub(crate) mod dated;
 pub(crate) mod drive;
 pub(crate) mod leaks;
 pub(crate) mod plain_http;

@@ -308,7 +308,7 @@ mod tests {
             "ram_role_arn":"acs:ram::1:role/a","expired_seconds":900,"sts_region":"cn-x","external_id":"e1""#;
         let Ok(Source::Role { source, role, endpoint }) = one(fields) else { panic!() };
         assert!(matches!(*source, Source::Keys(keys) if keys.security_token() == Some("t")));
-        assert_eq!((role.duration_seconds(), role.external_id.as_deref()), (900, Some("e1")));
+        assert_eq!((role.requested().as_secs(), role.external_id.as_deref()), (900, Some("e1")));
         assert_eq!(endpoint.region.as_deref(), Some("cn-x"));
     }
 

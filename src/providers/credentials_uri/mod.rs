@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 
 use self::target::{Target, is_local, read_host};
-use crate::context::{Context, HttpError, HttpErrorKind, SendOptions};
+use crate::context::{self, Context, Dates, HttpError, HttpErrorKind, Retries, SendOptions};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
@@ -134,7 +134,8 @@ impl CredentialsUriProvider {
         let addresses = self.addresses(target).await?;
         let near = target.host == "localhost" || target.literal().is_some_and(is_local) || !addresses.is_empty();
         let mut options = SendOptions { proxy: !near, ..SendOptions::default() };
-        let mut left = addresses.into_iter();
+        let mut left = addresses.clone().into_iter();
+        let mut retries = Retries::new(&self.context);
         loop {
             options.address = left.next();
             let mut request = Request::new(Bytes::new());
@@ -142,10 +143,19 @@ impl CredentialsUriProvider {
             let headers = request.headers_mut();
             headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
             headers.insert(header::USER_AGENT, HeaderValue::from_static(rpc::USER_AGENT));
-            match self.context.send(request, options).await {
-                Err(error) if left.len() > 0 && error.kind().is_unconnected() => {}
-                answer => return answer.map_err(|error| failed(&error)),
+            let answer = match self.context.send(request, options, Dates::Ignored).await {
+                Err(error) if left.len() > 0 && error.kind().is_unconnected() => continue,
+                answer => answer,
+            };
+            let passing = match &answer {
+                Ok(answer) => context::is_passing(answer.status()),
+                Err(error) => error.kind().is_passing(),
+            };
+            let wait = answer.as_ref().ok().and_then(|answer| rpc::retry_after(answer.headers()));
+            if !(passing && retries.again(wait).await) {
+                return answer.map_err(|error| failed(&error));
             }
+            left = addresses.clone().into_iter();
         }
     }
 
@@ -153,7 +163,7 @@ impl CredentialsUriProvider {
         let target = self.target()?;
         let answer = self.send(&target).await?;
         let origin = Origin { host: &target.to_string(), asked: "GET", within: "" };
-        Ok(session_json::document(answer, origin, Code::Optional)?.with_provider_name("credentials_uri"))
+        Ok(session_json::document(answer, origin, Code::Optional, &self.context)?.with_provider_name("credentials_uri"))
     }
 }
 

@@ -5,21 +5,26 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
+use crate::context::TestClock;
 use crate::error::ErrorKind;
-use crate::providers::scripted_http::{Answered, ScriptedHttp, answer, broken, session};
+use crate::providers::scripted_http::{Answered, ScriptedHttp, answer, broken, drive, session};
+use crate::time;
 
 /// Names and addresses; each lookup of a name takes the next of its lists, and keeps the last.
 type Names = BTreeMap<&'static str, Vec<Vec<&'static str>>>;
 
 struct World {
     http: ScriptedHttp,
+    clock: TestClock,
     names: Arc<Mutex<Names>>,
     lookups: Arc<Mutex<usize>>,
 }
 
 impl World {
     fn new(names: Names, rule: impl Fn(&Request<Bytes>) -> Answered + Send + Sync + 'static) -> Self {
-        Self { http: ScriptedHttp::new(rule), names: Arc::new(Mutex::new(names)), lookups: Arc::default() }
+        // Four minutes before the session's end.
+        let clock = TestClock::new(time::parse_iso("2026-01-02T03:00:00Z").unwrap());
+        Self { http: ScriptedHttp::new(rule), clock, names: Arc::new(Mutex::new(names)), lookups: Arc::default() }
     }
 
     fn serving() -> Self {
@@ -42,8 +47,8 @@ impl World {
             let found = if lists.len() > 1 { lists.remove(0) } else { lists[0].clone() };
             found.into_iter().map(|address| address.parse().unwrap()).collect()
         };
-        let context = Context::builder().env(env.iter().copied()).http(self.http.clone()).resolver(look_up).build();
-        CredentialsUriProvider::new().context(context)
+        let context = Context::builder().env(env.iter().copied()).http(self.http.clone()).resolver(look_up);
+        CredentialsUriProvider::new().context(context.clock(self.clock.clone()).build())
     }
 
     /// Where requests went: the pinned address, and whether a proxy was allowed.
@@ -53,8 +58,8 @@ impl World {
     }
 }
 
-async fn error(provider: &CredentialsUriProvider) -> Error {
-    let error = provider.provide_credentials().await.unwrap_err();
+async fn error(world: &World, provider: &CredentialsUriProvider) -> Error {
+    let error = drive(&world.clock, provider.provide_credentials()).await.unwrap_err();
     let shown = format!("{error:#} {error:?} {provider:?}");
     assert!(!shown.contains("fake"), "{shown}");
     assert_eq!(error.provider_name(), Some("credentials_uri"));
@@ -65,7 +70,7 @@ async fn error(provider: &CredentialsUriProvider) -> Error {
 async fn without_the_variable_nothing_is_asked_and_no_name_looked_up() {
     let world = World::serving();
     for env in [&[][..], &[("ALIBABA_CLOUD_CREDENTIALS_URI", " ")]] {
-        let error = error(&world.provider(env).uri(" ")).await;
+        let error = error(&world, &world.provider(env).uri(" ")).await;
         assert_eq!(error.kind(), ErrorKind::NotConfigured);
         assert!(error.message().contains("ALIBABA_CLOUD_CREDENTIALS_URI is unset"));
     }
@@ -76,10 +81,10 @@ async fn without_the_variable_nothing_is_asked_and_no_name_looked_up() {
 async fn a_malformed_url_fails_and_is_not_repeated() {
     let world = World::serving();
     for text in ["fake-secret", "ftp://h/fake-secret", "https://u:fake-secret@h/", "http://h:port/fake-secret", "/x"] {
-        let variable = error(&world.provider(&[("ALIBABA_CLOUD_CREDENTIALS_URI", text)])).await;
+        let variable = error(&world, &world.provider(&[("ALIBABA_CLOUD_CREDENTIALS_URI", text)])).await;
         assert_eq!((variable.kind(), variable.code()), (ErrorKind::Failed, Some("InvalidCredentialsUri")));
         assert!(variable.message().contains("ALIBABA_CLOUD_CREDENTIALS_URI"));
-        let given = error(&world.provider(&[]).uri(text)).await;
+        let given = error(&world, &world.provider(&[]).uri(text)).await;
         assert_eq!((given.kind(), given.code()), (ErrorKind::InvalidInput, Some("InvalidCredentialsUri")));
     }
     assert!(world.http.seen().is_empty());
@@ -112,11 +117,11 @@ async fn plain_http_stays_on_this_machine_and_its_link_and_uses_no_proxy() {
 async fn plain_http_to_anywhere_else_is_refused_before_anything_is_sent() {
     let world = World::serving();
     for host in ["elsewhere.example", "half.example", "203.0.113.7", "10.0.0.1", "[2001:db8::1]", "0.0.0.0"] {
-        let error = error(&world.provider(&[]).uri(format!("http://{host}:8080/fake-secret"))).await;
+        let error = error(&world, &world.provider(&[]).uri(format!("http://{host}:8080/fake-secret"))).await;
         assert_eq!(error.code(), Some("PlainHttp"));
         assert!(error.message().contains(&format!("http://{host}:8080 ")), "{error}");
     }
-    let nowhere = error(&world.provider(&[]).uri("http://no-such.example/fake-secret")).await;
+    let nowhere = error(&world, &world.provider(&[]).uri("http://no-such.example/fake-secret")).await;
     assert_eq!((nowhere.kind(), nowhere.code()), (ErrorKind::Unreachable, Some("ConnectFailed")));
     assert!(world.http.seen().is_empty());
 }
@@ -128,7 +133,7 @@ async fn a_name_that_changes_its_address_leads_plain_http_nowhere_else() {
     assert!(provider.provide_credentials().await.is_ok());
     assert_eq!(world.went(), [("127.0.0.1".to_owned(), false)], "the address that was checked is the one used");
     assert_eq!(*world.lookups.lock().unwrap(), 1, "resolved once");
-    assert_eq!(error(&provider).await.code(), Some("PlainHttp"));
+    assert_eq!(error(&world, &provider).await.code(), Some("PlainHttp"));
     assert_eq!(world.http.seen().len(), 1);
 }
 
@@ -150,19 +155,20 @@ async fn hosts_that_the_user_allows_and_https_go_anywhere_by_the_proxy_that_is_s
         assert_eq!(world.went()[before..], [(went.0.to_owned(), went.1)], "{uri}");
     }
     let other = world.provider(&[]).uri("http://elsewhere.example/").allow_host("example");
-    assert_eq!(error(&other).await.code(), Some("PlainHttp"), "a host, not what it ends with");
+    assert_eq!(error(&world, &other).await.code(), Some("PlainHttp"), "a host, not what it ends with");
 }
 
 #[tokio::test]
 async fn where_one_kind_of_address_cannot_connect_the_other_is_tried() {
     let world = World::new([("localhost", vec![vec!["::1", "127.0.0.1"]])].into(), |_| broken(HttpErrorKind::Connect));
     let provider = world.provider(&[]).uri("http://localhost:1/");
-    let failed = error(&provider).await;
+    let failed = error(&world, &provider).await;
     assert_eq!((failed.kind(), failed.code()), (ErrorKind::Unreachable, Some("ConnectFailed")));
-    assert_eq!(world.went(), [("127.0.0.1".to_owned(), false), ("::1".to_owned(), false)]);
-    // After a connection was made nothing is sent twice.
+    let both = [("127.0.0.1".to_owned(), false), ("::1".to_owned(), false)];
+    assert_eq!(world.went(), [both.clone(), both.clone(), both].concat(), "three times each");
+    // What took too long is not sent twice.
     let world = World::new([("localhost", vec![vec!["::1", "127.0.0.1"]])].into(), |_| broken(HttpErrorKind::Timeout));
-    assert_eq!(error(&world.provider(&[]).uri("http://localhost:1/")).await.code(), Some("Timeout"));
+    assert_eq!(error(&world, &world.provider(&[]).uri("http://localhost:1/")).await.code(), Some("Timeout"));
     assert_eq!(world.http.seen().len(), 1);
 }
 
@@ -194,14 +200,14 @@ async fn code_may_be_missing_and_the_four_members_may_not() {
 async fn only_200_is_success_and_redirects_are_not_followed() {
     for status in [201, 204, 302, 400, 403, 404, 500] {
         let world = World::new(Names::new(), move |_| answer(status, session("STS.fake")));
-        let error = error(&world.provider(&[]).uri("http://127.0.0.1/fake-path")).await;
+        let error = error(&world, &world.provider(&[]).uri("http://127.0.0.1/fake-path")).await;
         assert_eq!(error.http_status(), Some(status));
-        assert_eq!(world.http.seen().len(), 1);
+        assert_eq!(world.http.seen().len(), if status == 500 { 3 } else { 1 }, "{status}");
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_is_too_large_is_cut_off() {
     let world = World::new(Names::new(), |_| answer(200, "x".repeat(64 * 1024 + 1)));
-    assert_eq!(error(&world.provider(&[]).uri("http://127.0.0.1/")).await.kind(), ErrorKind::InvalidResponse);
+    assert_eq!(error(&world, &world.provider(&[]).uri("http://127.0.0.1/")).await.kind(), ErrorKind::InvalidResponse);
 }

@@ -232,8 +232,8 @@ impl EcsMetadataProvider {
                     .permanent());
             }
             let asked = format!("GET {path}");
-            let found =
-                session_json::document(answer, Origin { host: HOST, asked: &asked, within: "" }, Code::Required)?;
+            let origin = Origin { host: HOST, asked: &asked, within: "" };
+            let found = session_json::document(answer, origin, Code::Required, &self.service.context)?;
             if plan.role.is_none() {
                 *discovered() = Some(role);
             }

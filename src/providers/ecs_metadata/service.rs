@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use zeroize::Zeroizing;
 
-use crate::context::{Context, HttpError, HttpErrorKind, SendOptions};
+use crate::context::{self, Context, Dates, HttpError, HttpErrorKind, Retries, SendOptions};
 use crate::error::{Error, ErrorKind};
 use crate::rpc;
 use crate::session_json::Origin;
@@ -170,11 +170,15 @@ impl Service {
         None
     }
 
-    /// One exchange, tried again as `effort` says: one lost packet is no failure.
+    /// One exchange, tried again as `effort` says: one lost packet is no failure, and neither is a service that is busy.
     async fn send(&self, ask: &Ask<'_>, effort: Effort) -> Result<Response<Bytes>, HttpError> {
-        let host = if effort == Effort::Probe { 0 } else { self.state().host };
-        let mut answer = self.send_to(host, ask, effort).await;
-        if effort == Effort::Full {
+        if effort == Effort::Probe {
+            return self.send_to(0, ask, effort).await;
+        }
+        let host = self.state().host;
+        let mut retries = Retries::new(&self.context);
+        loop {
+            let mut answer = self.send_to(host, ask, effort).await;
             if answer.as_ref().is_err_and(|error| error.kind() != HttpErrorKind::TooLarge) {
                 answer = self.send_to(host, ask, effort).await;
             }
@@ -183,8 +187,12 @@ impl Service {
             {
                 answer = Ok(other);
             }
+            let busy = answer.as_ref().is_ok_and(|answer| context::is_passing(answer.status()));
+            let wait = answer.as_ref().ok().and_then(|answer| rpc::retry_after(answer.headers()));
+            if !(busy && retries.again(wait).await) {
+                return answer;
+            }
         }
-        answer
     }
 
     async fn send_to(&self, host: usize, ask: &Ask<'_>, effort: Effort) -> Result<Response<Bytes>, HttpError> {
@@ -198,7 +206,7 @@ impl Service {
         if ask.method == Method::PUT {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let answer = self.context.send(request, effort.options()).await;
+        let answer = self.context.send(request, effort.options(), Dates::Ignored).await;
         let mut state = self.state();
         match &answer {
             Ok(_) => (state.answered, state.host) = (true, host),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use self::world::World;
 use super::*;
 use crate::context::{HttpErrorKind, TestClock};
-use crate::providers::scripted_http::{answer, broken, session};
+use crate::providers::scripted_http::{answer, broken, drive, session};
 
 const OFF: &[(&str, HttpErrorKind)] = &[("", HttpErrorKind::ConnectTimeout)];
 
@@ -154,8 +154,10 @@ async fn there_is_no_downgrade_after_a_refusal_a_timeout_or_a_granted_token() {
     for status in [400, 401, 403, 429, 500, 503, 301] {
         let world = World::new();
         world.change(|instance| (instance.put, instance.hardened) = (status, false));
-        assert_eq!(error(&world.provider(&[])).await.http_status(), Some(status));
-        assert_eq!(world.asked(0), "PUT", "{status}");
+        let provider = world.provider(&[]);
+        assert_eq!(drive(&world.clock, error(&provider)).await.http_status(), Some(status));
+        let asked = if [429, 500, 503].contains(&status) { "PUT PUT PUT" } else { "PUT" };
+        assert_eq!(world.asked(0), asked, "{status}");
     }
     let world = World::new();
     world.change(|instance| instance.hardened = false);
@@ -165,9 +167,12 @@ async fn there_is_no_downgrade_after_a_refusal_a_timeout_or_a_granted_token() {
     for status in [403, 500] {
         let world = World::new();
         world.change(|instance| instance.hardened = false);
-        world.change(|instance| instance.next = vec![answer(200, "token-0"), answer(status, "")]);
-        assert_eq!(error(&world.provider(&[])).await.http_status(), Some(status));
-        assert_eq!(world.asked(0), "PUT role");
+        world.change(|instance| {
+            instance.next = [answer(200, "token-0")].into_iter().chain((0..3).map(|_| answer(status, ""))).collect()
+        });
+        let provider = world.provider(&[]);
+        assert_eq!(drive(&world.clock, error(&provider)).await.http_status(), Some(status));
+        assert_eq!(world.asked(0), if status == 500 { "PUT role role role" } else { "PUT role" });
     }
 }
 

@@ -1,0 +1,78 @@
+//! Retries of one call for credentials, inside one refresh.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{Context, HttpErrorKind};
+
+thread_local! {
+    /// Whether the refresh that is being polled has a valid credential to fall back on.
+    static HAS_FALLBACK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `refresh`; with `has_fallback`, calls that it makes are not tried again: the back-off does that, and nobody waits.
+pub(crate) async fn with_fallback<T>(has_fallback: bool, refresh: impl Future<Output = T>) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            HAS_FALLBACK.with(|flag| flag.set(self.0));
+        }
+    }
+    let mut refresh = std::pin::pin!(refresh);
+    std::future::poll_fn(|cx| {
+        let _restore = Restore(HAS_FALLBACK.with(|flag| flag.replace(has_fallback)));
+        refresh.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// How often one call has been tried again. Calls for credentials are idempotent: at worst a session is granted that
+/// nobody uses.
+pub(crate) struct Retries<'a> {
+    context: &'a Context,
+    left: u32,
+    began: Duration,
+}
+
+/// So often a call is tried again, and so long after its beginning at most.
+const RETRIES: u32 = 2;
+const WITHIN: Duration = Duration::from_secs(3);
+/// The pause before the first retry is drawn from its upper half, and doubles.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl<'a> Retries<'a> {
+    pub(crate) fn new(context: &'a Context) -> Self {
+        let left = if HAS_FALLBACK.with(Cell::get) { 0 } else { RETRIES };
+        Self { context, left, began: context.now().monotonic }
+    }
+
+    /// Whether to try again, after a pause: the server's, or a short one.
+    pub(crate) async fn again(&mut self, retry_after: Option<Duration>) -> bool {
+        let Some(left) = self.left.checked_sub(1) else { return false };
+        let most = PAUSE * 2_u32.pow(RETRIES - self.left);
+        let pause = most / 2 + (most / 2).mul_f64(self.context.random() as f64 / u64::MAX as f64);
+        let pause = pause.max(retry_after.unwrap_or_default());
+        let spent = self.context.now().monotonic.saturating_sub(self.began);
+        if spent.saturating_add(pause) > WITHIN {
+            return false;
+        }
+        self.left = left;
+        self.context.sleep(pause).await;
+        true
+    }
+}
+
+impl HttpErrorKind {
+    /// Whether the request may get an answer next time: the connection was not made, or broke.
+    pub(crate) fn is_passing(self) -> bool {
+        matches!(self, Self::Connect | Self::ConnectTimeout | Self::Other)
+    }
+}
+
+/// Whether a server that answers so may have an answer next time.
+pub(crate) fn is_passing(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+}
