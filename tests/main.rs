@@ -12,6 +12,7 @@ mod http;
 mod identity;
 mod imm_operations;
 mod layering;
+mod lifetimes;
 mod metadata;
 mod oidc;
 mod openapi_client;

@@ -1,6 +1,5 @@
 //! Threads that drive timers and sockets: one for the crate itself, one for other people's code.
 
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
@@ -58,10 +57,13 @@ impl Driver {
         }
     }
 
-    #[cfg(feature = "_client")]
     /// Runs `work` on the driver's thread and gives its result; `None` when there is no thread. Dropping the wait ends the
     /// work.
-    pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    #[cfg(feature = "_client")]
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl std::future::Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         let mut task = AbortOnDrop(self.handle()?.spawn(work));
         (&mut task.0).await.ok()
     }
