@@ -21,6 +21,7 @@
 mod outcome;
 mod view;
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{oneshot, watch};
@@ -55,6 +56,7 @@ struct Mark {
 
 /// See the module.
 pub(super) struct Machine {
+    name: Name,
     advisory: Option<Duration>,
     limit: Duration,
     checks: bool,
@@ -101,6 +103,7 @@ const LONGEST_FLOOR: Duration = Duration::from_secs(3600);
 impl Machine {
     pub(super) fn new(advisory: Option<Duration>, limit: Duration) -> Self {
         Self {
+            name: Arc::default(),
             advisory,
             limit,
             checks: true,
@@ -122,6 +125,11 @@ impl Machine {
             visited: Duration::ZERO,
             version: 0,
         }
+    }
+
+    /// The provider's name, for errors of refreshes that can't be asked for it.
+    pub(super) fn name(&self) -> Name {
+        Arc::clone(&self.name)
     }
 
     /// A machine that holds a literal: its source has nothing else to give, so it is not asked whether it is current.
@@ -371,16 +379,20 @@ impl Machine {
             let pause = if self.running < 2 { Duration::ZERO } else { self.limit.saturating_mul(doubled) };
             let pause = pause.min(LONGEST_FLOOR);
             self.floor = self.floor.max(now.boot.saturating_add(pause));
-            let error = timed_out(self.limit);
+            let error = timed_out(self.limit, &self.name);
             self.fail(&error, pause, now, u64::MAX, actions);
             actions.tell = Some((flight, Err(error)));
         }
     }
 }
 
-pub(super) fn timed_out(limit: Duration) -> Error {
+/// The provider's name, once a refresh has asked for it.
+pub(super) type Name = Arc<OnceLock<String>>;
+
+pub(super) fn timed_out(limit: Duration, name: &OnceLock<String>) -> Error {
     let message = format!("the refresh took longer than {} s", limit.as_secs_f64());
-    Error::new(ErrorKind::TimedOut, message).with_code("RefreshTimedOut")
+    let error = Error::new(ErrorKind::TimedOut, message).with_code("RefreshTimedOut");
+    name.get().map_or(error.clone(), |name| error.in_provider(name))
 }
 
 /// For refreshes that nobody runs.

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 pub use self::health::Health;
 use self::lease::Time;
-use self::machine::Machine;
+use self::machine::{Machine, Name};
 use self::snapshot::Snapshot;
 use self::step::{Found, Step};
 use self::subscribers::Subscribers;
@@ -83,8 +83,7 @@ struct Shared {
     limit: Duration,
     snapshot: Snapshot,
     subscribers: Subscribers,
-    /// The provider's name, once a refresh has asked for it.
-    name: OnceLock<Box<str>>,
+    name: Name,
     /// Closed when the last handle goes, for those who renew without a caller.
     alive: OnceLock<watch::Sender<()>>,
 }
@@ -167,8 +166,10 @@ impl Refresher {
     ) -> Self {
         let now = context.now();
         let now = Time { wall: now.wall, monotonic: now.monotonic, boot: context.boot(), process: process_id() };
-        let snapshot = Snapshot::new(machine(now), now);
-        let (subscribers, name, alive) = (Subscribers::default(), OnceLock::new(), OnceLock::new());
+        let machine = machine(now);
+        let name = machine.name();
+        let snapshot = Snapshot::new(machine, now);
+        let (subscribers, alive) = (Subscribers::default(), OnceLock::new());
         Self(Arc::new(Shared { provider, context, limit, snapshot, subscribers, name, alive }))
     }
 
@@ -323,7 +324,7 @@ impl Refresher {
             while ended_badly < ATTEMPTS {
                 let now = shared.now();
                 if rest.is_zero() {
-                    last = Some(machine::timed_out(shared.limit));
+                    last = Some(machine::timed_out(shared.limit, &shared.name));
                     break;
                 }
                 let (step, actions) = shared.snapshot.update(now, |machine| match wanted {
@@ -395,7 +396,10 @@ impl Refresher {
             };
         }
         let error = last.unwrap_or_else(machine::dropped);
-        Err(error.in_provider(&task::known_name(&self.0)))
+        Err(match self.0.name.get() {
+            Some(name) if error.provider_name().is_none() => error.in_provider(name),
+            _ => error,
+        })
     }
 }
 

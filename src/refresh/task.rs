@@ -1,6 +1,5 @@
 //! A refresh under way: run on the executor, waited for anywhere.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -100,7 +99,7 @@ impl Started {
         let shared = Arc::clone(&self.shared);
         let name = catch_unwind(AssertUnwindSafe(|| shared.provider.provider_name().into_owned()));
         if let Ok(name) = &name {
-            shared.name.get_or_init(|| name.as_str().into());
+            shared.name.get_or_init(|| name.clone());
         }
         let mut work = Work(Some(self.work()));
         let completion = self.completed(&mut work).await;
@@ -109,7 +108,7 @@ impl Started {
             (_, Err(_)) => Err(panicked()),
             (Completion::Answered(Ok(credentials)), Ok(name)) => Ok(credentials.or_provider_name(&name)),
             (Completion::Answered(Err(error)), Ok(name)) => Err(named(error, &name)),
-            (Completion::TooLong, Ok(name)) => Err(named(timed_out(shared.limit), &name)),
+            (Completion::TooLong, Ok(_)) => Err(timed_out(shared.limit, &shared.name)),
         };
         // Waiters hear of it before the work is dropped, which is other people's code.
         let outcome = self.finish(result);
@@ -261,9 +260,4 @@ pub(super) async fn keep_fresh(
         }
     };
     let _ = first(renew, stop).await;
-}
-
-/// The name that errors carry where the source itself could not be asked for it.
-pub(super) fn known_name(shared: &Shared) -> Cow<'_, str> {
-    shared.name.get().map_or(Cow::Borrowed(""), |name| Cow::Borrowed(&**name))
 }
