@@ -149,7 +149,7 @@ impl DefaultCredentialChainBuilder {
             let keys = self.env_prefixes.into_iter().fold(EnvironmentProvider::new(), EnvironmentProvider::and_prefix);
             let keys = keys.context(context.clone());
             chain = chain
-                .then(EnvironmentRole { keys, sts: sts.clone() })
+                .then(EnvironmentRole::new(keys, sts.clone()))
                 .then(OidcRoleProvider::with_sts(sts.clone()))
                 .then(cli_profile)
                 .then(ini_profile);

@@ -6,9 +6,6 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
-use crate::sts::{AssumeRole, Sts};
-
-use super::AssumeRoleProvider;
 
 /// Reads families of variables, the first that is set whole. All values come from one family: an id from one and a secret
 /// from another would be a mixed pair.
@@ -29,7 +26,7 @@ use super::AssumeRoleProvider;
 /// ```
 #[derive(Clone, Debug)]
 pub struct EnvironmentProvider {
-    context: Context,
+    pub(super) context: Context,
     prefixes: Vec<String>,
 }
 
@@ -64,7 +61,7 @@ impl EnvironmentProvider {
         self
     }
 
-    fn read(&self) -> Result<Credentials, Error> {
+    pub(super) fn read(&self) -> Result<Credentials, Error> {
         for prefix in &self.prefixes {
             if let Some(found) = self.family(prefix)? {
                 return Ok(found.with_provider_name("env"));
@@ -138,71 +135,6 @@ impl ProvideCredentials for EnvironmentProvider {
     fn is_current(&self, credentials: &Credentials) -> bool {
         // A broken environment keeps what was good.
         self.read().map_or(true, |now| now.same_keys(credentials))
-    }
-}
-
-/// The environment as the default chain reads it: `ALIBABA_CLOUD_ROLE_ARN` turns an AccessKey pair that has no token into a
-/// session of that role, when no OIDC variable claims the role for itself. The `aliyun` CLI does the same.
-#[derive(Debug)]
-pub(crate) struct EnvironmentRole {
-    pub(crate) keys: EnvironmentProvider,
-    pub(crate) sts: Sts,
-}
-
-const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
-const EXTERNAL_ID: &str = "ALIBABA_CLOUD_EXTERNAL_ID";
-
-impl EnvironmentRole {
-    fn role(&self) -> Result<Option<AssumeRole>, Error> {
-        let context = &self.keys.context;
-        for name in ["ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE"] {
-            if context.env(name)?.is_some() {
-                return Ok(None);
-            }
-        }
-        let Some(arn) = context.env(ROLE_ARN)? else { return Ok(None) };
-        let mut role = AssumeRole::new(arn);
-        let named = |variable: &'static str| {
-            move |error: Error| {
-                error.map_message(|message| format!("{variable}: {message}")).in_provider("ram_role_arn")
-            }
-        };
-        role.check().map_err(named(ROLE_ARN))?;
-        role.external_id = context.env(EXTERNAL_ID)?;
-        role.check().map_err(named(EXTERNAL_ID))?;
-        Ok(Some(role))
-    }
-}
-
-impl ProvideCredentials for EnvironmentRole {
-    fn provider_name(&self) -> Cow<'_, str> {
-        Cow::Borrowed("env")
-    }
-
-    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async move {
-            let keys = self.keys.read()?;
-            if keys.security_token().is_some() {
-                return Ok(keys);
-            }
-            let session = match self.role() {
-                Ok(None) => return Ok(keys),
-                Ok(Some(role)) => {
-                    AssumeRoleProvider::with_sts(keys, role, self.sts.clone()).provide_credentials().await
-                }
-                Err(error) => Err(error),
-            };
-            session.map_err(|error| error.in_provider("env"))
-        })
-    }
-
-    fn source_status(&self) -> Option<SourceStatus> {
-        self.keys.source_status()
-    }
-
-    fn is_current(&self, credentials: &Credentials) -> bool {
-        // A session stays good until it is due; only keys that are handed out as they are can be outdated.
-        credentials.security_token().is_some() || self.keys.is_current(credentials)
     }
 }
 
