@@ -1,12 +1,13 @@
 //! What a provider gives: an AccessKey pair, perhaps a security token, perhaps an end.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
-use crate::redact::shorten;
+use crate::redact::{shorten, shown};
 
 /// An AccessKey pair, with a security token and an expiration where it is temporary.
 ///
@@ -32,6 +33,8 @@ struct Inner {
     issued_at: Option<SystemTime>,
     provider: Option<String>,
     arn: Option<String>,
+    /// What upper layers of the crate know of its source: see `provenance`.
+    facts: Option<Arc<dyn Any + Send + Sync>>,
     generation: u64,
 }
 
@@ -46,6 +49,7 @@ impl Credentials {
             issued_at: None,
             provider: None,
             arn: None,
+            facts: None,
             generation: 0,
         }))
     }
@@ -84,6 +88,14 @@ impl Credentials {
 
     pub(crate) fn with_arn(self, arn: &str) -> Self {
         self.edit(|inner| inner.arn = Some(arn.to_owned()))
+    }
+
+    pub(crate) fn with_facts(self, facts: Arc<dyn Any + Send + Sync>) -> Self {
+        self.edit(|inner| inner.facts = Some(facts))
+    }
+
+    pub(crate) fn facts<T: 'static>(&self) -> Option<&T> {
+        self.0.facts.as_ref()?.downcast_ref()
     }
 
     /// Whose it is, where the issuer said so.
@@ -168,6 +180,9 @@ impl fmt::Debug for Credentials {
         out.field("access_key_id", &shorten(self.access_key_id())).field("provider", &self.provider_name());
         if let Some(at) = self.expiration() {
             out.field("expiration", &at);
+        }
+        if let Some(arn) = self.arn() {
+            out.field("arn", &shown(arn));
         }
         out.field("generation", &self.generation()).finish_non_exhaustive()
     }

@@ -11,6 +11,7 @@ mod file_reload;
 mod http;
 mod identity;
 mod imm_operations;
+mod kept_profile;
 mod layering;
 mod metadata;
 mod oidc;

@@ -140,7 +140,8 @@ mod tests {
         let other_pair = [("ALIBABA_CLOUD_ACCESS_KEY_ID", "id-2"), SECRET];
         let with = |pair: &[(&'static str, &'static str)], role| [pair, &[role]].concat();
         let (first, second) = (session("t-1"), session("t-2"));
-        let changes: [(&str, &[(&str, &str)], &[(&str, &str)]); 5] = [
+        type Variables = [(&'static str, &'static str)];
+        let changes: [(&str, &Variables, &Variables); 5] = [
             ("a session by another", &first, &second),
             ("a pair by another", &[ID, SECRET], &other_pair),
             ("the key of a role's session", &with(&[ID, SECRET], role), &with(&other_pair, role)),

@@ -7,8 +7,10 @@ mod ecs_metadata;
 mod environment;
 mod environment_role;
 mod ini_profile;
+mod kept_profile;
 mod oidc_role;
 mod profile_files;
+mod profile_source;
 #[cfg(test)]
 mod scripted_http;
 
@@ -19,4 +21,6 @@ pub use self::ecs_metadata::EcsMetadataProvider;
 pub use self::environment::EnvironmentProvider;
 pub(crate) use self::environment_role::EnvironmentRole;
 pub use self::ini_profile::IniProfileProvider;
+pub(crate) use self::kept_profile::KeptProfile;
 pub use self::oidc_role::OidcRoleProvider;
+pub(crate) use self::profile_source::SourceSettings;

@@ -141,7 +141,7 @@ pub(crate) const SOURCES: [Source; 13] = [
     Source {
         name: "GetCallerIdentity for the account that is expected",
         step: |head| when(head.contains("x-acs-action: GetCallerIdentity\r\n")),
-        provider: Some("default"),
+        provider: Some("default/credentials_uri"),
         client: |stage| chain(stage, &[uri(stage)], |chain| chain.expect_account("100")),
         ..STS
     },

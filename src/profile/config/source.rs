@@ -4,10 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use super::{Config, Profile, list};
 use crate::credentials::Credentials;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::profile::{EnvDefaults, Selected, Source, half_set, keys};
-use crate::redact::shown;
+use crate::redact::{shorten, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
+use crate::time;
 
 /// Roles may chain, but a file that chains more of them than this was not written on purpose.
 const ROLES: usize = 10;
@@ -56,10 +57,10 @@ impl Profile {
     /// What the profile gives by itself. `selected` decides whether an empty one is an error.
     fn source(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
         match self.mode() {
-            "AK" => self.keys(selected, false).map(Source::Keys),
-            "StsToken" => self.keys(selected, true).map(Source::Keys),
+            "AK" => self.keys(selected, defaults, false).map(Source::Keys),
+            "StsToken" => self.keys(selected, defaults, true).map(Source::Keys),
             "RamRoleArn" => {
-                let source = Box::new(Source::Keys(self.keys(selected, false)?));
+                let source = Box::new(Source::Keys(self.keys(selected, defaults, false)?));
                 Ok(Source::Role { source, role: self.role(defaults)?, endpoint: self.endpoint() })
             }
             "EcsRamRole" => Ok(Source::EcsRamRole { role_name: self.ram_role_name.clone() }),
@@ -136,7 +137,7 @@ impl Profile {
                 return Err(error.with_remedy(format!("write mode {mode}, if that is meant")));
             }
         }
-        self.keys(selected, false).map(Source::Keys)
+        self.keys(selected, defaults, false).map(Source::Keys)
     }
 
     fn oidc(&self, defaults: &EnvDefaults) -> Result<Source, Error> {
@@ -152,7 +153,7 @@ impl Profile {
         }
     }
 
-    fn keys(&self, selected: &Selected, needs_token: bool) -> Result<Credentials, Error> {
+    fn keys(&self, selected: &Selected, defaults: &EnvDefaults, needs_token: bool) -> Result<Credentials, Error> {
         let (id, secret, token) =
             (self.access_key_id.as_ref(), self.access_key_secret.as_deref(), self.sts_token.as_deref());
         let empty = id.is_none() && secret.is_none() && token.is_none() && self.ram_role_arn.is_none();
@@ -169,10 +170,21 @@ impl Profile {
         let seconds = u64::try_from(self.sts_expiration).ok().filter(|seconds| *seconds > 0);
         // An end beyond all clocks is none.
         let end = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-        Ok(match end.filter(|_| keys.security_token().is_some()) {
-            Some(end) => keys.with_expiration(end),
-            None => keys,
-        })
+        let Some(end) = end.filter(|_| keys.security_token().is_some()) else { return Ok(keys) };
+        if defaults.now.is_some_and(|now| end <= now) {
+            let message = format!(
+                "holds a session (AccessKey ID {}) that expired already, at {} by its sts_expiration",
+                shorten(keys.access_key_id()),
+                time::to_iso(end)
+            );
+            let remedy = match keys.access_key_id().starts_with("STS.") {
+                true => "write a new session, or use a mode that renews: RamRoleArn over a key, EcsRamRole, OIDC",
+                // What another mode left behind.
+                false => "delete sts_token and sts_expiration, if the AccessKey pair is a long-lived one",
+            };
+            return Err(Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential").with_remedy(remedy));
+        }
+        Ok(keys.with_expiration(end))
     }
 
     fn role(&self, defaults: &EnvDefaults) -> Result<AssumeRole, Error> {

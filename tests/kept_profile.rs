@@ -1,0 +1,325 @@
+//! Which profile and which provider a chain keeps, and that it keeps none that gave nothing usable.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alibabacloud_credentials::{
+    AssumeRole, AssumeRoleProvider, BoxFuture, CliProfileProvider, Context, DefaultCredentialChain,
+    DefaultCredentialChainBuilder, Error, ErrorKind, HttpError, HttpErrorKind, HttpSend, OnFailure, Refresher,
+    SendOptions, StsSignature, TestClock,
+};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+const CONFIG: &str = "home/me/.aliyun/config.json";
+const URI: &str = r#"{"AccessKeyId":"STS.from-uri","AccessKeySecret":"fake-secret","SecurityToken":"fake-token",
+    "Expiration":"2099-01-01T00:00:00Z"}"#;
+const SESSION: &str = r#"{"RequestId":"R","AssumedRoleUser":{"Arn":"acs:ram::100:role/media/s"},"Credentials":{
+    "AccessKeyId":"STS.session","AccessKeySecret":"fake-secret","SecurityToken":"fake-token",
+    "Expiration":"2099-01-01T00:00:00Z"}}"#;
+const IDENTITY: &str = r#"{"RequestId":"R","IdentityType":"RAMUser","AccountId":"100","PrincipalId":"1","UserId":"1",
+    "Arn":"acs:ram::100:user/alice"}"#;
+
+/// A URI that gives a session, an STS that grants everything, and metadata that knows a role; all that was asked is noted.
+#[derive(Clone, Default)]
+struct Servers(Arc<Mutex<Vec<String>>>);
+
+impl HttpSend for Servers {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _: SendOptions,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+        let (host, path) = (request.uri().host().unwrap_or_default().to_owned(), request.uri().path().to_owned());
+        let action = request.headers().get("x-acs-action").map(|action| action.to_str().unwrap().to_owned());
+        let version = if request.headers().contains_key("x-aliyun-ecs-metadata-token") { "v2" } else { "v1" };
+        let answer = |status: u16, body: &str| {
+            let response = http::Response::builder().status(status).body(Bytes::from(body.to_owned()));
+            response.map_err(|error| HttpError::new(HttpErrorKind::Other, error.to_string()))
+        };
+        let (asked, response) = match (host.as_str(), action.as_deref()) {
+            ("127.0.0.1", _) => ("URI".to_owned(), answer(200, URI)),
+            ("100.100.100.200", _) if path.ends_with("/token") => ("token".to_owned(), answer(404, "")),
+            ("100.100.100.200", _) if path.ends_with("/region-id") => {
+                (format!("region {version}"), answer(200, "cn-x"))
+            }
+            ("100.100.100.200", _) if path.ends_with("/media") => {
+                (format!("role {version}"), answer(200, &URI.replacen('{', r#"{"Code":"Success","#, 1)))
+            }
+            ("100.100.100.200", _) => (format!("roles {version}"), answer(200, "media")),
+            (host, Some("GetCallerIdentity")) => (format!("GetCallerIdentity {host}"), answer(200, IDENTITY)),
+            (host, Some(action)) => (format!("{action} {host}"), answer(200, SESSION)),
+            (host, None) => (format!("AssumeRole by V1 {host}"), answer(200, SESSION)),
+        };
+        self.0.lock().unwrap().push(asked);
+        Box::pin(std::future::ready(response))
+    }
+}
+
+struct World {
+    root: PathBuf,
+    clock: TestClock,
+    servers: Servers,
+    context: Context,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.root);
+    }
+}
+
+impl World {
+    fn new(name: &str, env: &[(&str, &str)]) -> Self {
+        let root = std::env::temp_dir().join(format!("alibabacloud-kept-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        std::fs::create_dir_all(root.join("home/me/.aliyun")).unwrap();
+        std::fs::create_dir_all(root.join("home/me/.alibabacloud")).unwrap();
+        let clock = TestClock::new(std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        let servers = Servers::default();
+        let context = Context::builder()
+            .env([&[("HOME", "/home/me")], env].concat())
+            .root(&root)
+            .http(servers.clone())
+            .clock(clock.clone())
+            .spawn(|task| drop(tokio::spawn(task)))
+            .build();
+        Self { root, clock, servers, context }
+    }
+
+    fn write(&self, config: &Value) {
+        std::fs::write(self.root.join(CONFIG), config.to_string()).unwrap();
+    }
+
+    fn builder(&self) -> DefaultCredentialChainBuilder {
+        DefaultCredentialChain::builder().context(self.context.clone())
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.servers.0.lock().unwrap())
+    }
+
+    /// The key in use after three more seconds of use.
+    async fn key(&self, chain: &Refresher) -> String {
+        for _ in 0..3 {
+            self.clock.advance(Duration::from_secs(1));
+            let _ = chain.credentials().await;
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        chain.credentials().await.unwrap().access_key_id().to_owned()
+    }
+
+    async fn error_later(&self, chain: &DefaultCredentialChain) -> Error {
+        self.clock.advance(Duration::from_secs(60));
+        chain.credentials().await.unwrap_err()
+    }
+}
+
+fn pair(name: &str, id: &str) -> Value {
+    json!({"name": name, "mode": "AK", "access_key_id": id, "access_key_secret": "fake-secret"})
+}
+
+fn config(current: &str, staging: &str) -> Value {
+    json!({"current": current, "profiles": [pair("staging", staging), pair("prod", "id-prod")]})
+}
+
+const WITH_URI: (&str, &str) = ("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:9/");
+
+#[tokio::test]
+async fn a_changed_current_switches_nobodys_identity_and_the_kept_profile_may_change() {
+    let world = World::new("current", &[]);
+    world.write(&config("staging", "id-staging-1"));
+    let chain = world.builder().build();
+    let alone = Refresher::builder(CliProfileProvider::new().context(world.context.clone()));
+    let alone = alone.context(world.context.clone()).build();
+    for source in [chain.refresher(), &alone] {
+        assert_eq!(world.key(source).await, "id-staging-1");
+    }
+    world.write(&config("prod", "id-staging-1"));
+    for source in [chain.refresher(), &alone] {
+        assert_eq!(world.key(source).await, "id-staging-1");
+    }
+    let explanation = chain.explain().await;
+    let report = explanation.providers[2].detail.as_deref().unwrap();
+    assert!(
+        report.contains("profile `staging` of /home/me/.aliyun/config.json (`prod` is chosen there now"),
+        "{report}"
+    );
+    world.write(&config("prod", "id-staging-2"));
+    for source in [chain.refresher(), &alone] {
+        assert_eq!(world.key(source).await, "id-staging-2");
+    }
+    assert_eq!(world.builder().build().credentials().await.unwrap().access_key_id(), "id-prod", "a new chain chooses");
+}
+
+#[tokio::test]
+async fn a_kept_profile_that_is_gone_is_named_and_not_replaced_by_the_current_one() {
+    let world = World::new("gone", &[]);
+    world.write(&json!({"current": "staging", "profiles": [{
+        "name": "staging", "mode": "StsToken", "access_key_id": "STS.a", "access_key_secret": "fake-secret",
+        "sts_token": "fake-token", "sts_expiration": 1_800_000_600
+    }]}));
+    let chain = world.builder().build();
+    assert!(chain.credentials().await.is_ok());
+    world.write(&json!({"current": "prod", "profiles": [pair("prod", "id-prod")]}));
+    world.clock.advance(Duration::from_secs(600));
+    let error = world.error_later(&chain).await;
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Failed, Some("ProfileNotFound")), "{error}");
+    assert!(error.message().contains("has no profile `staging`; it has the profiles prod"), "{error}");
+}
+
+#[tokio::test]
+async fn a_profile_that_never_gave_a_usable_credential_is_not_kept() {
+    let expired = |id: &str, mode: &str| {
+        json!({"current": "a", "profiles": [{"name": "a", "mode": mode, "access_key_id": id, "sts_token": "fake-token",
+            "access_key_secret": "fake-secret", "sts_expiration": 1000, "ram_role_arn": "acs:ram::100:role/media"}]})
+    };
+    let wrong_account = json!({"current": "a", "profiles": [pair("a", "id-of-100")]});
+    for (name, config, account, code, remedy) in [
+        ("expired", expired("STS.a", "StsToken"), "", "ExpiredCredential", "write a new session"),
+        (
+            "left-over",
+            expired("LTAI-good", "RamRoleArn"),
+            "",
+            "ExpiredCredential",
+            "delete sts_token and sts_expiration",
+        ),
+        ("account", wrong_account, "200", "IdentityMismatch", "look at which source answered"),
+    ] {
+        let world = World::new(name, &[WITH_URI, ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")]);
+        let builder = |on_failure| match account {
+            "" => world.builder().on_failure(on_failure),
+            account => world.builder().on_failure(on_failure).expect_account(account),
+        };
+        world.write(&config);
+        let chain = builder(OnFailure::Stop).build();
+        let error = chain.credentials().await.unwrap_err();
+        assert_eq!(error.code(), Some(code), "{error}");
+        assert!(error.message().contains("profile `a` of /home/me/.aliyun/config.json"), "{error}");
+        assert!(error.message().contains("AccessKey ID ") && error.remedy().unwrap().contains(remedy), "{error}");
+        assert_eq!(chain.explain().await.providers[2].code.as_deref(), Some(code));
+        if account.is_empty() {
+            let next = builder(OnFailure::TryNext).build().credentials().await.unwrap();
+            assert_eq!(next.access_key_id(), "STS.from-uri", "{name}: passed over");
+        }
+        std::fs::remove_file(world.root.join(CONFIG)).unwrap();
+        world.clock.advance(Duration::from_secs(60));
+        match (account, chain.credentials().await) {
+            ("", found) => assert_eq!(found.unwrap().access_key_id(), "STS.from-uri", "{name}: nothing was kept"),
+            (_, found) => {
+                let error = found.unwrap_err();
+                assert!(
+                    error.message().contains("http://127.0.0.1:9: AccessKey ID"),
+                    "{error}: the next one was asked"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_accounts_profile_is_left_for_the_one_that_current_names_then() {
+    let world = World::new("switch", &[]);
+    world.write(&json!({"current": "a", "profiles": [pair("a", "id-a")]}));
+    let chain = world.builder().expect_account("200").build();
+    assert_eq!(chain.credentials().await.unwrap_err().kind(), ErrorKind::IdentityMismatch);
+    world.write(&json!({"current": "b", "profiles": [pair("a", "id-a"), pair("b", "id-b")]}));
+    let error = world.error_later(&chain).await;
+    assert!(error.message().contains("profile `b` of"), "{error}");
+}
+
+#[tokio::test]
+async fn bad_arguments_are_told_before_anyone_is_asked() {
+    let world = World::new("arguments", &[WITH_URI]);
+    let role = "acs:ram::100:role/media";
+    for (builder, code) in [
+        (world.builder().expect_role("garbage"), "InvalidParameter.RoleArn"),
+        (world.builder().expect_role("acs:ram::100:role/media/session-7"), "InvalidParameter.RoleArn"),
+        (world.builder().expect_account("not a number"), "InvalidParameter.AccountId"),
+        (world.builder().expect_account(""), "InvalidParameter.AccountId"),
+        (world.builder().expect_account("200").expect_role(role), "InvalidParameter.AccountId"),
+        (world.builder().sts_endpoint("user:fake-password@sts.internal"), "InvalidEndpoint"),
+        (world.builder().sts_endpoint("http://sts.internal"), "PlainHttp"),
+        (world.builder().region("a.b"), "InvalidRegion"),
+        (world.builder().env_prefix("OSS "), "InvalidParameter.EnvPrefix"),
+        (world.builder().env_prefix(""), "InvalidParameter.EnvPrefix"),
+    ] {
+        assert!(!format!("{builder:?}").contains("fake-password"));
+        let error = builder.build().credentials().await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidInput, Some(code)), "{error}");
+        assert!(!format!("{error:?}").contains("fake-password"));
+    }
+    assert!(world.asked().is_empty());
+}
+
+#[tokio::test]
+async fn metadata_that_is_turned_off_is_asked_for_no_profile_either() {
+    let world = World::new("metadata", &[]);
+    for mode in ["EcsRamRole", "RamRoleArnWithRoleName"] {
+        world.write(&json!({"current": "a", "profiles": [
+            {"name": "a", "mode": mode, "ram_role_name": "media", "ram_role_arn": "acs:ram::100:role/media"}
+        ]}));
+        let error = world.builder().ecs_metadata(false).build().credentials().await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Failed, Some("MetadataDisabled")), "{error}");
+        assert!(error.message().starts_with("profile `a` of /home/me/.aliyun/config.json: "), "{error}");
+        assert!(world.asked().is_empty());
+        assert!(world.builder().build().credentials().await.is_ok());
+        world.asked();
+    }
+}
+
+#[tokio::test]
+async fn a_region_is_looked_up_only_of_an_instances_own_key_and_as_the_key_was() {
+    use alibabacloud_credentials::{Credentials, EcsMetadataProvider};
+    let world = World::new("region", &[]);
+    let role = || AssumeRole::new("acs:ram::100:role/media");
+    let over = |source: Refresher| AssumeRoleProvider::new(source, role()).context(world.context.clone());
+    let metadata = |v1_disabled| {
+        let provider = EcsMetadataProvider::new().role_name("media").disable_imds_v1(v1_disabled);
+        Refresher::builder(provider.context(world.context.clone())).context(world.context.clone()).build()
+    };
+    let sessions = |provider| Refresher::builder(provider).context(world.context.clone()).build();
+    sessions(over(metadata(false))).credentials().await.unwrap();
+    assert!(world.asked().contains(&"region v1".to_owned()));
+    // This service grants no tokens.
+    assert!(sessions(over(metadata(true))).credentials().await.is_err());
+    assert!(!world.asked().iter().any(|asked| asked.ends_with(" v1")));
+    // A name is a text that anyone may choose.
+    let named = Credentials::new("an-id", "fake-secret").with_provider_name("ecs_ram_role");
+    sessions(over(Refresher::from(named))).credentials().await.unwrap();
+    assert_eq!(world.asked(), ["AssumeRole sts.aliyuncs.com"]);
+}
+
+#[tokio::test]
+async fn a_role_over_a_chain_is_assumed_as_the_chain_calls_sts() {
+    let world = World::new("inherits", &[]);
+    let mut profile = pair("a", "id-a");
+    profile["sts_region"] = json!("cn-beijing");
+    world.write(&json!({"current": "a", "profiles": [profile]}));
+    let role = || AssumeRole::new("acs:ram::100:role/media").session_name("job-7");
+    let chain = world.builder().build();
+    let tenant = chain.assume(role());
+    assert_eq!(tenant.credentials().await.unwrap().provider_name(), "ram_role_arn/default/cli_profile/static_ak");
+    assert_eq!(world.asked(), ["AssumeRole sts.cn-beijing.aliyuncs.com"]);
+    let session = Refresher::new(AssumeRoleProvider::new(chain.clone(), role())).credentials().await.unwrap();
+    assert_eq!(world.asked(), ["AssumeRole sts.cn-beijing.aliyuncs.com"]);
+    assert!(format!("{session:?}").contains("acs:ram::100:role/media/s"), "{session:?}");
+    let elsewhere = AssumeRoleProvider::new(chain.clone(), role()).region("cn-shanghai");
+    Refresher::new(elsewhere).credentials().await.unwrap();
+    let by_v1 = world.builder().sts_endpoint("sts.example.internal").sts_signature(StsSignature::V1).build();
+    Refresher::new(AssumeRoleProvider::new(by_v1.refresher().clone(), role())).credentials().await.unwrap();
+    by_v1.assume(role()).credentials().await.unwrap();
+    assert_eq!(
+        world.asked(),
+        [
+            "AssumeRole sts.cn-shanghai.aliyuncs.com",
+            "AssumeRole by V1 sts.example.internal",
+            "AssumeRole by V1 sts.example.internal"
+        ]
+    );
+    let bad = chain.assume(AssumeRole::new("no-arn")).credentials().await.unwrap_err();
+    assert_eq!((bad.kind(), world.asked().len()), (ErrorKind::InvalidInput, 0));
+}
