@@ -253,6 +253,9 @@ async fn bad_arguments_are_told_before_anyone_is_asked() {
         assert!(!format!("{error:?}").contains("fake-password"));
     }
     assert!(world.asked().is_empty());
+    assert_eq!(world.builder().region("evil.example/#").build().region(), None);
+    let world = World::new("region-variable", &[("ALIBABA_CLOUD_REGION_ID", "evil.example/#")]);
+    assert_eq!(world.builder().build().region(), None);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ pub use self::builder::DefaultCredentialChainBuilder;
 use self::notes::{NoteSettings, notes};
 use crate::chain::Chain;
 use crate::credentials::Credentials;
+use crate::endpoint::check_region;
 use crate::error::Error;
 use crate::explain::{CredentialsSummary, Explanation, ProviderReport};
 use crate::identity::IdentityCheck;
@@ -117,9 +118,9 @@ impl DefaultCredentialChain {
     }
 
     /// The region, as far as it is known: given in code, else `ALIBABA_CLOUD_REGION_ID` or `ALIBABA_CLOUD_STS_REGION`, else
-    /// what a source named on the way (the profile, the RRSA token's issuer, instance metadata).
+    /// what a source named on the way (the profile, the RRSA token's issuer, instance metadata). What cannot be a region is none.
     pub fn region(&self) -> Option<String> {
-        self.sts.region()
+        self.sts.region().filter(|region| check_region(region).is_ok())
     }
 
     /// Assumes `role` with this chain's credentials: a service takes one of these for each of its tenants.

@@ -125,8 +125,13 @@ impl Ini {
                 (_, None) => Err(half_set("lacks oidc_token_file_path".to_owned())),
             },
             Some(other) => {
+                const TYPES: [&str; 5] = ["access_key", "sts", "ram_role_arn", "oidc_role_arn", "ecs_ram_role"];
+                let meant = TYPES.iter().find(|name| name.eq_ignore_ascii_case(other));
                 let message = format!("has type {}, which gives no AccessKey pair", shown(other));
-                let remedy = "use access_key, sts, ram_role_arn, oidc_role_arn or ecs_ram_role";
+                let remedy = match meant {
+                    Some(name) => format!("write {name}, if that is meant: types are case-sensitive"),
+                    None => "use access_key, sts, ram_role_arn, oidc_role_arn or ecs_ram_role".to_owned(),
+                };
                 Err(Error::failed(message).with_code("UnsupportedMode").with_remedy(remedy).permanent())
             }
         }
@@ -137,7 +142,9 @@ impl Ini {
         let mut role = defaults.role(value("role_arn"), "role_arn")?;
         role.session_name = value("role_session_name").cloned();
         role.external_id = value("external_id").cloned().or(defaults.external_id.clone());
-        role.policy = value("policy").cloned();
+        if let Some(policy) = value("policy") {
+            role = role.policy(policy);
+        }
         Ok(role)
     }
 }

@@ -174,7 +174,8 @@ impl AssumeRoleProvider {
         }
     }
 
-    async fn assume(&self) -> Result<Credentials, Error> {
+    /// The session; errors do not yet name this provider.
+    pub(super) async fn assume(&self) -> Result<Credentials, Error> {
         // Before the source is asked: a bad argument costs no request.
         self.role.check()?;
         let source = self.source.current_credentials().await?;

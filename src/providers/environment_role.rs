@@ -49,7 +49,7 @@ impl EnvironmentRole {
         let keys = self.keys.read()?;
         let role = match keys.security_token() {
             Some(_) => None,
-            None => self.role().map_err(|error| error.in_provider("env"))?,
+            None => self.role()?,
         };
         Ok(Variables { keys, role })
     }
@@ -60,7 +60,8 @@ impl EnvironmentRole {
             None => variables.keys.clone(),
             Some(role) => {
                 let provider = AssumeRoleProvider::with_sts(variables.keys.clone(), role, self.sts.clone());
-                provider.provide_credentials().await.map_err(|error| error.in_provider("env"))?
+                // As the credential's own name has it, outermost first.
+                provider.assume().await.map_err(|error| error.in_provider("env").in_provider("ram_role_arn"))?
             }
         };
         *self.made_of() = Some(variables);
@@ -77,9 +78,7 @@ impl EnvironmentRole {
         let Some(arn) = context.env(ROLE_ARN)? else { return Ok(None) };
         let mut role = AssumeRole::new(arn);
         let named = |variable: &'static str| {
-            move |error: Error| {
-                error.map_message(|message| format!("{variable}: {message}")).in_provider("ram_role_arn")
-            }
+            move |error: Error| error.of(variable).in_provider("env").in_provider("ram_role_arn")
         };
         role.check().map_err(named(ROLE_ARN))?;
         role.external_id = context.env(EXTERNAL_ID)?;

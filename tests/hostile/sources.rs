@@ -110,7 +110,7 @@ pub(crate) const SOURCES: [Source; 13] = [
     },
     Source {
         name: "AssumeRole for the environment's role",
-        provider: Some("default/env/ram_role_arn"),
+        provider: Some("default/ram_role_arn/env"),
         client: |stage| {
             chain(stage, &[key(), vec![("ALIBABA_CLOUD_ROLE_ARN", ROLE.to_owned())]].concat(), |chain| chain)
         },

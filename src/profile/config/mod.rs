@@ -1,5 +1,6 @@
 //! The `aliyun` CLI's config.json as a file: its keys, how it is read, and which profiles it has.
 
+mod mode;
 mod source;
 
 use std::fmt;
@@ -211,6 +212,16 @@ pub(crate) fn list(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_names_are_listed_than_anyone_reads() {
+        let names: Vec<String> = (0..20_000).map(|n| format!("profile-{n}")).collect();
+        let listed = list(&names);
+        assert!(listed.len() < 250 && listed.ends_with("profile-11 and 19988 more"), "{listed}");
+        assert_eq!(list(&["prod ".to_owned(), "prod".to_owned()]), "the profiles \"prod \", prod");
+        let config = Config::parse(br#"{"profiles":[{"name":"prod "},{"name":"prod"}]}"#).unwrap();
+        assert!(config.has("prod ") && config.has("prod") && !config.has("prod  "));
+    }
 
     #[test]
     fn bad_files_are_named_by_place_and_not_by_content() {
