@@ -297,6 +297,136 @@ async fn a_region_is_looked_up_only_of_an_instances_own_key_and_as_the_key_was()
 }
 
 #[tokio::test]
+async fn a_refused_role_and_its_session_are_named() {
+    let world = World::new("refused", &[]);
+    let refused = Context::builder().env([("HOME", "/none")]).http(Refusing).clock(world.clock.clone());
+    let refused = refused.spawn(|task| drop(tokio::spawn(task))).build();
+    let key = alibabacloud_credentials::Credentials::new("an-id", "fake-secret");
+    let tenant = |n: u32| AssumeRole::new(format!("acs:ram::{n}:role/tenant")).session_name(format!("job-{n}"));
+    for n in [7, 8] {
+        let provider = AssumeRoleProvider::new(key.clone(), tenant(n)).context(refused.clone());
+        let error = Refresher::builder(provider).context(refused.clone()).build().credentials().await.unwrap_err();
+        let named = format!("session job-{n} of acs:ram::{n}:role/tenant: sts.aliyuncs.com refused AssumeRole");
+        assert!(error.message().starts_with(&named), "{error}");
+    }
+}
+
+/// Refuses everybody.
+struct Refusing;
+
+impl HttpSend for Refusing {
+    fn send(&self, _: http::Request<Bytes>, _: SendOptions) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+        let body = Bytes::from_static(br#"{"Code":"NoPermission","Message":"No.","RequestId":"R"}"#);
+        Box::pin(std::future::ready(Ok(http::Response::builder().status(403).body(body).unwrap())))
+    }
+}
+
+#[tokio::test]
+async fn the_variables_of_the_cli_and_terraform_are_read_where_that_is_asked_for() {
+    let terraform = [("ALICLOUD_ACCESS_KEY", "id-terraform"), ("ALICLOUD_SECRET_KEY", "fake-secret")];
+    let of_cli = [("ALIBABACLOUD_ACCESS_KEY_ID", "id-cli"), ("ALIBABACLOUD_ACCESS_KEY_SECRET", "fake-secret")];
+    let both = [("ALICLOUD_ACCESS_KEY_ID", "id-old"), ("ALICLOUD_ACCESS_KEY_SECRET", "fake-secret")];
+    for (name, env, id) in
+        [("terraform", terraform, "id-terraform"), ("cli", of_cli, "id-cli"), ("old", both, "id-old")]
+    {
+        let world = World::new(name, &[&env[..], &[("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")]].concat());
+        assert!(world.builder().build().credentials().await.is_err(), "{name}");
+        let found = world.builder().legacy_variables(true).build().credentials().await.unwrap();
+        assert_eq!((found.access_key_id(), found.provider_name()), (id, "default/env"));
+    }
+    for variable in ["ALIBABACLOUD_PROFILE", "ALICLOUD_PROFILE"] {
+        let world = World::new(variable, &[(variable, "prod")]);
+        world.write(&config("staging", "id-staging"));
+        assert_eq!(world.builder().build().credentials().await.unwrap().access_key_id(), "id-staging");
+        let found = world.builder().legacy_variables(true).build().credentials().await.unwrap();
+        assert_eq!(found.access_key_id(), "id-prod");
+        world.write(&json!({"current": "staging", "profiles": [pair("staging", "id-staging")]}));
+        let error = world.builder().legacy_variables(true).build().credentials().await.unwrap_err();
+        assert!(error.message().contains(&format!("profile `prod` was asked for by {variable}, and")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn all_files_are_ignored_where_the_variable_says_so() {
+    let world = World::new(
+        "ignored",
+        &[
+            ("ALIBABA_CLOUD_IGNORE_PROFILE", "TRUE"),
+            ("ALIBABA_CLOUD_PROFILE", "prod"),
+            WITH_URI,
+            ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true"),
+        ],
+    );
+    world.write(&config("staging", "id-staging"));
+    std::fs::write(world.root.join("home/me/.alibabacloud/credentials"), "broken").unwrap();
+    let chain = world.builder().build();
+    assert_eq!(chain.credentials().await.unwrap().access_key_id(), "STS.from-uri");
+    for report in &chain.explain().await.providers[2..4] {
+        assert_eq!(report.detail.as_deref(), Some("ALIBABA_CLOUD_IGNORE_PROFILE is true"));
+    }
+    let error = world.builder().profile("prod").build().credentials().await.unwrap_err();
+    assert_eq!(error.code(), Some("ProfileNotFound"));
+    assert!(error.message().contains("asked for in code, and ALIBABA_CLOUD_IGNORE_PROFILE is true"), "{error}");
+}
+
+#[tokio::test]
+async fn a_leading_tilde_is_the_home_directory_and_what_is_not_expanded_is_named() {
+    let variable = "ALIBABA_CLOUD_CONFIG_FILE";
+    let world = World::new("tilde", &[(variable, "~/.aliyun/config.json")]);
+    world.write(&config("staging", "id-staging"));
+    assert_eq!(world.builder().build().credentials().await.unwrap().access_key_id(), "id-staging");
+    for (path, what) in [("$HOME/config.json", "variables in it"), ("~you/config.json", "`~` of another user")] {
+        let world = World::new("not-expanded", &[(variable, path)]);
+        let error = world.builder().build().credentials().await.unwrap_err();
+        assert_eq!(error.code(), Some("ConfigMissing"));
+        assert!(error.message().contains(path) && error.remedy().unwrap().contains(what), "{error}");
+    }
+    let world = World::new("token", &[]);
+    world.write(&json!({"current": "a", "profiles": [{"name": "a", "mode": "OIDC", "oidc_token_file": "~/token",
+        "ram_role_arn": "acs:ram::100:role/media", "oidc_provider_arn": "acs:ram::100:oidc-provider/x"}]}));
+    let chain = world.builder().build();
+    let asked = tokio::spawn(async move { chain.credentials().await });
+    // The file is looked for three times.
+    while !asked.is_finished() {
+        world.clock.advance(Duration::from_millis(100));
+        tokio::task::yield_now().await;
+    }
+    let error = asked.await.unwrap().unwrap_err();
+    assert!(error.message().contains("there is no /home/me/token"), "{error}");
+    assert!(!error.remedy().unwrap().contains("pod"), "{error}");
+    std::fs::write(world.root.join("home/me/token"), "\u{feff}e30.e30.c2ln\n").unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    assert!(world.builder().build().credentials().await.is_ok());
+}
+
+/// A permission that is missing stops nobody who may read everything.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_home_directory_that_may_not_be_entered_is_passed_over_unless_somebody_named_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let env = [WITH_URI, ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")];
+    let world = World::new("barred", &env);
+    let home = world.root.join("home/me");
+    let allow = |mode| std::fs::set_permissions(&home, std::fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o000);
+    if std::fs::read_dir(&home).is_ok() {
+        allow(0o755);
+        return;
+    }
+    let chain = world.builder().build();
+    let (found, explanation) = (chain.credentials().await, chain.explain().await);
+    let named = world.builder().profile("prod").build().credentials().await;
+    allow(0o755);
+    assert_eq!(found.unwrap().access_key_id(), "STS.from-uri");
+    for report in &explanation.providers[2..4] {
+        assert!(report.detail.as_deref().unwrap().contains("may not be looked for: permission denied"), "{report:?}");
+    }
+    let error = named.unwrap_err();
+    assert_eq!(error.code(), Some("ProfileNotFound"));
+    assert!(error.message().contains("permission denied on a directory of it"), "{error}");
+}
+
+#[tokio::test]
 async fn a_role_over_a_chain_is_assumed_as_the_chain_calls_sts() {
     let world = World::new("inherits", &[]);
     let mut profile = pair("a", "id-a");
@@ -323,6 +453,13 @@ async fn a_role_over_a_chain_is_assumed_as_the_chain_calls_sts() {
             "AssumeRole by V1 sts.example.internal"
         ]
     );
+    let role_chain = world.builder().assume_role(role()).build();
+    let explanation = role_chain.explain().await;
+    let used = explanation.credentials.unwrap();
+    assert_eq!(used.source.as_deref(), Some("profile `a` of /home/me/.aliyun/config.json"));
+    assert_eq!(used.roles, ["session job-7 of acs:ram::100:role/media"]);
+    assert_eq!(used.arn.as_deref(), Some("acs:ram::100:role/media/s"));
+    world.asked();
     let bad = chain.assume(AssumeRole::new("no-arn")).credentials().await.unwrap_err();
     assert_eq!((bad.kind(), world.asked().len()), (ErrorKind::InvalidInput, 0));
 }

@@ -18,7 +18,7 @@ use crate::identity::IdentityCheck;
 use crate::provenance::Provenance;
 use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::providers::{AssumeRoleProvider, KeptProfile};
-use crate::redact::shorten;
+use crate::redact::{shorten, shown};
 use crate::refresh::Refresher;
 use crate::sts::{AssumeRole, CallerIdentity, Sts};
 use crate::time;
@@ -152,10 +152,16 @@ impl DefaultCredentialChain {
 
 impl Explanation {
     pub(crate) fn new(result: &Result<Credentials, Error>, providers: Vec<ProviderReport>, notes: Vec<String>) -> Self {
-        let credentials = result.as_ref().ok().map(|credentials| CredentialsSummary {
-            provider_name: credentials.provider_name().to_owned(),
-            access_key_id: shorten(credentials.access_key_id()),
-            expiration: credentials.expiration().map(time::to_iso),
+        let credentials = result.as_ref().ok().map(|credentials| {
+            let known = Provenance::of(credentials);
+            CredentialsSummary {
+                provider_name: credentials.provider_name().to_owned(),
+                source: known.place,
+                roles: known.roles.iter().map(ToString::to_string).collect(),
+                arn: credentials.arn().map(shown),
+                access_key_id: shorten(credentials.access_key_id()),
+                expiration: credentials.expiration().map(time::to_iso),
+            }
         });
         Self { credentials, providers, notes, error: result.as_ref().err().map(ToString::to_string) }
     }
