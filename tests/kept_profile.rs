@@ -1,130 +1,17 @@
-//! Which profile and which provider a chain keeps, and that it keeps none that gave nothing usable.
+//! Which profile and which provider a chain keeps, that it keeps none that gave nothing usable, and what it reads.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+mod world;
+
 use std::time::Duration;
 
 use alibabacloud_credentials::{
-    AssumeRole, AssumeRoleProvider, BoxFuture, CliProfileProvider, Context, DefaultCredentialChain,
-    DefaultCredentialChainBuilder, Error, ErrorKind, HttpError, HttpErrorKind, HttpSend, OnFailure, Refresher,
-    SendOptions, StsSignature, TestClock,
+    AssumeRole, AssumeRoleProvider, BoxFuture, CliProfileProvider, Context, DefaultCredentialChain, ErrorKind,
+    HttpError, HttpSend, OnFailure, Refresher, SendOptions, StsSignature,
 };
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
-const CONFIG: &str = "home/me/.aliyun/config.json";
-const URI: &str = r#"{"AccessKeyId":"STS.from-uri","AccessKeySecret":"fake-secret","SecurityToken":"fake-token",
-    "Expiration":"2099-01-01T00:00:00Z"}"#;
-const SESSION: &str = r#"{"RequestId":"R","AssumedRoleUser":{"Arn":"acs:ram::100:role/media/s"},"Credentials":{
-    "AccessKeyId":"STS.session","AccessKeySecret":"fake-secret","SecurityToken":"fake-token",
-    "Expiration":"2099-01-01T00:00:00Z"}}"#;
-const IDENTITY: &str = r#"{"RequestId":"R","IdentityType":"RAMUser","AccountId":"100","PrincipalId":"1","UserId":"1",
-    "Arn":"acs:ram::100:user/alice"}"#;
-
-/// A URI that gives a session, an STS that grants everything, and metadata that knows a role; all that was asked is noted.
-#[derive(Clone, Default)]
-struct Servers(Arc<Mutex<Vec<String>>>);
-
-impl HttpSend for Servers {
-    fn send(
-        &self,
-        request: http::Request<Bytes>,
-        _: SendOptions,
-    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
-        let (host, path) = (request.uri().host().unwrap_or_default().to_owned(), request.uri().path().to_owned());
-        let action = request.headers().get("x-acs-action").map(|action| action.to_str().unwrap().to_owned());
-        let version = if request.headers().contains_key("x-aliyun-ecs-metadata-token") { "v2" } else { "v1" };
-        let answer = |status: u16, body: &str| {
-            let response = http::Response::builder().status(status).body(Bytes::from(body.to_owned()));
-            response.map_err(|error| HttpError::new(HttpErrorKind::Other, error.to_string()))
-        };
-        let (asked, response) = match (host.as_str(), action.as_deref()) {
-            ("127.0.0.1", _) => ("URI".to_owned(), answer(200, URI)),
-            ("100.100.100.200", _) if path.ends_with("/token") => ("token".to_owned(), answer(404, "")),
-            ("100.100.100.200", _) if path.ends_with("/region-id") => {
-                (format!("region {version}"), answer(200, "cn-x"))
-            }
-            ("100.100.100.200", _) if path.ends_with("/media") => {
-                (format!("role {version}"), answer(200, &URI.replacen('{', r#"{"Code":"Success","#, 1)))
-            }
-            ("100.100.100.200", _) => (format!("roles {version}"), answer(200, "media")),
-            (host, Some("GetCallerIdentity")) => (format!("GetCallerIdentity {host}"), answer(200, IDENTITY)),
-            (host, Some(action)) => (format!("{action} {host}"), answer(200, SESSION)),
-            (host, None) => (format!("AssumeRole by V1 {host}"), answer(200, SESSION)),
-        };
-        self.0.lock().unwrap().push(asked);
-        Box::pin(std::future::ready(response))
-    }
-}
-
-struct World {
-    root: PathBuf,
-    clock: TestClock,
-    servers: Servers,
-    context: Context,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.root);
-    }
-}
-
-impl World {
-    fn new(name: &str, env: &[(&str, &str)]) -> Self {
-        let root = std::env::temp_dir().join(format!("alibabacloud-kept-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&root);
-        std::fs::create_dir_all(root.join("home/me/.aliyun")).unwrap();
-        std::fs::create_dir_all(root.join("home/me/.alibabacloud")).unwrap();
-        let clock = TestClock::new(std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
-        let servers = Servers::default();
-        let context = Context::builder()
-            .env([&[("HOME", "/home/me")], env].concat())
-            .root(&root)
-            .http(servers.clone())
-            .clock(clock.clone())
-            .spawn(|task| drop(tokio::spawn(task)))
-            .build();
-        Self { root, clock, servers, context }
-    }
-
-    fn write(&self, config: &Value) {
-        std::fs::write(self.root.join(CONFIG), config.to_string()).unwrap();
-    }
-
-    fn builder(&self) -> DefaultCredentialChainBuilder {
-        DefaultCredentialChain::builder().context(self.context.clone())
-    }
-
-    fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut *self.servers.0.lock().unwrap())
-    }
-
-    /// The key in use after three more seconds of use.
-    async fn key(&self, chain: &Refresher) -> String {
-        for _ in 0..3 {
-            self.clock.advance(Duration::from_secs(1));
-            let _ = chain.credentials().await;
-            for _ in 0..20 {
-                tokio::task::yield_now().await;
-            }
-        }
-        chain.credentials().await.unwrap().access_key_id().to_owned()
-    }
-
-    async fn error_later(&self, chain: &DefaultCredentialChain) -> Error {
-        self.clock.advance(Duration::from_secs(60));
-        chain.credentials().await.unwrap_err()
-    }
-}
-
-fn pair(name: &str, id: &str) -> Value {
-    json!({"name": name, "mode": "AK", "access_key_id": id, "access_key_secret": "fake-secret"})
-}
-
-fn config(current: &str, staging: &str) -> Value {
-    json!({"current": current, "profiles": [pair("staging", staging), pair("prod", "id-prod")]})
-}
+use world::{CONFIG, World, config, pair};
 
 const WITH_URI: (&str, &str) = ("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:9/");
 
@@ -462,4 +349,30 @@ async fn a_role_over_a_chain_is_assumed_as_the_chain_calls_sts() {
     world.asked();
     let bad = chain.assume(AssumeRole::new("no-arn")).credentials().await.unwrap_err();
     assert_eq!((bad.kind(), world.asked().len()), (ErrorKind::InvalidInput, 0));
+}
+
+/// A path is not text. The variables of a process are its own, so the test starts itself again under other ones.
+#[cfg(unix)]
+#[tokio::test]
+#[allow(clippy::disallowed_methods)] // the child looks at its own variables
+async fn a_home_directory_whose_name_is_not_utf_8_is_one() {
+    use std::os::unix::ffi::OsStrExt;
+    const CHILD: &str = "CHILD_OF_A_TEST";
+    if std::env::var_os(CHILD).is_some() {
+        let error = DefaultCredentialChain::new().credentials().await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::NotConfigured, Some("NoCredentials")), "{error}");
+        assert!(error.message().contains("there is no /none/j\u{fffd}rg/.aliyun/config.json"), "{error}");
+        return;
+    }
+    let name = "kept_profile::a_home_directory_whose_name_is_not_utf_8_is_one";
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .env_clear()
+        .env(CHILD, "1")
+        .env("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+        .env("HOME", std::ffi::OsStr::from_bytes(b"/none/j\xf6rg"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&child.stderr));
 }

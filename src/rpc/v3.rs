@@ -74,7 +74,9 @@ pub(crate) fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error
             "authorization" | "x-acs-accesskey-id" => "the AccessKey ID",
             _ => name,
         };
-        Error::invalid_input(format!("{what} holds characters that no header can carry")).with_code("InvalidHeader")
+        Error::invalid_input(format!("{what} holds characters that no header can carry"))
+            .with_code("InvalidHeader")
+            .with_remedy("write it in visible ASCII characters, without line breaks")
     })?;
     out.set_sensitive(name == "authorization" || name.ends_with("-security-token"));
     Ok(out)

@@ -70,8 +70,7 @@ impl Mode {
                 error.with_code("NotYetSupported")
             }
             Self::RsaKeyPair => {
-                let what =
-                    "whose key pair is exchanged by a call that only sites in Japan have, and this crate does not make";
+                let what = "which is deprecated: this crate does not make its call, GenerateSessionAccessKey";
                 Error::failed(format!("has mode {name}, {what}")).with_code("UnsupportedMode")
             }
             _ => Error::failed(format!("has mode {name}, which gives no AccessKey pair")).with_code("UnsupportedMode"),

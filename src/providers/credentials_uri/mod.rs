@@ -11,9 +11,10 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 
-use self::target::{Target, is_local, read_host};
+use self::target::{Target, is_local};
 use crate::context::{Context, HttpError, HttpErrorKind, SendOptions};
 use crate::credentials::Credentials;
+use crate::endpoint::read_host;
 use crate::error::Error;
 use crate::provenance::Provenance;
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
