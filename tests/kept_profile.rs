@@ -209,6 +209,23 @@ impl HttpSend for Refusing {
 }
 
 #[tokio::test]
+async fn a_secret_given_in_code_that_ends_in_a_line_feed_is_told_and_never_signed_with() {
+    use alibabacloud_credentials::{Credentials, OpenApiClient};
+    let world = World::new("line-feed", &[]);
+    let key = || Credentials::new("an-id", "fake-secret\n");
+    let role = AssumeRole::new("acs:ram::100:role/media");
+    let provider = AssumeRoleProvider::new(key(), role).context(world.context.clone());
+    let session = Refresher::builder(provider).context(world.context.clone()).build().credentials().await;
+    let refresher = Refresher::builder(key()).context(world.context.clone()).build();
+    let call = OpenApiClient::imm("cn-hangzhou", refresher).call("ListProjects", [("MaxResults", "1")]).await;
+    for error in [session.unwrap_err(), call.unwrap_err()] {
+        assert_eq!(error.code(), Some("InvalidKeyCharacter"), "{error}");
+        assert!(error.message().contains("the AccessKey secret holds a line break (character 12)"), "{error}");
+    }
+    assert!(world.asked().is_empty());
+}
+
+#[tokio::test]
 async fn the_variables_of_the_cli_and_terraform_are_read_where_that_is_asked_for() {
     let terraform = [("ALICLOUD_ACCESS_KEY", "id-terraform"), ("ALICLOUD_SECRET_KEY", "fake-secret")];
     let of_cli = [("ALIBABACLOUD_ACCESS_KEY_ID", "id-cli"), ("ALIBABACLOUD_ACCESS_KEY_SECRET", "fake-secret")];
