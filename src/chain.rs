@@ -10,8 +10,12 @@ use crate::context::{BlockingIo, Context};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::explain::{ProviderOutcome, ProviderReport};
+use crate::identity::IdentityCheck;
+use crate::key_characters::check_characters;
+use crate::provenance::Provenance;
 use crate::provider::{BoxFuture, Private, ProvideCredentials, SourceStatus};
 use crate::redact::shorten;
+use crate::time;
 
 /// What a chain does when a provider that is configured fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,9 +31,9 @@ pub enum OnFailure {
 
 /// Providers in order.
 ///
-/// Only a provider that is not configured is passed over. The first one that answers is kept: if it says later that it
-/// is not configured, it has failed, and only a new chain chooses again. While nothing has answered, every call looks
-/// again.
+/// Only a provider that is not configured is passed over. The first one that gives a usable credential (not expired, and the
+/// expected identity's) is kept: if it says later that it is not configured, it has failed, and only a new chain chooses
+/// again. While none has, every call looks again.
 ///
 /// A chain is a provider; give it to a [`Refresher`](crate::Refresher) to use it.
 ///
@@ -46,6 +50,8 @@ pub struct Chain {
     /// The position of the provider that answered, or [`NONE`].
     kept: AtomicUsize,
     reports: Mutex<Vec<ProviderReport>>,
+    /// Which identity a credential has to be, where it is the chain's to look.
+    identity: Option<Arc<IdentityCheck>>,
     context: Context,
     blocking_io: BlockingIo,
 }
@@ -68,6 +74,7 @@ impl Chain {
             on_failure: OnFailure::Stop,
             kept: AtomicUsize::new(NONE),
             reports: Mutex::new(Vec::new()),
+            identity: None,
             context: Context::default(),
             blocking_io: BlockingIo::default(),
         }
@@ -92,6 +99,41 @@ impl Chain {
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
         self
+    }
+
+    /// A provider whose credential is another identity's has failed.
+    pub(crate) fn identity(mut self, identity: Arc<IdentityCheck>) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Asks a provider; a credential that nobody can use is a failure of the provider, and nothing to keep it for.
+    async fn ask_for_usable(
+        &self,
+        provider: &dyn ProvideCredentials,
+        lifetime: Option<Duration>,
+    ) -> Result<Credentials, Error> {
+        let found = match lifetime {
+            Some(lifetime) => provider.provide_credentials_valid_for(lifetime).await?,
+            None => provider.provide_credentials().await?,
+        };
+        if found.left(self.context.now().wall).is_some_and(|left| left.left.is_zero()) {
+            let (what, end) = (source_of(&found), found.expiration().map(time::to_iso).unwrap_or_default());
+            let message = format!("{what} gave a credential that had expired already, at {end}");
+            let error = Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential");
+            return Err(
+                error.with_remedy("renew it there, or use a source that renews: AssumeRole, RRSA, instance metadata")
+            );
+        }
+        check_characters(&found)?;
+        if let Some(identity) = &self.identity {
+            let what = || source_of(&found);
+            identity.check(&found).await.map_err(|error| match error.kind() {
+                ErrorKind::IdentityMismatch => error.map_message(|message| format!("{}: {message}", what())),
+                _ => error,
+            })?;
+        }
+        Ok(found)
     }
 
     fn kept(&self) -> Option<(usize, &Arc<dyn ProvideCredentials>)> {
@@ -162,7 +204,7 @@ impl Chain {
         for (at, provider) in self.providers.iter().enumerate() {
             let name = provider.provider_name();
             let began = self.context.now().monotonic;
-            let answer = ask(&**provider, lifetime).await;
+            let answer = self.ask_for_usable(&**provider, lifetime).await;
             let spent = self.context.now().monotonic.saturating_sub(began);
             let error = match answer {
                 Ok(found) => {
@@ -205,7 +247,7 @@ impl Chain {
     ) -> Result<Credentials, Error> {
         let name = provider.provider_name();
         let began = self.context.now().monotonic;
-        let answer = ask(&**provider, lifetime).await;
+        let answer = self.ask_for_usable(&**provider, lifetime).await;
         let spent = self.context.now().monotonic.saturating_sub(began);
         match answer {
             Ok(found) => {
@@ -228,11 +270,17 @@ impl Chain {
     }
 }
 
-fn ask(provider: &dyn ProvideCredentials, lifetime: Option<Duration>) -> BoxFuture<'_, Result<Credentials, Error>> {
-    match lifetime {
-        Some(lifetime) => provider.provide_credentials_valid_for(lifetime),
-        None => provider.provide_credentials(),
+/// A credential's source and its key, as errors and explanations name them.
+fn source_of(found: &Credentials) -> String {
+    let known = Provenance::of(found);
+    let mut what = format!("AccessKey ID {}", shorten(found.access_key_id()));
+    if let Some(place) = known.place {
+        what = format!("{place}: {what}");
     }
+    for role in known.roles {
+        what.push_str(&format!(", {}", role));
+    }
+    what
 }
 
 /// The error when every provider was passed over.
@@ -295,7 +343,7 @@ impl ProviderReport {
 
     pub(crate) fn used(provider: &str, found: &Credentials, spent: Duration) -> Self {
         let mut report = Self::new(provider, ProviderOutcome::Used);
-        report.detail = Some(format!("AccessKey ID {}", shorten(found.access_key_id())));
+        report.detail = Some(source_of(found));
         report.spent = Some(spent);
         report
     }

@@ -1,12 +1,13 @@
 //! What a provider gives: an AccessKey pair, perhaps a security token, perhaps an end.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-use crate::redact::shorten;
+use crate::redact::{shorten, shown};
 use crate::time;
 
 /// The clock that counts suspend, by itself: what remains of a credential is an instant on it.
@@ -62,6 +63,8 @@ struct Inner {
     end: Option<End>,
     provider: Option<String>,
     arn: Option<String>,
+    /// What upper layers of the crate know of its source: see `provenance`.
+    facts: Option<Arc<dyn Any + Send + Sync>>,
     generation: u64,
 }
 
@@ -76,6 +79,7 @@ impl Credentials {
             end: None,
             provider: None,
             arn: None,
+            facts: None,
             generation: 0,
         }))
     }
@@ -138,6 +142,14 @@ impl Credentials {
 
     pub(crate) fn with_arn(self, arn: &str) -> Self {
         self.edit(|inner| inner.arn = Some(arn.to_owned()))
+    }
+
+    pub(crate) fn with_facts(self, facts: Arc<dyn Any + Send + Sync>) -> Self {
+        self.edit(|inner| inner.facts = Some(facts))
+    }
+
+    pub(crate) fn facts<T: 'static>(&self) -> Option<&T> {
+        self.0.facts.as_ref()?.downcast_ref()
     }
 
     /// Whose it is, where the issuer said so.
@@ -218,6 +230,9 @@ impl fmt::Debug for Credentials {
         out.field("access_key_id", &shorten(self.access_key_id())).field("provider", &self.provider_name());
         if let Some(at) = self.expiration() {
             out.field("expiration", &at);
+        }
+        if let Some(arn) = self.arn() {
+            out.field("arn", &shown(arn));
         }
         out.field("generation", &self.generation()).finish_non_exhaustive()
     }

@@ -1,6 +1,7 @@
 //! Where a request goes: `host[:port]`, over HTTPS.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::uri::Authority;
 
@@ -29,11 +30,12 @@ impl Endpoint {
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         // An IPv6 literal without brackets cannot be told from a port.
-        let rest = if rest.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{rest}]") } else { rest.to_owned() };
+        let rest = if rest.parse::<Ipv6Addr>().is_ok() { format!("[{rest}]") } else { rest.to_owned() };
         let authority = rest.parse::<Authority>().ok().filter(|authority| {
             !authority.host().is_empty()
                 && !authority.as_str().contains('@')
                 && authority.port().is_some() == has_port(&rest)
+                && read_host(authority.host()).is_ok()
         });
         let Some(authority) = authority else {
             let error = Error::invalid_input("an endpoint is `host[:port]`, without path, query or user name");
@@ -65,6 +67,28 @@ impl Endpoint {
     pub(crate) fn scheme(&self) -> &'static str {
         if self.plain { "http" } else { "https" }
     }
+}
+
+/// A host as every part of a client reads it the same way: an IPv6 address in brackets, an IPv4 address of four decimal
+/// numbers, or a name. `0x7f.1`, `2130706433` and `%31` are addresses to some and names to others.
+pub(crate) fn read_host(text: &str) -> Result<String, &'static str> {
+    if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let address: Ipv6Addr = inner.parse().map_err(|_| "its host is no IPv6 address")?;
+        return Ok(address.to_string());
+    }
+    let host = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    if host.is_empty() {
+        return Err("it has no host");
+    }
+    if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+        return Err("its host is no name of letters, digits, dots and hyphens");
+    }
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
+    if is_number && (host.parse::<Ipv4Addr>().is_err() || text.ends_with('.')) {
+        return Err("its host is no IPv4 address of four numbers");
+    }
+    Ok(host)
 }
 
 fn has_port(text: &str) -> bool {
@@ -110,9 +134,26 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in
-            ["", "https://", "a/b", "a?b", "user:pass@host", "host:", "host:port", "a b", "ftp://a", "host:99999"]
-        {
+        for text in [
+            "",
+            "https://",
+            "a/b",
+            "a?b",
+            "user:pass@host",
+            "host:",
+            "host:port",
+            "a b",
+            "ftp://a",
+            "host:99999",
+            "*",
+            "'a'",
+            "a;b",
+            "a,b",
+            "2130706433",
+            "0x7f.1",
+            "127.1",
+            "a%2eb",
+        ] {
             assert_eq!(Endpoint::parse(text, false).unwrap_err().code(), Some("InvalidEndpoint"), "{text}");
         }
         for text in ["http://sts.aliyuncs.com", "HTTP://10.0.0.1", "http://localhost.example.com"] {

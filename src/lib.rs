@@ -101,10 +101,13 @@ mod error;
 mod error_codes;
 mod explain;
 mod identity;
+mod key_characters;
 mod oidc;
 #[cfg(feature = "openapi")]
 mod openapi;
+mod paths;
 mod profile;
+mod provenance;
 mod provider;
 mod providers;
 mod redact;

@@ -34,7 +34,10 @@ pub(crate) fn tame(text: &str, secrets: &[&str]) -> String {
         .min()
         .unwrap_or(text.len());
     let mut kept = text.get(..end).unwrap_or_default().to_owned();
-    for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
+    // The longest first: a short one may be a part of it.
+    let mut secrets: Vec<&str> = secrets.iter().copied().filter(|secret| !secret.is_empty()).collect();
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    for secret in &secrets {
         // As it is, as a form or query has it, and as a string to sign has it.
         let mut spellings = vec![(*secret).to_owned()];
         for round in 0..2 {
@@ -66,6 +69,8 @@ mod tests {
     #[test]
     fn a_secret_that_a_server_repeats_is_struck_out_and_long_texts_are_cut() {
         assert_eq!(tame("bad secret s3cr3t\nhere", &["s3cr3t"]), "bad secret *** here");
+        assert_eq!(tame("you sent abc and wxabcd", &["abc", "wxabcd"]), "you sent *** and ***");
+        assert_eq!(tame("short ab", &["ab", ""]), "short ***");
         assert_eq!(tame(&"x".repeat(1000), &[]).len(), 300);
     }
 }

@@ -12,6 +12,7 @@ mod foreign_code;
 mod http;
 mod identity;
 mod imm_operations;
+mod kept_profile;
 mod layering;
 mod lifetimes;
 mod metadata;

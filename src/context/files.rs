@@ -134,17 +134,29 @@ fn read(path: &Path, shown: &str, limit: u64) -> Result<Option<Content>, Error> 
             std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
             _ => error.to_string(),
         };
-        Error::failed(format!("{shown} cannot be read: {why}")).with_code("FileUnreadable")
+        Error::failed(format!("{shown} cannot be read: {why}"))
+            .with_code("FileUnreadable")
+            .with_remedy("let this user read it, as its owner or by its group")
     };
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
+        // The file's own permissions do not matter here: a directory on the way to it may not be entered.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let message = format!("{shown} cannot be looked for: permission denied on a directory of it");
+            return Err(Error::failed(message)
+                .with_code("DirectoryUnreadable")
+                .with_remedy("let this user enter the directories that lead to it, or name another path"));
+        }
         Err(error) => return Err(unreadable(&error)),
     };
     if !metadata.is_file() {
-        return Err(Error::failed(format!("{shown} is not a regular file")).with_code("FileUnreadable").permanent());
+        return Err(Error::failed(format!("{shown} is not a regular file"))
+            .with_code("FileUnreadable")
+            .with_remedy("name a regular file, not a directory or a device")
+            .permanent());
     }
     let file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
     // Of the size at once: what grows leaves copies behind.

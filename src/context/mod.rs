@@ -157,13 +157,23 @@ impl Context {
         Ok(self.env(name)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
     }
 
-    /// The user's home directory.
-    pub(crate) fn home_dir(&self) -> Result<Option<PathBuf>, Error> {
-        let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-        if let Some(home) = self.env(variable)? {
-            return Ok(Some(PathBuf::from(home)));
+    /// The path that a variable holds, or `None` when it is unset or blank. A path is not text: it need not be UTF-8.
+    pub(crate) fn env_path(&self, name: &str) -> Option<PathBuf> {
+        let value = match &self.0.env {
+            Some(variables) => variables.get(name).map(|value| value.into()),
+            None => process_variable(name),
+        };
+        let value: std::ffi::OsString = value?;
+        match value.to_str() {
+            Some(text) => Some(PathBuf::from(text.trim())).filter(|path| !path.as_os_str().is_empty()),
+            None => Some(PathBuf::from(value)),
         }
-        Ok(if self.0.env.is_none() { dirs::home_dir() } else { None })
+    }
+
+    /// The user's home directory.
+    pub(crate) fn home_dir(&self) -> Option<PathBuf> {
+        let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        self.env_path(variable).or_else(|| if self.0.env.is_none() { dirs::home_dir() } else { None })
     }
 
     pub(crate) fn now(&self) -> Now {

@@ -1,22 +1,24 @@
 //! The default chain's builder: the providers in the official order, and what is said of them in code.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::notes::NoteSettings;
 use super::{DefaultCredentialChain, Outermost};
 use crate::chain::{Chain, OnFailure};
 use crate::context::Context;
 use crate::identity::IdentityCheck;
 use crate::provider::ProvideCredentials;
 use crate::providers::{
-    AssumeRoleProvider, CliProfileProvider, CredentialsUriProvider, EcsMetadataProvider, EnvironmentProvider,
-    EnvironmentRole, IniProfileProvider, OidcRoleProvider,
+    AssumeRoleProvider, CliProfileProvider, EcsMetadataProvider, EnvironmentProvider, EnvironmentRole,
+    IniProfileProvider, OidcRoleProvider, SourceSettings,
 };
 use crate::refresh::Refresher;
 use crate::sts::{AssumeRole, Sts, StsEndpoint, StsSignature};
 
 /// Builds a [`DefaultCredentialChain`]. A bad argument shows as an error of `credentials()`, before any request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct DefaultCredentialChainBuilder {
     context: Context,
     profile: Option<String>,
@@ -28,7 +30,21 @@ pub struct DefaultCredentialChainBuilder {
     expected_account: Option<String>,
     expected_role: Option<String>,
     on_failure: OnFailure,
+    legacy_variables: bool,
+    allowed_hosts: Vec<String>,
     advisory: Option<Duration>,
+}
+
+impl fmt::Debug for DefaultCredentialChainBuilder {
+    /// No endpoint: it may have been given with a password in it, which is an error only when it is used.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DefaultCredentialChainBuilder")
+            .field("profile", &self.profile)
+            .field("env_prefixes", &self.env_prefixes)
+            .field("role", &self.role)
+            .field("on_failure", &self.on_failure)
+            .finish_non_exhaustive()
+    }
 }
 
 impl DefaultCredentialChainBuilder {
@@ -90,7 +106,36 @@ impl DefaultCredentialChainBuilder {
         self
     }
 
-    /// `false`: instance metadata is never asked. `true`: it is asked for, so it is given its full time, and fails instead of
+    /// Lets a credentials URI be plain `http://` to this host, a name or an address without port. The session then travels in
+    /// the clear. See [`CredentialsUriProvider::allow_host`](crate::CredentialsUriProvider::allow_host).
+    #[must_use]
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.allowed_hosts.push(host.into());
+        self
+    }
+
+    /// Also reads what only the `aliyun` CLI and Terraform read, behind the variables that all SDKs read. Default: `false`.
+    ///
+    /// | variables | of |
+    /// |---|---|
+    /// | `ALIBABACLOUD_ACCESS_KEY_ID`, `…_SECRET`, `ALIBABACLOUD_SECURITY_TOKEN` | the CLI |
+    /// | `ALICLOUD_ACCESS_KEY_ID`, `…_SECRET`, `ALICLOUD_SECURITY_TOKEN` | the CLI |
+    /// | `ALICLOUD_ACCESS_KEY`, `ALICLOUD_SECRET_KEY`, `ALICLOUD_SECURITY_TOKEN` | Terraform |
+    /// | `ALIBABACLOUD_PROFILE`, `ALICLOUD_PROFILE` | the CLI |
+    /// | `ALIBABACLOUD_IGNORE_PROFILE` | the CLI |
+    ///
+    /// ```
+    /// use alibabacloud_credentials::DefaultCredentialChain;
+    ///
+    /// let chain = DefaultCredentialChain::builder().legacy_variables(true).build();
+    /// ```
+    #[must_use]
+    pub fn legacy_variables(mut self, read: bool) -> Self {
+        self.legacy_variables = read;
+        self
+    }
+
+    /// `false`: instance metadata is never asked, for no profile either. `true`: it is asked for, so it is given its full time, and fails instead of
     /// being passed over. Default: it is asked last but one, and off the cloud for a quarter of a second at most.
     #[must_use]
     pub fn ecs_metadata(mut self, ask: bool) -> Self {
@@ -141,15 +186,23 @@ impl DefaultCredentialChainBuilder {
         sts.signature = self.sts_signature;
         let mut chain = Chain::new("").context(context.clone()).on_failure(self.on_failure);
         let restricted = self.profile.is_some();
-        let cli_profile = CliProfileProvider::before_ini(sts.clone(), self.profile.clone());
-        let ini_profile = IniProfileProvider::after_config(sts.clone(), self.profile);
+        let settings = SourceSettings {
+            no_metadata: self.ecs_metadata == Some(false),
+            legacy_variables: self.legacy_variables,
+            allowed_hosts: self.allowed_hosts,
+        };
+        let cli_profile = CliProfileProvider::before_ini(sts.clone(), self.profile.clone(), settings.clone());
+        let ini_profile = IniProfileProvider::after_config(sts.clone(), self.profile, settings.clone());
+        let profiles = [cli_profile.kept_profile(), ini_profile.kept_profile()];
+        let env_prefixes = self.env_prefixes.clone();
         if restricted {
             chain = chain.then(cli_profile).then(ini_profile);
         } else {
-            let keys = self.env_prefixes.into_iter().fold(EnvironmentProvider::new(), EnvironmentProvider::and_prefix);
-            let keys = keys.context(context.clone());
+            let keys = EnvironmentProvider::new().legacy_variables(self.legacy_variables);
+            let keys =
+                self.env_prefixes.into_iter().fold(keys, EnvironmentProvider::and_prefix).context(context.clone());
             chain = chain
-                .then(EnvironmentRole { keys, sts: sts.clone() })
+                .then(EnvironmentRole::new(keys, sts.clone()))
                 .then(OidcRoleProvider::with_sts(sts.clone()))
                 .then(cli_profile)
                 .then(ini_profile);
@@ -159,20 +212,33 @@ impl DefaultCredentialChainBuilder {
                 Some(true) => chain.then(metadata.required()),
                 None => chain.then(metadata),
             };
-            chain = chain.then(CredentialsUriProvider::new().context(context.clone()));
+            chain = chain.then(settings.credentials_uri(&context));
+        }
+        let identity = Arc::new(IdentityCheck::new(self.expected_account, self.expected_role, sts.clone()));
+        let noted = NoteSettings { legacy_variables: self.legacy_variables };
+        let role_in_code = self.role.is_some();
+        if !role_in_code {
+            chain = chain.identity(Arc::clone(&identity));
         }
         let chain = Arc::new(chain);
-        let role_in_code = self.role.is_some();
         let found: Arc<dyn ProvideCredentials> = match self.role {
             None => Arc::clone(&chain) as _,
             Some(role) => Arc::new(AssumeRoleProvider::with_shared_source(Arc::clone(&chain) as _, role, sts.clone())),
         };
-        let identity = IdentityCheck::new(self.expected_account, self.expected_role);
-        let provider = Outermost { found, chain: Arc::clone(&chain), sts: sts.clone(), identity, role_in_code };
+        let provider = Outermost {
+            found,
+            chain: Arc::clone(&chain),
+            sts: sts.clone(),
+            identity,
+            profiles,
+            env_prefixes,
+            noted,
+            role_in_code,
+        };
         let mut refresher = Refresher::builder(provider).context(context);
         if let Some(window) = self.advisory {
             refresher = refresher.advisory_window(window);
         }
-        DefaultCredentialChain { refresher: refresher.build(), chain, sts, role_in_code }
+        DefaultCredentialChain { refresher: refresher.build(), chain, sts, noted }
     }
 }

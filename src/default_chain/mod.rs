@@ -9,17 +9,19 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use self::builder::DefaultCredentialChainBuilder;
-use self::notes::notes;
+use self::notes::{NoteSettings, notes};
 use crate::chain::Chain;
 use crate::credentials::Credentials;
 use crate::endpoint::check_region;
 use crate::error::Error;
 use crate::explain::{CredentialsSummary, Explanation, ProviderReport};
 use crate::identity::IdentityCheck;
+use crate::provenance::Provenance;
 use crate::provider::{BoxFuture, Private, ProvideCredentials};
-use crate::redact::shorten;
+use crate::providers::{AssumeRoleProvider, KeptProfile};
+use crate::redact::{shorten, shown};
 use crate::refresh::Refresher;
-use crate::sts::{CallerIdentity, Sts};
+use crate::sts::{AssumeRole, CallerIdentity, Sts};
 use crate::time;
 
 /// Finds credentials where the official SDKs do, and keeps them fresh. Cloning is one reference count.
@@ -49,7 +51,7 @@ pub struct DefaultCredentialChain {
     refresher: Refresher,
     chain: Arc<Chain>,
     sts: Sts,
-    role_in_code: bool,
+    noted: NoteSettings,
 }
 
 impl fmt::Debug for DefaultCredentialChain {
@@ -112,14 +114,30 @@ impl DefaultCredentialChain {
     }
 
     fn explained(&self, result: &Result<Credentials, Error>, reports: Vec<ProviderReport>) -> Explanation {
-        let notes = notes(&self.sts.context, result, &reports, self.role_in_code);
+        let notes = notes(&self.sts.context, result, &reports, self.noted);
         Explanation::new(result, reports, notes)
     }
 
     /// The region, as far as it is known: given in code, else `ALIBABA_CLOUD_REGION_ID` or `ALIBABA_CLOUD_STS_REGION`, else
-    /// what a source named on the way (the profile, the RRSA token's issuer, instance metadata).
+    /// what a source named on the way (the profile, the RRSA token's issuer, instance metadata). What cannot be a region is none.
     pub fn region(&self) -> Option<String> {
-        self.sts.region()
+        self.sts.region().filter(|region| check_region(region).is_ok())
+    }
+
+    /// Assumes `role` with this chain's credentials: a service takes one of these for each of its tenants.
+    ///
+    /// The session shares the chain's source, STS host, region, signature, [`Context`](crate::Context) and HTTP client. A
+    /// bad argument shows as an error of `credentials()`, before any request.
+    ///
+    /// ```
+    /// use alibabacloud_credentials::{AssumeRole, DefaultCredentialChain};
+    ///
+    /// let chain = DefaultCredentialChain::new();
+    /// let tenant = chain.assume(AssumeRole::new("acs:ram::1234567890123456:role/tenant-7").session_name("job-1"));
+    /// ```
+    pub fn assume(&self, role: AssumeRole) -> Refresher {
+        let provider = AssumeRoleProvider::over(self.refresher.clone(), role, self.sts.clone());
+        Refresher::builder(provider).context(self.sts.context.clone()).build()
     }
 
     /// Whose credential this is, as STS says it.
@@ -135,10 +153,16 @@ impl DefaultCredentialChain {
 
 impl Explanation {
     pub(crate) fn new(result: &Result<Credentials, Error>, providers: Vec<ProviderReport>, notes: Vec<String>) -> Self {
-        let credentials = result.as_ref().ok().map(|credentials| CredentialsSummary {
-            provider_name: credentials.provider_name().to_owned(),
-            access_key_id: shorten(credentials.access_key_id()),
-            expiration: credentials.expiration().map(time::to_iso),
+        let credentials = result.as_ref().ok().map(|credentials| {
+            let known = Provenance::of(credentials);
+            CredentialsSummary {
+                provider_name: credentials.provider_name().to_owned(),
+                source: known.place,
+                roles: known.roles.iter().map(ToString::to_string).collect(),
+                arn: credentials.arn().map(shown),
+                access_key_id: shorten(credentials.access_key_id()),
+                expiration: credentials.expiration().map(time::to_iso),
+            }
         });
         Self { credentials, providers, notes, error: result.as_ref().err().map(ToString::to_string) }
     }
@@ -187,21 +211,28 @@ struct Outermost {
     found: Arc<dyn ProvideCredentials>,
     chain: Arc<Chain>,
     sts: Sts,
-    identity: IdentityCheck,
+    identity: Arc<IdentityCheck>,
+    /// The profiles that may have answered: they are kept from the first credential on that is handed out.
+    profiles: [Arc<KeptProfile>; 2],
+    env_prefixes: Vec<String>,
+    noted: NoteSettings,
     role_in_code: bool,
 }
 
 impl Outermost {
     async fn ask(&self, lifetime: Option<Duration>) -> Result<Credentials, Error> {
-        if let Some(region) = &self.sts.endpoint.region {
-            check_region(region).map_err(|error| error.of("the region given in code"))?;
-        }
+        self.sts.endpoint.check()?;
+        self.identity.check_arguments()?;
+        self.env_prefixes.iter().try_for_each(|prefix| check_prefix(prefix))?;
         let found = match lifetime {
             Some(lifetime) => self.found.provide_credentials_valid_for(lifetime).await?,
             None => self.found.provide_credentials().await?,
         };
-        self.identity.check(&found, &self.sts).await?;
-        Ok(found)
+        if self.role_in_code {
+            self.identity.check(&found).await?;
+        }
+        self.profiles.iter().for_each(|profile| profile.keep());
+        Ok(Provenance::edit(found, |known| known.sts = Some(self.sts.clone())))
     }
 
     async fn answer(&self, lifetime: Option<Duration>) -> Result<Credentials, Error> {
@@ -211,11 +242,20 @@ impl Outermost {
                 let error = error.in_provider("default");
                 let reports = self.chain.reports().await;
                 let failed = Err(error.clone());
-                let notes = notes(&self.sts.context, &failed, &reports, self.role_in_code);
+                let notes = notes(&self.sts.context, &failed, &reports, self.noted);
                 Err(error.with_explanation(Explanation::new(&failed, reports, notes)))
             }
         }
     }
+}
+
+fn check_prefix(prefix: &str) -> Result<(), Error> {
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if !prefix.is_empty() && prefix.bytes().all(valid) {
+        return Ok(());
+    }
+    let what = "the prefix given by .env_prefix(…) is not letters, digits and _, as OSS for OSS_ACCESS_KEY_ID";
+    Err(Error::invalid_input(what).with_code("InvalidParameter.EnvPrefix"))
 }
 
 impl ProvideCredentials for Outermost {

@@ -58,6 +58,15 @@ fn milliseconds<S: Serializer>(spent: &Option<Duration>, serializer: S) -> Resul
 pub struct CredentialsSummary {
     /// Where it came from, outermost first.
     pub provider_name: String,
+    /// The variable, or the profile and its file, that it came from, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The roles whose sessions lead to it, each with the session's name; the last one is its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// Whose it is, by its ARN, where STS said so: account and role, or user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
     /// Its AccessKey ID, shortened.
     pub access_key_id: String,
     /// When it ends (RFC 3339, UTC).

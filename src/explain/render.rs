@@ -34,6 +34,11 @@ fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, color: bool) -> 
                 line.push_str(&format!(", until {end}"));
             }
             write!(f, "{}\n{line}", paint(&used.provider_name, "1;32"))?;
+            let source = used.source.iter().map(|source| format!("from {source}"));
+            let owner = used.arn.iter().map(|arn| format!("whose ARN is {arn}"));
+            for text in source.chain(used.roles.iter().cloned()).chain(owner) {
+                wrap(f, &text, "")?;
+            }
         }
         None => f.write_str(&paint("no credentials", "1;31"))?,
     }
@@ -105,7 +110,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::explain::ProviderReport;
+    use crate::explain::{CredentialsSummary, ProviderReport};
     use crate::provider::SourceStatus;
     use crate::{Credentials, Error};
 
@@ -141,6 +146,30 @@ note:
       a static key: assume a role";
         assert_eq!(explanation().to_string(), expected);
         assert!(expected.lines().all(|line| line.chars().count() <= COLUMNS));
+    }
+
+    #[test]
+    fn the_source_the_roles_and_the_owner_of_the_credential_stand_above_the_tree() {
+        let explanation = Explanation {
+            credentials: Some(CredentialsSummary {
+                provider_name: "default/ram_role_arn/cli_profile/static_ak".to_owned(),
+                source: Some("profile `prod` of /home/me/.aliyun/config.json".to_owned()),
+                roles: vec!["session job-7 of acs:ram::100:role/media".to_owned()],
+                arn: Some("acs:ram::100:role/media/job-7".to_owned()),
+                access_key_id: "STS.…abcd".to_owned(),
+                expiration: None,
+            }),
+            providers: Vec::new(),
+            notes: Vec::new(),
+            error: None,
+        };
+        let expected = "\
+default/ram_role_arn/cli_profile/static_ak
+AccessKey ID STS.…abcd
+from profile `prod` of /home/me/.aliyun/config.json
+session job-7 of acs:ram::100:role/media
+whose ARN is acs:ram::100:role/media/job-7";
+        assert_eq!(explanation.to_string(), expected);
     }
 
     #[test]

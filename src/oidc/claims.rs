@@ -48,6 +48,18 @@ impl Claims {
         if text.len() > LONGEST {
             return Err(wrong(format!("it has {} characters, and STS takes {LONGEST}", text.len())));
         }
+        if text.len() >= 7 && text.as_bytes()[..7].eq_ignore_ascii_case(b"bearer ") {
+            return Err(wrong("it begins with `Bearer `, which belongs to a header".to_owned()));
+        }
+        let is_of_jwt = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.=".contains(&byte);
+        if let Some(at) = text.bytes().position(|byte| !is_of_jwt(byte)) {
+            let what = match text.as_bytes()[at] {
+                b'"' | b'\'' => "a quotation mark",
+                byte if byte.is_ascii_whitespace() => "white space",
+                _ => "a character that no JWT has",
+            };
+            return Err(wrong(format!("it has {what} (byte {})", at + 1)));
+        }
         let parts: Vec<&str> = text.split('.').collect();
         let [_, payload, _] = parts[..] else {
             return Err(wrong(format!("a JWT has 3 parts, this has {}", parts.len())));
@@ -55,7 +67,10 @@ impl Claims {
         let bytes = URL_SAFE_NO_PAD
             .decode(payload.trim_end_matches('='))
             .map_err(|_| wrong("its second part is not base64".to_owned()))?;
-        serde_json::from_slice(&bytes).map_err(|_| wrong("its second part is not a JSON object of claims".to_owned()))
+        // A structure would be read from a list, too.
+        let claims = serde_json::from_slice(&bytes).ok().filter(serde_json::Value::is_object);
+        let claims = claims.and_then(|claims| serde_json::from_value(claims).ok());
+        claims.ok_or_else(|| wrong("its second part is not a JSON object of claims".to_owned()))
     }
 
     /// How long ago it expired, by a clock that shows `now`.
@@ -126,7 +141,16 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_said_without_its_text() {
-        for text in ["", "s3cr3t", "a.b", "a.s3cr3t!.c", "a.czNjcjN0.c", &"x".repeat(20_001)] {
+        let list = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"["https://s3cr3t","a","b",1]"#));
+        let quoted = format!("\"{}\"", token("{}").as_str());
+        let bearer = format!("Bearer {}", token("{}").as_str());
+        for (text, what) in
+            [(&list, "not a JSON object"), (&quoted, "a quotation mark (byte 1)"), (&bearer, "`Bearer `")]
+        {
+            let error = Claims::of(&OidcToken::new(text)).unwrap_err();
+            assert!(error.message().contains(what), "{error}");
+        }
+        for text in ["", "s3cr3t", "a.b", "a.s3cr3t!.c", "a.czNjcjN0.c", &"x".repeat(20_001), &list, &quoted, &bearer] {
             let error = Claims::of(&OidcToken::new(text)).unwrap_err();
             assert_eq!(error.code(), Some("OidcTokenMalformed"));
             assert!(!error.to_string().contains("s3cr3t"), "{error}");

@@ -19,9 +19,10 @@ use crate::provider::BoxFuture;
 pub struct OidcToken(Zeroizing<String>);
 
 impl OidcToken {
-    /// A token; white space around it is dropped, since files end in a line feed.
+    /// A token; white space around it is dropped, since files end in a line feed, and a byte order mark before it.
     pub fn new(token: impl AsRef<str>) -> Self {
-        Self(Zeroizing::new(token.as_ref().trim().to_owned()))
+        let token = token.as_ref();
+        Self(Zeroizing::new(token.strip_prefix('\u{feff}').unwrap_or(token).trim().to_owned()))
     }
 
     /// The token itself.

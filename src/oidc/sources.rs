@@ -14,12 +14,13 @@ use super::{OidcToken, ProvideOidcToken};
 use crate::context::{Context, Dates, SendOptions};
 use crate::encode::percent_encode;
 use crate::error::Error;
+use crate::paths;
 use crate::provider::BoxFuture;
 use crate::redact::shown_path;
 use crate::rpc;
 use crate::session_json::Origin;
 
-/// A file, as Kubernetes projects it. It is read anew each time: the kubelet swaps it well before its token expires.
+/// A file, as Kubernetes projects it. A leading `~` is the home directory. The file is read anew each time: the kubelet swaps it well before its token expires.
 #[derive(Clone, Debug)]
 pub struct OidcTokenFile {
     path: PathBuf,
@@ -36,7 +37,7 @@ impl OidcTokenFile {
         // While the kubelet swaps the directory's link the file is gone for an instant, or read short.
         const TRIES: u32 = 3;
         const PAUSE: Duration = Duration::from_millis(75);
-        let path: &Path = &self.path;
+        let path: &Path = &paths::expand_home(context, self.path.clone());
         for attempt in 1.. {
             let text = context.read_file(path, LIMIT).await?;
             match text {
@@ -53,9 +54,17 @@ impl OidcTokenFile {
                 None => break,
             }
         }
-        Err(Error::failed(format!("there is no {}", shown_path(path))).with_code("OidcTokenMissing").with_remedy(
-            "check that the pod's service account has the role annotation, and the token volume is mounted",
-        ))
+        let in_pod = path.starts_with("/var/run") || context.env("KUBERNETES_SERVICE_HOST")?.is_some();
+        let remedy = match paths::unexpanded(path) {
+            Some(hint) => hint,
+            None if in_pod => {
+                "check that the pod's service account has the role annotation, and the token volume is mounted"
+                    .to_owned()
+            }
+            None => "correct the path: it has to lead to a file with one signed JWT".to_owned(),
+        };
+        let error = Error::failed(format!("there is no {}", shown_path(path))).with_code("OidcTokenMissing");
+        Err(error.with_remedy(remedy))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The ini file of the SDKs, in the dialect that all of them can read.
 //!
 //! SDKs disagree about comments, quotes and interpolation; secrets hold `%`, `#`, `;`, `=`, `\`, spaces and quotes. So:
-//! values are trimmed and otherwise taken as they are; `#` and `;` begin a comment at the start of a line or after white
-//! space; nothing is interpolated; of two values of one key the last one counts.
+//! values are trimmed, lose the quotes around them, and are otherwise taken as they are; `#` and `;` begin a comment at the
+//! start of a line or after white space; nothing is interpolated; of two values of one key the last one counts. Of two sections
+//! with one name neither does: nobody knows which was meant, and their keys must not mix.
 
 use zeroize::Zeroizing;
 
@@ -19,6 +20,8 @@ pub(crate) struct Ini {
 #[derive(Default)]
 struct Section {
     name: String,
+    /// Where it begins.
+    line: usize,
     values: Vec<(String, Zeroizing<String>)>,
 }
 
@@ -34,12 +37,12 @@ impl Ini {
             let wrong = |what: &str| malformed(format!("{what} (line {})", at + 1)).with_remedy("mend that line");
             if let Some(rest) = line.strip_prefix('[') {
                 let name = rest.strip_suffix(']').ok_or_else(|| wrong("has a section without its closing bracket"))?;
-                sections.push(Section { name: name.trim().to_owned(), values: Vec::new() });
+                sections.push(Section { name: name.trim().to_owned(), line: at + 1, values: Vec::new() });
                 continue;
             }
             let (key, value) = line.split_once('=').ok_or_else(|| wrong("has a line that is no `key = value`"))?;
             let section = sections.last_mut().ok_or_else(|| wrong("has a value in front of the first section"))?;
-            section.values.push((key.trim().to_ascii_lowercase(), Zeroizing::new(value.trim().to_owned())));
+            section.values.push((key.trim().to_ascii_lowercase(), Zeroizing::new(unquoted(value.trim()).to_owned())));
         }
         Ok(Self { sections })
     }
@@ -58,16 +61,28 @@ impl Ini {
         self.sections.iter().map(|section| shown(&section.name)).collect()
     }
 
-    /// The last value of that key in any section of that name; an empty one is none.
+    /// The last value of that key in the section; an empty one is none.
     fn value(&self, section: &str, key: &str) -> Option<&String> {
-        let values = self.sections.iter().filter(|found| found.name == section).flat_map(|found| &found.values);
+        let section = self.sections.iter().find(|found| found.name == section);
+        let values = section.into_iter().flat_map(|found| &found.values);
         values.filter(|(name, _)| name == key).map(|(_, value)| &**value).next_back().filter(|value| !value.is_empty())
     }
 
     /// What the section gives; errors name it, in the file that is shown as `path`.
     pub(crate) fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error> {
         let place = format!("section `{}` of {path}", shown(&selected.name));
-        self.section(selected, defaults).map_err(|error| error.map_message(|message| format!("{place} {message}")))
+        let at = |error: Error| error.map_message(|message| format!("{place} {message}"));
+        let lines: Vec<String> = self
+            .sections
+            .iter()
+            .filter(|found| found.name == selected.name)
+            .map(|found| found.line.to_string())
+            .collect();
+        if lines.len() > 1 {
+            let error = malformed(format!("stands there {} times (lines {})", lines.len(), lines.join(", ")));
+            return Err(at(error.with_remedy("leave one of them, or give them different names")));
+        }
+        self.section(selected, defaults).map_err(at)
     }
 
     fn section(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
@@ -110,8 +125,13 @@ impl Ini {
                 (_, None) => Err(half_set("lacks oidc_token_file_path".to_owned())),
             },
             Some(other) => {
+                const TYPES: [&str; 5] = ["access_key", "sts", "ram_role_arn", "oidc_role_arn", "ecs_ram_role"];
+                let meant = TYPES.iter().find(|name| name.eq_ignore_ascii_case(other));
                 let message = format!("has type {}, which gives no AccessKey pair", shown(other));
-                let remedy = "use access_key, sts, ram_role_arn, oidc_role_arn or ecs_ram_role";
+                let remedy = match meant {
+                    Some(name) => format!("write {name}, if that is meant: types are case-sensitive"),
+                    None => "use access_key, sts, ram_role_arn, oidc_role_arn or ecs_ram_role".to_owned(),
+                };
                 Err(Error::failed(message).with_code("UnsupportedMode").with_remedy(remedy).permanent())
             }
         }
@@ -122,9 +142,17 @@ impl Ini {
         let mut role = defaults.role(value("role_arn"), "role_arn")?;
         role.session_name = value("role_session_name").cloned();
         role.external_id = value("external_id").cloned().or(defaults.external_id.clone());
-        role.policy = value("policy").cloned();
+        if let Some(policy) = value("policy") {
+            role = role.policy(policy);
+        }
         Ok(role)
     }
+}
+
+/// What stands within a pair of quotes, as Go and Node read it.
+fn unquoted(value: &str) -> &str {
+    let within = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(value)
 }
 
 /// The line up to a `#` or `;` at its start or after white space.
@@ -163,8 +191,8 @@ mod tests {
             ("access_key_secret = a#b;c", "a#b;c"),
             ("access_key_secret = a=b==", "a=b=="),
             (r"access_key_secret = a\b\n", r"a\b\n"),
-            ("access_key_secret = a b", "a b"),
-            (r#"access_key_secret = "a'b""#, r#""a'b""#),
+            (r#"access_key_secret = "abc""#, "abc"),
+            ("access_key_secret = 'abc' ; a comment", "abc"),
             ("access_key_secret = a # a comment", "a"),
             ("access_key_secret = a\t; a comment", "a"),
             ("access_key_secret = a\naccess_key_secret = b", "b"),
@@ -238,9 +266,31 @@ mod tests {
     }
 
     #[test]
-    fn sections_of_one_name_are_one_and_the_last_value_counts() {
-        let text = "[default]\ntype = sts\n[other]\n[default]\ntype = access_key\naccess_key_id=i\naccess_key_secret=s";
-        assert_eq!(code(text, None), "ok");
-        assert_eq!(Ini::parse(text.as_bytes()).unwrap().names(), ["default", "other", "default"]);
+    fn of_two_sections_with_one_name_neither_counts() {
+        let text = "[default]\ntype = access_key\naccess_key_id=i\naccess_key_secret=s3cr3t\n[other]\ntype=ecs_ram_role\n\
+                    [default]\naccess_key_id=j";
+        let ini = Ini::parse(text.as_bytes()).unwrap();
+        let error = ini.source(&Ini::select(None), "credentials", &EnvDefaults::default()).err().unwrap();
+        assert_eq!(error.message(), "section `default` of credentials stands there 2 times (lines 1, 7)");
+        assert_eq!(error.code(), Some("ConfigMalformed"));
+        assert_eq!(code(text, Some("other")), "ok", "the others are none of its business");
+    }
+
+    #[test]
+    fn what_no_key_has_is_named_by_section_and_key() {
+        for (line, what) in [
+            ("access_key_id = <AccessKey ID>", "access_key_id holds a placeholder"),
+            (
+                "access_key_id = i\naccess_key_secret = \"s3cr3t",
+                "access_key_secret holds a quotation mark (character 1)",
+            ),
+            ("access_key_id = i\naccess_key_secret = s3 cr3t", "access_key_secret holds a blank (character 3)"),
+        ] {
+            let text = format!("[default]\ntype = access_key\naccess_key_secret = s3cr3t\n{line}\n");
+            let ini = Ini::parse(text.as_bytes()).unwrap();
+            let error = ini.source(&Ini::select(None), "credentials", &EnvDefaults::default()).err().unwrap();
+            assert!(error.message().starts_with("section `default` of credentials cannot be used: "), "{error}");
+            assert!(error.message().contains(what) && !error.message().contains("s3cr3t"), "{error}");
+        }
     }
 }

@@ -3,10 +3,13 @@
 mod config;
 mod ini;
 
+use std::time::SystemTime;
+
 pub(crate) use self::config::{Config, list};
 pub(crate) use self::ini::Ini;
 use crate::credentials::Credentials;
 use crate::error::Error;
+use crate::key_characters;
 use crate::sts::{AssumeRole, ProfileEndpoint};
 
 /// What a profile says: which source, over which other.
@@ -38,11 +41,24 @@ impl PartialEq for Source {
     }
 }
 
-/// What the environment fills into a role profile that leaves it empty.
+impl Source {
+    /// Whether it ends in a session that somebody wrote down, and that nobody renews.
+    pub(crate) fn is_written_down(&self) -> bool {
+        match self {
+            Self::Keys(keys) => keys.security_token().is_some(),
+            Self::Role { source, .. } => source.is_written_down(),
+            _ => false,
+        }
+    }
+}
+
+/// What the environment says of profiles: what is filled into a role profile that leaves it empty, and the time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EnvDefaults {
     pub(crate) role_arn: Option<String>,
     pub(crate) external_id: Option<String>,
+    /// What the wall clock shows; without it no session is taken for expired.
+    pub(crate) now: Option<SystemTime>,
 }
 
 impl EnvDefaults {
@@ -82,6 +98,12 @@ fn keys(
     let (Some(id), Some(secret), true) = (id, secret, lacking.is_empty()) else {
         return Err(half_set(format!("lacks {}", lacking.join(" and "))));
     };
+    let checked = [(names[0], Some(id)), (names[1], Some(secret)), (names[2], token)];
+    for (name, value) in checked {
+        let value = value.map_or("", String::as_str);
+        key_characters::check(name, value)
+            .map_err(|error| error.map_message(|message| format!("cannot be used: {message}")))?;
+    }
     let keys = Credentials::new(id, secret);
     match token {
         Some(token) => Ok(keys.with_security_token(token).with_provider_name("static_sts")),

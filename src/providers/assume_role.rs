@@ -9,6 +9,8 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::error_codes::Product;
+use crate::key_characters::check_characters;
+use crate::provenance::{InstanceRole, Provenance, RoleSession};
 use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::refresh::Refresher;
 use crate::sts::{AssumeRole, Sts, StsSignature};
@@ -29,7 +31,16 @@ pub struct AssumeRoleProvider {
     source: Refresher,
     role: AssumeRole,
     sts: Sts,
+    /// What was said here of STS, where the rest is the source's own chain's; `None`: the chain's settings are made already.
+    inherits: Option<Given>,
     instance_region: OnceLock<String>,
+}
+
+/// Which settings were given here.
+#[derive(Clone, Copy, Default)]
+struct Given {
+    context: bool,
+    signature: bool,
 }
 
 impl fmt::Debug for AssumeRoleProvider {
@@ -43,24 +54,34 @@ impl fmt::Debug for AssumeRoleProvider {
 
 impl AssumeRoleProvider {
     /// Assumes `role` with the credentials of `source`.
+    ///
+    /// Where they come from a [`DefaultCredentialChain`](crate::DefaultCredentialChain), whatever lies between, its STS host,
+    /// region, signature and HTTP client are used too, as far as nothing else is said here. A region that a profile or the
+    /// instance names counts as well.
     pub fn new(source: impl ProvideCredentials, role: AssumeRole) -> Self {
         let provider: Arc<dyn ProvideCredentials> = Arc::new(source);
-        let sts = Sts::default();
         let source = Refresher::new(Arc::clone(&provider));
-        Self { provider, source, role, sts, instance_region: OnceLock::new() }
+        let inherits = Some(Given::default());
+        Self { provider, source, role, sts: Sts::default(), inherits, instance_region: OnceLock::new() }
+    }
+
+    /// Assumes `role` with the credentials of a refresher that is shared, with the STS settings already made.
+    pub(crate) fn over(source: Refresher, role: AssumeRole, sts: Sts) -> Self {
+        let provider = Arc::new(source.clone());
+        Self { provider, source, role, sts, inherits: None, instance_region: OnceLock::new() }
     }
 
     /// With a key at hand and the STS settings already made.
     pub(crate) fn with_sts(source: Credentials, role: AssumeRole, sts: Sts) -> Self {
         let provider: Arc<dyn ProvideCredentials> = Arc::new(source.clone());
         let source = Refresher::holding(source, sts.context.clone());
-        Self { provider, source, role, sts, instance_region: OnceLock::new() }
+        Self { provider, source, role, sts, inherits: None, instance_region: OnceLock::new() }
     }
 
     /// Assumes `role` with the credentials of a provider that is shared, with the STS settings already made.
     pub(crate) fn with_shared_source(provider: Arc<dyn ProvideCredentials>, role: AssumeRole, sts: Sts) -> Self {
         let source = Refresher::builder(Arc::clone(&provider)).context(sts.context.clone()).build();
-        Self { provider, source, role, sts, instance_region: OnceLock::new() }
+        Self { provider, source, role, sts, inherits: None, instance_region: OnceLock::new() }
     }
 
     /// The outside world; the real one by default.
@@ -68,6 +89,9 @@ impl AssumeRoleProvider {
     pub fn context(mut self, context: Context) -> Self {
         self.source = Refresher::builder(Arc::clone(&self.provider)).context(context.clone()).build();
         self.sts.context = context;
+        if let Some(given) = &mut self.inherits {
+            given.context = true;
+        }
         self
     }
 
@@ -105,22 +129,41 @@ impl AssumeRoleProvider {
     #[must_use]
     pub fn sts_signature(mut self, signature: StsSignature) -> Self {
         self.sts.signature = signature;
+        if let Some(given) = &mut self.inherits {
+            given.signature = true;
+        }
         self
     }
 
+    /// How STS is called: as was said here, else as the chain does that `source` came from.
+    fn sts(&self, known: &Provenance) -> Sts {
+        let (Some(given), Some(mut sts)) = (self.inherits, known.sts.clone()) else { return self.sts.clone() };
+        if given.context {
+            sts.context = self.sts.context.clone();
+        }
+        if given.signature {
+            sts.signature = self.sts.signature;
+        }
+        let (own, inherited) = (&self.sts.endpoint, &mut sts.endpoint);
+        if own.endpoint.is_some() || own.region.is_some() {
+            (inherited.endpoint, inherited.region) = (own.endpoint.clone(), own.region.clone());
+        }
+        inherited.vpc |= own.vpc;
+        sts
+    }
+
     /// The instance's region, where the key is the instance's own and nothing else says which STS host to use.
-    async fn instance_region(&self, source: &Credentials) -> Option<String> {
-        let from_instance = source.provider_name().rsplit('/').next() == Some("ecs_ram_role");
-        if !from_instance || !self.sts.wants_region() {
+    async fn instance_region(&self, instance: InstanceRole, sts: &Sts) -> Option<String> {
+        if !sts.wants_region() {
             return None;
         }
         if let Some(region) = self.instance_region.get() {
             return Some(region.clone());
         }
-        let metadata = EcsMetadataProvider::new().required().context(self.sts.context.clone());
-        match metadata.region_id().await {
+        let metadata = EcsMetadataProvider::new().required().disable_imds_v1(instance.v1_disabled);
+        match metadata.context(sts.context.clone()).region_id().await {
             Ok(region) => {
-                self.sts.learn_region(&region);
+                sts.learn_region(&region);
                 Some(self.instance_region.get_or_init(|| region).clone())
             }
             Err(error) => {
@@ -131,26 +174,47 @@ impl AssumeRoleProvider {
         }
     }
 
-    async fn assume(&self) -> Result<Credentials, Error> {
+    /// The session; errors do not yet name this provider.
+    pub(super) async fn assume(&self) -> Result<Credentials, Error> {
         // Before the source is asked: a bad argument costs no request.
         self.role.check()?;
         let source = self.source.current_credentials().await?;
-        let region = self.instance_region(&source).await;
-        let answer = self.sts.assume_role(&source, &self.role, region.as_deref()).await;
+        check_characters(&source)?;
+        let known = Provenance::of(&source);
+        let sts = self.sts(&known);
+        let region = match known.instance {
+            Some(instance) => self.instance_region(instance, &sts).await,
+            None => None,
+        };
+        let role = RoleSession {
+            role_arn: self.role.role_arn().to_owned(),
+            session_name: Some(sts.session_name(self.role.session_name.as_deref())?),
+        };
+        let answer = sts.assume_role(&source, &self.role, region.as_deref()).await;
         let answer = match answer {
             Err(error)
                 if error.code().is_some_and(|code| is_dead_key(code, &source)) && self.source.invalidate(&source) =>
             {
                 let fresh = self.source.credentials().await?;
                 if fresh.generation() == source.generation() {
-                    return Err(error);
+                    return Err(of_role(error, &role));
                 }
-                self.sts.assume_role(&fresh, &self.role, region.as_deref()).await
+                sts.assume_role(&fresh, &self.role, region.as_deref()).await
             }
             answer => answer,
         };
-        answer.map(|session| session.with_provider_name(source.provider_name()).in_provider("ram_role_arn"))
+        let session = answer.map_err(|error| of_role(error, &role))?;
+        let session = session.with_provider_name(source.provider_name()).in_provider("ram_role_arn");
+        Ok(Provenance::edit(session, |new| {
+            *new = known;
+            new.roles.push(role);
+        }))
     }
+}
+
+/// Says whose session was asked for: a service with a role for each tenant has many.
+fn of_role(error: Error, role: &RoleSession) -> Error {
+    error.map_message(|message| format!("{role}: {message}"))
 }
 
 /// Refusals that another key of the same source can mend.

@@ -1,6 +1,7 @@
 //! `cli_profile`: a profile of the `aliyun` CLI's config.json.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::context::Context;
 use crate::credentials::Credentials;
@@ -10,14 +11,20 @@ use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::redact::shown;
 use crate::sts::Sts;
 
-use super::profile_files::ProfileFiles;
+use super::kept_profile::{Chosen, KeptProfile};
+use super::profile_files::{AskedFor, CLI_DISABLED, ProfileFiles};
+use super::profile_source::SourceSettings;
+
+/// What to do where `current` leads nowhere.
+const SWITCH: &str = "choose one of them by `aliyun configure switch`, or by ALIBABA_CLOUD_PROFILE";
 
 /// Reads `~/.aliyun/config.json`, or the file that `ALIBABA_CLOUD_CONFIG_FILE` names: modes `AK`, `StsToken`, `RamRoleArn`,
 /// `ChainableRamRoleArn`, `EcsRamRole`, `RamRoleArnWithRoleName`, `OIDC` and `CredentialsURI`. A profile without mode is
 /// what the CLI would take it for.
 ///
 /// The profile is the one given here, else `ALIBABA_CLOUD_PROFILE`, else the file's `current`, else `default`. The file is
-/// read anew at every refresh, and a changed file starts one.
+/// read anew at every refresh, and a changed file starts one. The profile that gave the first credential is kept: what it says
+/// may change, but a changed `current` switches nobody's identity. `ALIBABA_CLOUD_IGNORE_PROFILE=true` turns all files off.
 ///
 /// ```
 /// use alibabacloud_credentials::{CliProfileProvider, Refresher};
@@ -45,8 +52,12 @@ impl CliProfileProvider {
     }
 
     /// In front of the ini file's provider, with the STS settings already made.
-    pub(crate) fn before_ini(sts: Sts, profile: Option<String>) -> Self {
-        Self { profile, files: ProfileFiles::new(sts), ini_follows: true }
+    pub(crate) fn before_ini(sts: Sts, profile: Option<String>, settings: SourceSettings) -> Self {
+        Self { profile, files: ProfileFiles::of_chain(sts, settings), ini_follows: true }
+    }
+
+    pub(crate) fn kept_profile(&self) -> Arc<KeptProfile> {
+        self.files.kept_profile()
     }
 
     /// The profile of this name.
@@ -64,22 +75,24 @@ impl CliProfileProvider {
     }
 
     async fn ask(&self) -> Result<Credentials, Error> {
-        if self.files.context().switch("ALIBABA_CLOUD_CLI_PROFILE_DISABLED")? {
-            return Err(Error::not_configured("ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true"));
-        }
         let asked_for = self.files.asked_for(self.profile.as_ref())?;
+        if let Some(variable) = self.files.ignored()? {
+            return Err(self.nothing_to_read(asked_for.as_ref(), format!("{variable} is true")));
+        }
+        if self.files.context().switch(CLI_DISABLED)? {
+            return Err(Error::not_configured(format!("{CLI_DISABLED} is true")));
+        }
         let Some(file) = self.files.config().await? else {
             return Err(Error::not_configured("there is no home directory"));
         };
         file.required()?;
         let path = file.shown();
         let Some(config) = &file.content else {
-            return Err(match &asked_for {
-                Some(name) if !self.ini_follows => self.not_found(name, format!("there is no {path}")),
-                _ => Error::not_configured(format!("there is no {path}")),
-            });
+            return Err(self.nothing_to_read(asked_for.as_ref(), file.absence()));
         };
-        let selected = config.select(asked_for.as_deref());
+        let now_selected = config.select(asked_for.as_ref().map(|asked| asked.name.as_str()));
+        let kept = self.files.kept();
+        let selected = kept.map_or_else(|| now_selected.clone(), |kept| kept.selected);
         if !config.has(&selected.name) {
             let names = config.names();
             let name = shown(&selected.name);
@@ -88,23 +101,27 @@ impl CliProfileProvider {
             }
             let lists = format!("{path} has no profile `{name}`; it has {}", list(&names));
             return Err(match selected.named {
-                true if self.ini_follows => Error::not_configured(lists),
-                true => self.not_found(&selected.name, lists),
-                false => Error::failed(lists).with_code("ProfileNotFound").permanent(),
+                true if self.ini_follows && self.files.kept().is_none() => Error::not_configured(lists),
+                true => self.files.not_found(&selected.name, asked_for.as_ref(), &lists),
+                false => Error::failed(lists).with_code("ProfileNotFound").with_remedy(SWITCH).permanent(),
             });
         }
         let source = config.source(&selected, &path, &self.files.env_defaults()?)?;
-        let found = self.files.ask(source, &format!("profile `{}` of {path}", shown(&selected.name))).await?;
-        self.files.sts.learn_profile(config.region(&selected.name), config.endpoint(&selected.name));
+        let moved = (now_selected.name != selected.name)
+            .then(|| format!("`{}` is chosen there now, which only a new chain takes up", shown(&now_selected.name)));
+        let (region, endpoint) = (config.region(&selected.name), config.endpoint(&selected.name));
+        let chosen = Chosen { selected, path: file.path.clone(), variable: file.variable };
+        let found = self.files.ask(source, "profile", chosen, moved).await?;
+        self.files.sts.learn_profile(region, endpoint);
         Ok(found)
     }
 
-    fn not_found(&self, name: &str, what: String) -> Error {
-        let where_from = if self.profile.is_some() { "in code" } else { "by ALIBABA_CLOUD_PROFILE" };
-        Error::failed(format!("profile `{}` was asked for {where_from}, and {what}", shown(name)))
-            .with_code("ProfileNotFound")
-            .with_remedy("write that profile by `aliyun configure --profile`, or ask for another one")
-            .permanent()
+    /// There is no file, or none is to be read: an error for whoever asked for a profile by name, if no other file may have it.
+    fn nothing_to_read(&self, asked_for: Option<&AskedFor>, why: String) -> Error {
+        match asked_for {
+            Some(asked_for) if !self.ini_follows => self.files.not_found(&asked_for.name, Some(asked_for), &why),
+            _ => Error::not_configured(why),
+        }
     }
 }
 

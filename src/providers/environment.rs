@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
+use crate::key_characters;
+use crate::provenance::Provenance;
 use crate::provider::{BoxFuture, Private, ProvideCredentials, SourceStatus};
-use crate::sts::{AssumeRole, Sts};
-
-use super::AssumeRoleProvider;
 
 /// Reads families of variables, the first that is set whole. All values come from one family: an id from one and a secret
 /// from another would be a mixed pair.
@@ -29,13 +28,85 @@ use super::AssumeRoleProvider;
 /// ```
 #[derive(Clone, Debug)]
 pub struct EnvironmentProvider {
-    context: Context,
-    prefixes: Vec<String>,
+    pub(super) context: Context,
+    families: Vec<Family>,
+}
+
+/// Variables that belong together.
+#[derive(Clone, Debug)]
+struct Family {
+    id: String,
+    secret: String,
+    tokens: Vec<String>,
+}
+
+impl Family {
+    fn of_prefix(prefix: &str) -> Self {
+        let tokens = match prefix {
+            "ALIBABA_CLOUD" | "ALIBABACLOUD" | "ALICLOUD" => vec![format!("{prefix}_SECURITY_TOKEN")],
+            "IMM" => vec!["IMM_SESSION_TOKEN".to_owned()],
+            _ => vec![format!("{prefix}_SECURITY_TOKEN"), format!("{prefix}_SESSION_TOKEN")],
+        };
+        Self { id: format!("{prefix}_ACCESS_KEY_ID"), secret: format!("{prefix}_ACCESS_KEY_SECRET"), tokens }
+    }
+
+    /// Terraform's, whose token another family has too: it means something with a key of this one alone.
+    fn of_terraform() -> Self {
+        let tokens = vec!["ALICLOUD_SECURITY_TOKEN".to_owned()];
+        Self { id: "ALICLOUD_ACCESS_KEY".to_owned(), secret: "ALICLOUD_SECRET_KEY".to_owned(), tokens }
+    }
+
+    /// The family's values; `None` where none of them is set.
+    fn read(&self, context: &Context) -> Result<Option<Credentials>, Error> {
+        let mut tokens = Vec::new();
+        for name in &self.tokens {
+            tokens.extend(context.env(name)?.map(|token| (name, token)));
+        }
+        if tokens.windows(2).any(|pair| pair[0].1 != pair[1].1) {
+            return Err(half_set(format!("{} hold different tokens", self.tokens.join(" and "))));
+        }
+        let token = tokens.pop();
+        let (id, secret) = (context.env(&self.id)?, context.env(&self.secret)?);
+        let named = [(&self.id, &id), (&self.secret, &secret)];
+        for (name, value) in named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+            key_characters::check(name, value)?;
+        }
+        if let Some((name, value)) = &token {
+            key_characters::check(name, value)?;
+        }
+        match (id, secret, token) {
+            (None, None, None) => Ok(None),
+            (Some(id), Some(_), None) if id.starts_with("STS.") => Err(half_set(format!(
+                "{} is a temporary one (STS.…) and {} is unset",
+                self.id,
+                self.tokens.join(" or ")
+            ))),
+            (Some(id), Some(secret), token) => {
+                let keys = Credentials::new(id, secret);
+                let written_down = token.is_some();
+                let keys = token.into_iter().fold(keys, |keys, (_, token)| keys.with_security_token(token));
+                Ok(Some(Provenance::edit(keys, |known| {
+                    known.place = Some(self.id.clone());
+                    known.environment = true;
+                    known.written_down = written_down;
+                })))
+            }
+            (id, secret, token) => {
+                let (mut set, mut unset) = (Vec::new(), Vec::new());
+                for (name, is_set) in [(&self.id, id.is_some()), (&self.secret, secret.is_some())] {
+                    if is_set { set.push(name.as_str()) } else { unset.push(name.as_str()) }
+                }
+                set.extend(token.map(|(name, _)| name.as_str()));
+                Err(half_set(format!("{} set without {}", set.join(" and "), unset.join(" and "))))
+            }
+        }
+    }
 }
 
 impl Default for EnvironmentProvider {
     fn default() -> Self {
-        Self { context: Context::default(), prefixes: vec!["ALIBABA_CLOUD".to_owned(), "IMM".to_owned()] }
+        let families = ["ALIBABA_CLOUD", "IMM"].map(Family::of_prefix).to_vec();
+        Self { context: Context::default(), families }
     }
 }
 
@@ -47,13 +118,23 @@ impl EnvironmentProvider {
 
     /// One family, by its prefix: `OSS` reads `OSS_ACCESS_KEY_ID` and so on.
     pub fn prefixed(prefix: impl Into<String>) -> Self {
-        Self { context: Context::default(), prefixes: vec![prefix.into()] }
+        let families = vec![Family::of_prefix(&prefix.into())];
+        Self { context: Context::default(), families }
     }
 
     /// Adds a family behind the others.
     #[must_use]
     pub fn and_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefixes.push(prefix.into());
+        self.families.push(Family::of_prefix(&prefix.into()));
+        self
+    }
+
+    /// Adds the families that only the CLI and Terraform read, behind the others.
+    pub(crate) fn legacy_variables(mut self, read: bool) -> Self {
+        if read {
+            let families = [Family::of_prefix("ALIBABACLOUD"), Family::of_prefix("ALICLOUD"), Family::of_terraform()];
+            self.families.extend(families);
+        }
         self
     }
 
@@ -64,52 +145,17 @@ impl EnvironmentProvider {
         self
     }
 
-    fn read(&self) -> Result<Credentials, Error> {
-        for prefix in &self.prefixes {
-            if let Some(found) = self.family(prefix)? {
+    pub(super) fn read(&self) -> Result<Credentials, Error> {
+        for family in &self.families {
+            if let Some(found) = family.read(&self.context)? {
                 return Ok(found.with_provider_name("env"));
             }
         }
-        let ids: Vec<String> = self.prefixes.iter().map(|prefix| format!("{prefix}_ACCESS_KEY_ID")).collect();
+        let ids: Vec<&str> = self.families.iter().map(|family| family.id.as_str()).collect();
         let verb = if ids.len() == 1 { "is" } else { "are" };
-        let blank: Vec<&str> = ids.iter().map(String::as_str).filter(|name| self.context.is_blank(name)).collect();
+        let blank: Vec<&str> = ids.iter().copied().filter(|name| self.context.is_blank(name)).collect();
         let blank = if blank.is_empty() { String::new() } else { format!(" ({} there, and blank)", blank.join(", ")) };
         Err(Error::not_configured(format!("{} {verb} unset{blank}", ids.join(", "))))
-    }
-
-    fn family(&self, prefix: &str) -> Result<Option<Credentials>, Error> {
-        let (id_name, secret_name) = (format!("{prefix}_ACCESS_KEY_ID"), format!("{prefix}_ACCESS_KEY_SECRET"));
-        let token_names = match prefix {
-            "ALIBABA_CLOUD" => vec!["ALIBABA_CLOUD_SECURITY_TOKEN".to_owned()],
-            "IMM" => vec!["IMM_SESSION_TOKEN".to_owned()],
-            _ => vec![format!("{prefix}_SECURITY_TOKEN"), format!("{prefix}_SESSION_TOKEN")],
-        };
-        let mut tokens = Vec::new();
-        for name in &token_names {
-            tokens.extend(self.context.env(name)?.map(|token| (name, token)));
-        }
-        if tokens.windows(2).any(|pair| pair[0].1 != pair[1].1) {
-            return Err(half_set(format!("{} hold different tokens", token_names.join(" and "))));
-        }
-        let token = tokens.pop();
-        match (self.context.env(&id_name)?, self.context.env(&secret_name)?, token) {
-            (None, None, None) => Ok(None),
-            (Some(id), Some(_), None) if id.starts_with("STS.") => {
-                Err(half_set(format!("{id_name} is a temporary one (STS.…) and {} is unset", token_names.join(" or "))))
-            }
-            (Some(id), Some(secret), None) => Ok(Some(Credentials::new(id, secret))),
-            (Some(id), Some(secret), Some((_, token))) => {
-                Ok(Some(Credentials::new(id, secret).with_security_token(token)))
-            }
-            (id, secret, token) => {
-                let (mut set, mut unset) = (Vec::new(), Vec::new());
-                for (name, is_set) in [(id_name, id.is_some()), (secret_name, secret.is_some())] {
-                    if is_set { set.push(name) } else { unset.push(name) }
-                }
-                set.extend(token.map(|(name, _)| name.clone()));
-                Err(half_set(format!("{} set without {}", set.join(" and "), unset.join(" and "))))
-            }
-        }
     }
 }
 
@@ -138,75 +184,6 @@ impl ProvideCredentials for EnvironmentProvider {
     fn is_current(&self, credentials: &Credentials) -> bool {
         // A broken environment keeps what was good.
         self.read().map_or(true, |now| now.same_keys(credentials))
-    }
-
-    fn checks_inline(&self, _: Private) -> bool {
-        true
-    }
-}
-
-/// The environment as the default chain reads it: `ALIBABA_CLOUD_ROLE_ARN` turns an AccessKey pair that has no token into a
-/// session of that role, when no OIDC variable claims the role for itself. The `aliyun` CLI does the same.
-#[derive(Debug)]
-pub(crate) struct EnvironmentRole {
-    pub(crate) keys: EnvironmentProvider,
-    pub(crate) sts: Sts,
-}
-
-const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
-const EXTERNAL_ID: &str = "ALIBABA_CLOUD_EXTERNAL_ID";
-
-impl EnvironmentRole {
-    fn role(&self) -> Result<Option<AssumeRole>, Error> {
-        let context = &self.keys.context;
-        for name in ["ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE"] {
-            if context.env(name)?.is_some() {
-                return Ok(None);
-            }
-        }
-        let Some(arn) = context.env(ROLE_ARN)? else { return Ok(None) };
-        let mut role = AssumeRole::new(arn);
-        let named = |variable: &'static str| {
-            move |error: Error| {
-                error.map_message(|message| format!("{variable}: {message}")).in_provider("ram_role_arn")
-            }
-        };
-        role.check().map_err(named(ROLE_ARN))?;
-        role.external_id = context.env(EXTERNAL_ID)?;
-        role.check().map_err(named(EXTERNAL_ID))?;
-        Ok(Some(role))
-    }
-}
-
-impl ProvideCredentials for EnvironmentRole {
-    fn provider_name(&self) -> Cow<'_, str> {
-        Cow::Borrowed("env")
-    }
-
-    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async move {
-            let keys = self.keys.read()?;
-            if keys.security_token().is_some() {
-                return Ok(keys);
-            }
-            let session = match self.role() {
-                Ok(None) => return Ok(keys),
-                Ok(Some(role)) => {
-                    AssumeRoleProvider::with_sts(keys, role, self.sts.clone()).provide_credentials().await
-                }
-                Err(error) => Err(error),
-            };
-            session.map_err(|error| error.in_provider("env"))
-        })
-    }
-
-    fn source_status(&self) -> Option<SourceStatus> {
-        self.keys.source_status()
-    }
-
-    fn is_current(&self, credentials: &Credentials) -> bool {
-        // A session stays good until it is due; only keys that are handed out as they are can be outdated.
-        credentials.security_token().is_some() || self.keys.is_current(credentials)
     }
 
     fn checks_inline(&self, _: Private) -> bool {

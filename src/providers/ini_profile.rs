@@ -1,16 +1,18 @@
 //! `profile`: a section of the SDKs' ini file.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::profile::{Ini, list};
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
-use crate::redact::shown;
 use crate::sts::Sts;
 
-use super::profile_files::{ProfileFile, ProfileFiles};
+use super::kept_profile::{Chosen, KeptProfile};
+use super::profile_files::{CLI_DISABLED, ProfileFile, ProfileFiles};
+use super::profile_source::SourceSettings;
 
 /// Reads `~/.alibabacloud/credentials` and `credentials.ini` beside it, or only the file that
 /// `ALIBABA_CLOUD_CREDENTIALS_FILE` names: types `access_key`, `sts`, `ram_role_arn`, `oidc_role_arn` and `ecs_ram_role`.
@@ -45,8 +47,12 @@ impl IniProfileProvider {
     }
 
     /// Behind config.json's provider, with the STS settings already made.
-    pub(crate) fn after_config(sts: Sts, profile: Option<String>) -> Self {
-        Self { profile, files: ProfileFiles::new(sts), after_config: true }
+    pub(crate) fn after_config(sts: Sts, profile: Option<String>, settings: SourceSettings) -> Self {
+        Self { profile, files: ProfileFiles::of_chain(sts, settings), after_config: true }
+    }
+
+    pub(crate) fn kept_profile(&self) -> Arc<KeptProfile> {
+        self.files.kept_profile()
     }
 
     /// The section of this name.
@@ -65,57 +71,58 @@ impl IniProfileProvider {
 
     async fn ask(&self) -> Result<Credentials, Error> {
         let asked_for = self.files.asked_for(self.profile.as_ref())?;
-        let selected = Ini::select(asked_for.as_deref());
+        if let Some(variable) = self.files.ignored()? {
+            let why = format!("{variable} is true");
+            // The CLI ignores a variable's profile together with the files; one that the program itself asks for is missing.
+            return Err(match &self.profile {
+                Some(name) => self.files.not_found(name, asked_for.as_ref(), &why),
+                None => Error::not_configured(why),
+            });
+        }
+        let selected = match self.files.kept() {
+            Some(kept) => kept.selected,
+            None => Ini::select(asked_for.as_ref().map(|asked| asked.name.as_str())),
+        };
         let files = self.files.ini(&selected.name).await?;
         files.iter().try_for_each(ProfileFile::required)?;
-        let there: Vec<_> = files.iter().filter_map(|file| Some((file.shown(), file.content.as_ref()?))).collect();
+        let there: Vec<_> = files.iter().filter_map(|file| Some((file, file.content.as_ref()?))).collect();
         match there.last() {
-            Some((path, ini)) if ini.has(&selected.name) => {
-                let source = ini.source(&selected, path, &self.files.env_defaults()?)?;
-                self.files.ask(source, &format!("section `{}` of {path}", shown(&selected.name))).await
+            Some((file, ini)) if ini.has(&selected.name) => {
+                let source = ini.source(&selected, &file.shown(), &self.files.env_defaults()?)?;
+                let chosen = Chosen { selected, path: file.path.clone(), variable: file.variable };
+                self.files.ask(source, "section", chosen, None).await
             }
             None if !selected.named => Err(Error::not_configured(nowhere(&files))),
             _ if !selected.named => {
-                let paths: Vec<_> = there.into_iter().map(|(path, _)| path).collect();
+                let paths: Vec<_> = there.into_iter().map(|(file, _)| file.shown()).collect();
                 let has = if paths.len() == 1 { "has" } else { "have" };
                 Err(Error::not_configured(format!("{} {has} no section `default`", paths.join(" and "))))
             }
             last => {
                 let mut places = self.config_place().await;
-                places.extend(there.iter().map(|(path, ini)| format!("{path} has {}", list(&ini.names()))));
+                places.extend(there.iter().map(|(file, ini)| format!("{} has {}", file.shown(), list(&ini.names()))));
                 places.extend(last.is_none().then(|| nowhere(&files)));
-                Err(self.not_found(&selected.name, &places))
+                let what = format!("is not there: {}", places.join("; "));
+                Err(self.files.not_found(&selected.name, asked_for.as_ref(), &what))
             }
         }
     }
 
     /// What config.json has instead of the profile that was asked for, where it was looked at.
     async fn config_place(&self) -> Vec<String> {
-        const DISABLED: &str = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED";
         if !self.after_config {
             return Vec::new();
         }
-        if matches!(self.files.context().switch(DISABLED), Ok(true)) {
-            return vec![format!("config.json is not read ({DISABLED} is true)")];
+        if matches!(self.files.context().switch(CLI_DISABLED), Ok(true)) {
+            return vec![format!("config.json is not read ({CLI_DISABLED} is true)")];
         }
         // A file that is broken was reported by the provider before this one.
         let config = self.files.config().await.ok().flatten();
         let place = config.map(|file| match &file.content {
             Some(config) => format!("{} has {}", file.shown(), list(&config.names())),
-            None => format!("there is no {}", file.shown()),
+            None => file.absence(),
         });
         place.into_iter().collect()
-    }
-
-    /// Nobody has the profile that was asked for.
-    fn not_found(&self, name: &str, places: &[String]) -> Error {
-        let where_from = if self.profile.is_some() { "in code" } else { "by ALIBABA_CLOUD_PROFILE" };
-        let message =
-            format!("profile `{}` was asked for {where_from} and is not there: {}", shown(name), places.join("; "));
-        Error::failed(message)
-            .with_code("ProfileNotFound")
-            .with_remedy("write that profile by `aliyun configure --profile`, or ask for another one")
-            .permanent()
     }
 }
 
@@ -123,7 +130,8 @@ impl IniProfileProvider {
 fn nowhere(files: &[ProfileFile<Ini>]) -> String {
     match files {
         [] => "there is no home directory".to_owned(),
-        [file] => format!("there is no {}", file.shown()),
+        [file] => file.absence(),
+        [file, ..] if file.is_barred() => file.absence(),
         [file, ..] => format!("there is no {} or credentials.ini", file.shown()),
     }
 }

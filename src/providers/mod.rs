@@ -5,9 +5,12 @@ mod cli_profile;
 mod credentials_uri;
 mod ecs_metadata;
 mod environment;
+mod environment_role;
 mod ini_profile;
+mod kept_profile;
 mod oidc_role;
 mod profile_files;
+mod profile_source;
 #[cfg(test)]
 mod scripted_http;
 
@@ -16,6 +19,8 @@ pub use self::cli_profile::CliProfileProvider;
 pub use self::credentials_uri::CredentialsUriProvider;
 pub use self::ecs_metadata::EcsMetadataProvider;
 pub use self::environment::EnvironmentProvider;
-pub(crate) use self::environment::EnvironmentRole;
+pub(crate) use self::environment_role::EnvironmentRole;
 pub use self::ini_profile::IniProfileProvider;
+pub(crate) use self::kept_profile::KeptProfile;
 pub use self::oidc_role::OidcRoleProvider;
+pub(crate) use self::profile_source::SourceSettings;

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::oidc::{Claims, OidcTokenFile, ProvideOidcToken};
+use crate::provenance::{Provenance, RoleSession};
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::sts::{AssumeRole, Sts};
 
@@ -125,7 +126,7 @@ impl OidcRoleProvider {
     fn exchange(&self) -> Result<Exchange, Error> {
         let env = |name: &str| self.sts.context.env(name);
         let in_code = self.provider_arn.is_some() || self.token.is_some();
-        let (provider_arn, token_file) = (env(PROVIDER_ARN)?, env(TOKEN_FILE)?);
+        let (provider_arn, token_file) = (env(PROVIDER_ARN)?, self.sts.context.env_path(TOKEN_FILE));
         if !in_code && provider_arn.is_none() && token_file.is_none() {
             return Err(Error::not_configured(format!("{PROVIDER_ARN} and {TOKEN_FILE} are unset")));
         }
@@ -136,7 +137,7 @@ impl OidcRoleProvider {
         };
         let token = match (&self.token, token_file) {
             (Some(token), _) => Some(Arc::clone(token)),
-            (None, Some(path)) => Some(Arc::new(OidcTokenFile::new(path)) as Arc<dyn ProvideOidcToken>),
+            (None, Some(path)) => Some(Arc::new(OidcTokenFile::new(path)) as _),
             (None, None) => None,
         };
         match (provider_arn, role, token) {
@@ -170,20 +171,31 @@ impl OidcRoleProvider {
             let error = Error::failed(message).with_code("OidcTokenExpired");
             return Err(error.with_remedy(ROTATION));
         }
+        let asked_for = RoleSession {
+            role_arn: role.role_arn().to_owned(),
+            session_name: Some(self.sts.session_name(role.session_name.as_deref())?),
+        };
         let session = self.sts.assume_role_with_oidc(&provider_arn, &token, &role, claims.region()).await;
-        session.map_err(|error| match error.code() {
-            Some("AuthenticationFail.NoPermission") => error.with_remedy(format!(
-                "check that the OIDC provider exists, and give the role's trust policy this condition: {}",
-                claims.condition()
-            )),
-            Some("AuthenticationFail.OIDCToken.Expired") => {
-                error.with_remedy(format!("the token of {source} was not renewed in time: {ROTATION}"))
+        let session = session.map_err(|error| {
+            let error = error.map_message(|message| format!("{asked_for}: {message}"));
+            match error.code() {
+                Some("AuthenticationFail.NoPermission") => error.with_remedy(format!(
+                    "check that the OIDC provider exists, and give the role's trust policy this condition: {}",
+                    claims.condition()
+                )),
+                Some("AuthenticationFail.OIDCToken.Expired") => {
+                    error.with_remedy(format!("the token of {source} was not renewed in time: {ROTATION}"))
+                }
+                Some(code) if code.ends_with("NotMatch") => {
+                    error.with_remedy(format!("the OIDC provider has to match the token: {}", claims.condition()))
+                }
+                _ => error,
             }
-            Some(code) if code.ends_with("NotMatch") => {
-                error.with_remedy(format!("the OIDC provider has to match the token: {}", claims.condition()))
-            }
-            _ => error,
-        })
+        })?;
+        Ok(Provenance::edit(session, |known| {
+            known.place = Some(format!("token of {source}"));
+            known.roles.push(asked_for);
+        }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the two file providers share: where the files are, and the provider that a profile's source becomes.
+//! What the two file providers share: where the files are, which profile is asked for, and what was made of it last.
 
 use std::fmt;
 use std::future::Future;
@@ -9,13 +9,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::context::{Context, Stamp};
 use crate::credentials::Credentials;
 use crate::error::Error;
+use crate::paths;
 use crate::profile::{Config, EnvDefaults, Ini, Source};
+use crate::provenance::Provenance;
 use crate::provider::{ProvideCredentials, SourceStatus};
-use crate::redact::shown;
-use crate::redact::shown_path;
+use crate::redact::{shown, shown_path};
 use crate::sts::Sts;
 
-use super::{AssumeRoleProvider, CredentialsUriProvider, EcsMetadataProvider, OidcRoleProvider};
+use super::kept_profile::{Chosen, KeptProfile};
+use super::profile_source::{SourceSettings, build};
+
+/// Turns the CLI's file off, and it alone.
+pub(super) const CLI_DISABLED: &str = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED";
 
 /// The largest file that is read: real ones have a few KiB.
 const LIMIT: u64 = 1024 * 1024;
@@ -26,6 +31,8 @@ pub(super) struct ProfileFile<T> {
     /// Whether a variable names it.
     pub(super) variable: Option<&'static str>,
     pub(super) content: Option<T>,
+    /// Whether nobody named it, and a directory on the way to it may not be entered.
+    barred: bool,
 }
 
 impl<T> ProfileFile<T> {
@@ -39,15 +46,42 @@ impl<T> ProfileFile<T> {
             None => Ok(()),
             Some(variable) => {
                 let message = format!("{variable} names {}, and there is no such file", self.shown());
-                Err(Error::failed(message).with_code("ConfigMissing").permanent())
+                let remedy = match paths::unexpanded(&self.path) {
+                    Some(hint) => hint,
+                    None => format!("mount the file, correct the path, or unset {variable}"),
+                };
+                Err(Error::failed(message).with_code("ConfigMissing").with_remedy(remedy).permanent())
             }
         }
     }
+
+    pub(super) fn is_barred(&self) -> bool {
+        self.barred
+    }
+
+    /// Why there is nothing to read.
+    pub(super) fn absence(&self) -> String {
+        match self.barred {
+            true => format!("{} may not be looked for: permission denied on a directory of it", self.shown()),
+            false => format!("there is no {}", self.shown()),
+        }
+    }
+}
+
+/// A profile that somebody asked for by name.
+pub(super) struct AskedFor {
+    pub(super) name: String,
+    /// `in code`, or `by` a variable.
+    pub(super) by: &'static str,
 }
 
 /// The profiles' files, and what was made of them last.
 pub(super) struct ProfileFiles {
     pub(super) sts: Sts,
+    settings: SourceSettings,
+    kept: Arc<KeptProfile>,
+    /// Whether what is given is handed out; else somebody outside looks at it first, and says so.
+    keeps_itself: bool,
     /// The provider is kept while the profile says the same: a metadata token or an inner session outlives a refresh.
     built: Mutex<Option<(Source, Arc<dyn ProvideCredentials>)>>,
     seen: Mutex<Vec<(PathBuf, Option<Stamp>)>>,
@@ -67,7 +101,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl ProfileFiles {
     pub(super) fn new(sts: Sts) -> Self {
-        Self { sts, built: Mutex::new(None), seen: Mutex::new(Vec::new()), failed_elsewhere: AtomicBool::new(false) }
+        Self {
+            sts,
+            settings: SourceSettings::default(),
+            kept: Arc::default(),
+            keeps_itself: true,
+            built: Mutex::new(None),
+            seen: Mutex::new(Vec::new()),
+            failed_elsewhere: AtomicBool::new(false),
+        }
+    }
+
+    /// Of a chain, which says what it allows and when a profile is kept.
+    pub(super) fn of_chain(sts: Sts, settings: SourceSettings) -> Self {
+        Self { settings, keeps_itself: false, ..Self::new(sts) }
+    }
+
+    pub(super) fn kept_profile(&self) -> Arc<KeptProfile> {
+        Arc::clone(&self.kept)
+    }
+
+    pub(super) fn kept(&self) -> Option<Chosen> {
+        self.kept.kept()
     }
 
     pub(super) fn context(&self) -> &Context {
@@ -103,35 +158,61 @@ impl ProfileFiles {
         let (stamp, bytes) = self.context().read_stamped(&path, LIMIT).await;
         self.failed_elsewhere.store(bytes.is_err(), Ordering::Release);
         lock(&self.seen).push((path.clone(), stamp));
-        let content = bytes?.map(|bytes| parse(&bytes)).transpose();
+        let bytes = match bytes {
+            // A home directory of somebody else's (a container's user without one, systemd's ProtectHome) holds nothing of ours.
+            Err(error) if variable.is_none() && error.code() == Some("DirectoryUnreadable") => {
+                self.failed_elsewhere.store(false, Ordering::Release);
+                tracing::warn!(%error, "passed over: nobody named this file");
+                return Ok(ProfileFile { path, variable, content: None, barred: true });
+            }
+            bytes => bytes?,
+        };
+        let content = bytes.map(|bytes| parse(&bytes)).transpose();
         let content =
             content.map_err(|error| error.map_message(|message| format!("{} {message}", shown_path(&path))))?;
-        Ok(ProfileFile { path, variable, content })
+        Ok(ProfileFile { path, variable, content, barred: false })
+    }
+
+    /// The variable that has all files ignored, if one does. The CLI wants it in capitals.
+    pub(super) fn ignored(&self) -> Result<Option<&'static str>, Error> {
+        let names = ["ALIBABA_CLOUD_IGNORE_PROFILE", "ALIBABACLOUD_IGNORE_PROFILE"];
+        for name in &names[..if self.settings.legacy_variables { 2 } else { 1 }] {
+            if self.context().switch(name)? {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 
     /// Where config.json is, and the variable that says so; `None` without a home directory.
-    fn config_path(&self) -> Result<Option<(PathBuf, Option<&'static str>)>, Error> {
+    fn config_path(&self) -> Option<(PathBuf, Option<&'static str>)> {
         const VARIABLE: &str = "ALIBABA_CLOUD_CONFIG_FILE";
-        if let Some(path) = self.context().env(VARIABLE)? {
-            return Ok(Some((PathBuf::from(path), Some(VARIABLE))));
+        if let Some(kept) = self.kept() {
+            return Some((kept.path, kept.variable));
         }
-        Ok(self.context().home_dir()?.map(|home| (home.join(".aliyun").join("config.json"), None)))
+        if let Some(path) = self.context().env_path(VARIABLE) {
+            return Some((paths::expand_home(self.context(), path), Some(VARIABLE)));
+        }
+        self.context().home_dir().map(|home| (home.join(".aliyun").join("config.json"), None))
     }
 
     /// Where the ini file may be, and the variable that says so; nowhere without a home directory.
-    fn ini_paths(&self) -> Result<(Vec<PathBuf>, Option<&'static str>), Error> {
+    fn ini_paths(&self) -> (Vec<PathBuf>, Option<&'static str>) {
         const VARIABLE: &str = "ALIBABA_CLOUD_CREDENTIALS_FILE";
-        if let Some(path) = self.context().env(VARIABLE)? {
-            return Ok((vec![PathBuf::from(path)], Some(VARIABLE)));
+        if let Some(kept) = self.kept() {
+            return (vec![kept.path], kept.variable);
         }
-        let directory = self.context().home_dir()?.map(|home| home.join(".alibabacloud"));
+        if let Some(path) = self.context().env_path(VARIABLE) {
+            return (vec![paths::expand_home(self.context(), path)], Some(VARIABLE));
+        }
+        let directory = self.context().home_dir().map(|home| home.join(".alibabacloud"));
         let paths = directory.map(|path| vec![path.join("credentials"), path.join("credentials.ini")]);
-        Ok((paths.unwrap_or_default(), None))
+        (paths.unwrap_or_default(), None)
     }
 
     /// The `aliyun` CLI's file.
     pub(super) async fn config(&self) -> Result<Option<ProfileFile<Config>>, Error> {
-        match self.config_path()? {
+        match self.config_path() {
             Some((path, variable)) => self.read(path, variable, Config::parse).await.map(Some),
             None => Ok(None),
         }
@@ -140,7 +221,7 @@ impl ProfileFiles {
     /// The SDKs' ini file under each of its names, up to the first one that has `section`: some SDKs write one of them and
     /// some the other, so a machine may have both.
     pub(super) async fn ini(&self, section: &str) -> Result<Vec<ProfileFile<Ini>>, Error> {
-        let (paths, variable) = self.ini_paths()?;
+        let (paths, variable) = self.ini_paths();
         let mut files = Vec::new();
         for path in paths {
             let file = self.read(path, variable, Ini::parse).await?;
@@ -166,15 +247,17 @@ impl ProfileFiles {
 
     /// Whether config.json is there, and which of its profiles would be used.
     pub(super) fn config_status(&self, in_code: Option<&String>) -> Option<SourceStatus> {
-        if self.context().switch("ALIBABA_CLOUD_CLI_PROFILE_DISABLED").ok()? {
-            return Some(SourceStatus::not_configured("ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true"));
+        let disabled = self.context().switch(CLI_DISABLED).ok()?.then_some(CLI_DISABLED);
+        if let Some(variable) = self.ignored().ok()?.or(disabled) {
+            return Some(SourceStatus::not_configured(format!("{variable} is true")));
         }
-        let Some((path, _)) = self.config_path().ok()? else { return self.files_status(&[]) };
+        let Some((path, _)) = self.config_path() else { return self.files_status(&[]) };
         let status = self.files_status(std::slice::from_ref(&path))?;
         let named = || {
             let bytes = self.context().read_now(&path, LIMIT).ok()??;
             let config = Config::parse(&bytes).ok()?;
-            let selected = config.select(self.asked_for(in_code).ok()?.as_deref());
+            let asked_for = self.asked_for(in_code).ok()?;
+            let selected = config.select(asked_for.as_ref().map(|asked| asked.name.as_str()));
             config.has(&selected.name).then(|| place(&bytes, &selected.name, &path))
         };
         Some(named().map_or(status, SourceStatus::configured))
@@ -182,32 +265,67 @@ impl ProfileFiles {
 
     /// Whether the ini file is there.
     pub(super) fn ini_status(&self) -> Option<SourceStatus> {
-        self.files_status(&self.ini_paths().ok()?.0)
+        if let Some(variable) = self.ignored().ok()? {
+            return Some(SourceStatus::not_configured(format!("{variable} is true")));
+        }
+        self.files_status(&self.ini_paths().0)
     }
 
     /// The profile that was asked for: in code, else by variable.
-    pub(super) fn asked_for(&self, in_code: Option<&String>) -> Result<Option<String>, Error> {
-        match in_code {
-            Some(name) => Ok(Some(name.clone())),
-            None => self.context().env("ALIBABA_CLOUD_PROFILE"),
+    pub(super) fn asked_for(&self, in_code: Option<&String>) -> Result<Option<AskedFor>, Error> {
+        if let Some(name) = in_code {
+            return Ok(Some(AskedFor { name: name.clone(), by: "in code" }));
         }
+        let variables = [
+            ("ALIBABA_CLOUD_PROFILE", "by ALIBABA_CLOUD_PROFILE"),
+            ("ALIBABACLOUD_PROFILE", "by ALIBABACLOUD_PROFILE"),
+            ("ALICLOUD_PROFILE", "by ALICLOUD_PROFILE"),
+        ];
+        for (variable, by) in &variables[..if self.settings.legacy_variables { 3 } else { 1 }] {
+            if let Some(name) = self.context().env(variable)? {
+                return Ok(Some(AskedFor { name, by }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The error where nobody has the profile `name`.
+    pub(super) fn not_found(&self, name: &str, asked_for: Option<&AskedFor>, what: &str) -> Error {
+        let name = shown(name);
+        let error = match asked_for.filter(|_| self.kept().is_none()) {
+            Some(asked_for) => Error::failed(format!("profile `{name}` was asked for {}, and {what}", asked_for.by))
+                .with_remedy("write that profile by `aliyun configure --profile`, or ask for another one"),
+            None => Error::failed(format!("profile `{name}` gave credentials before, and now {what}"))
+                .with_remedy("bring it back; only a new chain looks for another profile"),
+        };
+        error.with_code("ProfileNotFound").permanent()
     }
 
     pub(super) fn env_defaults(&self) -> Result<EnvDefaults, Error> {
         Ok(EnvDefaults {
             role_arn: self.context().env("ALIBABA_CLOUD_ROLE_ARN")?,
             external_id: self.context().env("ALIBABA_CLOUD_EXTERNAL_ID")?,
+            now: Some(self.context().now().system_time()),
         })
     }
 
-    /// Asks the source; errors say which profile they are about.
-    pub(super) async fn ask(&self, source: Source, place: &str) -> Result<Credentials, Error> {
+    /// Asks the source of a profile; errors say which profile they are about. `moved` is what else is to be said of the place.
+    pub(super) async fn ask(
+        &self,
+        source: Source,
+        kind: &str,
+        chosen: Chosen,
+        moved: Option<String>,
+    ) -> Result<Credentials, Error> {
+        let place = format!("{kind} `{}` of {}", shown(&chosen.selected.name), shown_path(&chosen.path));
+        let at = |error: Error| error.map_message(|message| format!("{place}: {message}"));
+        let written_down = source.is_written_down();
         let provider = {
             let mut built = lock(&self.built);
             match &*built {
                 Some((same, provider)) if *same == source => Arc::clone(provider),
                 _ => {
-                    let provider = build(&source, &self.sts);
+                    let provider = build(&source, &self.sts, &self.settings).map_err(at)?;
                     *built = Some((source, Arc::clone(&provider)));
                     provider
                 }
@@ -216,8 +334,18 @@ impl ProfileFiles {
         self.failed_elsewhere.store(true, Ordering::Release);
         let answer = provider.provide_credentials().await;
         self.failed_elsewhere.store(answer.is_err(), Ordering::Release);
-        let answer = answer.map(|found| found.or_provider_name(&provider.provider_name()));
-        answer.map_err(|error| error.map_message(|message| format!("{place}: {message}")))
+        let found = answer.map_err(at)?.or_provider_name(&provider.provider_name());
+        self.kept.answered(chosen);
+        if self.keeps_itself {
+            self.kept.keep();
+        }
+        Ok(Provenance::edit(found, |known| {
+            known.place = Some(match moved {
+                Some(moved) => format!("{place} ({moved})"),
+                None => place.clone(),
+            });
+            known.written_down |= written_down;
+        }))
     }
 }
 
@@ -231,26 +359,4 @@ fn place(bytes: &[u8], name: &str, path: &Path) -> String {
     let line = bytes.split(|byte| *byte == b'\n').position(|line| names_it(&line));
     let line = line.map(|at| format!(", line {}", at + 1)).unwrap_or_default();
     format!("{} is there: profile `{}`{line}", shown_path(path), shown(name))
-}
-
-fn build(source: &Source, sts: &Sts) -> Arc<dyn ProvideCredentials> {
-    let with = |endpoint: &crate::sts::ProfileEndpoint| {
-        let mut sts = sts.clone();
-        sts.endpoint.profile = Some(endpoint.clone());
-        sts
-    };
-    match source {
-        Source::Keys(keys) => Arc::new(keys.clone()),
-        Source::Role { source, role, endpoint } => {
-            Arc::new(AssumeRoleProvider::with_shared_source(build(source, sts), role.clone(), with(endpoint)))
-        }
-        Source::Oidc { provider_arn, token_file, role, endpoint } => {
-            Arc::new(OidcRoleProvider::of_profile(provider_arn, Path::new(token_file), role.clone(), with(endpoint)))
-        }
-        Source::EcsRamRole { role_name } => {
-            let metadata = EcsMetadataProvider::new().required().context(sts.context.clone());
-            Arc::new(role_name.iter().fold(metadata, |metadata, name| metadata.role_name(name)))
-        }
-        Source::CredentialsUri { url } => Arc::new(CredentialsUriProvider::new().uri(url).context(sts.context.clone())),
-    }
 }

@@ -9,11 +9,14 @@ use super::{Call, FORM, encoded, post};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
+use crate::key_characters;
 use crate::sign::acs3;
 use crate::time;
 
 /// As the official SDKs sign: the token in a header, nothing of the key in the URL.
 pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credentials) -> Result<Request<Bytes>, Error> {
+    // The id and the token show in what is sent; a secret with a line feed would be blamed on them.
+    key_characters::check("the AccessKey secret", credentials.access_key_secret())?;
     let date = time::to_iso(context.signing_time());
     let nonce = context.nonce();
     let body = encoded(call.form);
@@ -74,7 +77,9 @@ pub(crate) fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error
             "authorization" | "x-acs-accesskey-id" => "the AccessKey ID",
             _ => name,
         };
-        Error::invalid_input(format!("{what} holds characters that no header can carry")).with_code("InvalidHeader")
+        Error::invalid_input(format!("{what} holds characters that no header can carry"))
+            .with_code("InvalidHeader")
+            .with_remedy("write it in visible ASCII characters, without line breaks")
     })?;
     out.set_sensitive(name == "authorization" || name.ends_with("-security-token"));
     Ok(out)

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::error::Error;
 
+/// In characters, as STS documents it.
+const LONGEST_POLICY: usize = 2048;
+
 const DEFAULT_DURATION: Duration = Duration::from_secs(3600);
 
 /// A role to assume, and how.
@@ -69,10 +72,13 @@ impl AssumeRole {
         self
     }
 
-    /// A policy in JSON that the session is limited to, beside the role's own: at most 2048 characters.
+    /// A policy in JSON that the session is limited to, beside the role's own: at most 2048 characters. One that is longer is
+    /// sent without the white space between its parts.
     #[must_use]
     pub fn policy(mut self, json: impl Into<String>) -> Self {
-        self.policy = Some(json.into());
+        let json: String = json.into();
+        let fits = json.chars().count() <= LONGEST_POLICY;
+        self.policy = Some(if fits { json } else { without_white_space(&json) });
         self
     }
 
@@ -113,7 +119,7 @@ impl AssumeRole {
             return Err(invalid("DurationSeconds", message));
         }
         if let Some(policy) = &self.policy {
-            if policy.is_empty() || policy.chars().count() > 2048 {
+            if policy.is_empty() || policy.chars().count() > LONGEST_POLICY {
                 return Err(invalid("PolicySize", "a session policy has 1 to 2048 characters"));
             }
             let value = serde_json::from_str::<serde_json::Value>(policy).ok();
@@ -152,6 +158,21 @@ impl AssumeRole {
         }
         Ok(())
     }
+}
+
+/// JSON without the white space outside its strings. What is no JSON stays none.
+fn without_white_space(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let is_kept = |c: &char| {
+        let kept = in_string || !matches!(c, ' ' | '\t' | '\n' | '\r');
+        match c {
+            '"' if !escaped => in_string = !in_string,
+            _ => {}
+        }
+        escaped = in_string && *c == '\\' && !escaped;
+        kept
+    };
+    json.chars().filter(is_kept).collect()
 }
 
 fn invalid(what: &str, message: &str) -> Error {
@@ -226,5 +247,18 @@ mod tests {
         }
         assert_eq!(code(role().source_identity("acs:me")), "InvalidParameter.SourceIdentity");
         assert_eq!(code(role().source_identity("alice")), "ok");
+    }
+
+    #[test]
+    fn a_policy_that_is_too_long_for_its_white_space_alone_loses_it() {
+        let policy = |spaces: usize, text: &str| {
+            format!(r#"{{"Version" : "1",{}"Statement":[ {{"Resource":["{text}"]}} ]}}"#, "\n ".repeat(spaces / 2))
+        };
+        let role = AssumeRole::new(ARN).policy(policy(4000, r#"a \" b\\"#));
+        assert_eq!(role.policy.as_deref(), Some(r#"{"Version":"1","Statement":[{"Resource":["a \" b\\"]}]}"#));
+        assert_eq!(code(role), "ok");
+        let short = policy(10, "a b");
+        assert_eq!(AssumeRole::new(ARN).policy(&short).policy, Some(short), "what fits is sent as it is");
+        assert_eq!(code(AssumeRole::new(ARN).policy(policy(10, &"x ".repeat(1500)))), "InvalidParameter.PolicySize");
     }
 }

@@ -24,6 +24,17 @@ pub(crate) struct ProfileEndpoint {
 }
 
 impl StsEndpoint {
+    /// Checks what was given in code, whether STS will be called or not.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if let Some(region) = &self.region {
+            check_region(region).map_err(|error| error.of("the region given in code"))?;
+        }
+        if let Some(endpoint) = self.endpoint.as_ref().filter(|text| !text.trim().is_empty()) {
+            Endpoint::parse(endpoint, self.allow_plain_http).map_err(|error| error.of("the endpoint given in code"))?;
+        }
+        Ok(())
+    }
+
     /// The rules of the official SDKs (explicit endpoint; else `sts` or `sts-vpc` by region; else the global host, where
     /// the VPC switch means nothing), and the variable that ACK's webhook sets and they do not read.
     ///

@@ -114,7 +114,7 @@ impl Sts {
     }
 
     /// `given`, else `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else a name in the official SDKs' pattern.
-    fn session_name(&self, given: Option<&str>) -> Result<String, Error> {
+    pub(crate) fn session_name(&self, given: Option<&str>) -> Result<String, Error> {
         const VARIABLE: &str = "ALIBABA_CLOUD_ROLE_SESSION_NAME";
         if let Some(name) = given {
             check_session_name(name)?;

@@ -74,6 +74,7 @@ const GRID: [(&str, &[&str]); 26] = [
             "ALIBABA_CLOUD_CONFIG_FILE",
             "ALIBABA_CLOUD_CREDENTIALS_FILE",
             "ALIBABA_CLOUD_CLI_PROFILE_DISABLED",
+            "ALIBABA_CLOUD_IGNORE_PROFILE",
             "HOME",
         ],
     ),

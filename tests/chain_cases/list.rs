@@ -16,6 +16,10 @@ cases! {
     a_blank_variable_is_mentioned_in_the_explanation
     a_broken_edit_keeps_the_old_key_in_use
     a_byte_order_mark_is_passed_over
+    a_changed_current_switches_nobodys_identity
+    a_quoted_key_is_named_by_its_variable_and_never_sent
+    a_role_name_compares_without_regard_to_case
+    ignored_files_are_not_read_however_broken
     a_caller_without_the_policy_is_told_which_to_attach
     a_chained_profile_without_source_lacks_it
     a_circle_of_source_profiles_is_shown

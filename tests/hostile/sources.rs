@@ -113,7 +113,7 @@ pub(crate) const SOURCES: [Source; 13] = [
     },
     Source {
         name: "AssumeRole for the environment's role",
-        provider: Some("default/env/ram_role_arn"),
+        provider: Some("default/ram_role_arn/env"),
         client: |stage| {
             chain(stage, &[key(), vec![("ALIBABA_CLOUD_ROLE_ARN", ROLE.to_owned())]].concat(), |chain| chain)
         },
@@ -145,7 +145,7 @@ pub(crate) const SOURCES: [Source; 13] = [
     Source {
         name: "GetCallerIdentity for the account that is expected",
         step: |head| when(head.contains("x-acs-action: GetCallerIdentity\r\n")),
-        provider: Some("default"),
+        provider: Some("default/credentials_uri"),
         client: |stage| chain(stage, &[uri(stage)], |chain| chain.expect_account("100")),
         ..STS
     },

@@ -1,5 +1,6 @@
 //! The `aliyun` CLI's config.json as a file: its keys, how it is read, and which profiles it has.
 
+mod mode;
 mod source;
 
 use std::fmt;
@@ -19,7 +20,7 @@ use crate::sts::ProfileEndpoint;
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config {
-    #[serde(deserialize_with = "trimmed")]
+    #[serde(deserialize_with = "name")]
     current: Option<String>,
     #[serde(deserialize_with = "or_default")]
     profiles: Vec<Object<Profile>>,
@@ -29,7 +30,7 @@ pub(crate) struct Config {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Profile {
-    #[serde(deserialize_with = "trimmed")]
+    #[serde(deserialize_with = "name")]
     name: Option<String>,
     #[serde(deserialize_with = "trimmed")]
     mode: Option<String>,
@@ -47,7 +48,7 @@ struct Profile {
     ram_role_arn: Option<String>,
     #[serde(deserialize_with = "trimmed")]
     ram_session_name: Option<String>,
-    #[serde(deserialize_with = "trimmed")]
+    #[serde(deserialize_with = "name")]
     source_profile: Option<String>,
     #[serde(deserialize_with = "trimmed")]
     external_id: Option<String>,
@@ -109,6 +110,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
+}
+
+/// A profile's name, blanks around it included: two names that differ in these alone are two profiles.
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.filter(|name| !name.trim().is_empty()))
 }
 
 fn trimmed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
@@ -189,14 +195,33 @@ impl Config {
     }
 }
 
-/// Names in a sentence.
+/// Names in a sentence: as many as anyone reads, and those with blanks around them in quotes.
 pub(crate) fn list(names: &[String]) -> String {
-    if names.is_empty() { "no profiles".to_owned() } else { format!("the profiles {}", names.join(", ")) }
+    const SHOWN: usize = 12;
+    if names.is_empty() {
+        return "no profiles".to_owned();
+    }
+    let quoted = |name: &String| if name.trim() == name { name.clone() } else { format!("{name:?}") };
+    let named = names.iter().take(SHOWN).map(quoted).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => format!("the profiles {named}"),
+        more => format!("the profiles {named} and {more} more"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_names_are_listed_than_anyone_reads() {
+        let names: Vec<String> = (0..20_000).map(|n| format!("profile-{n}")).collect();
+        let listed = list(&names);
+        assert!(listed.len() < 250 && listed.ends_with("profile-11 and 19988 more"), "{listed}");
+        assert_eq!(list(&["prod ".to_owned(), "prod".to_owned()]), "the profiles \"prod \", prod");
+        let config = Config::parse(br#"{"profiles":[{"name":"prod "},{"name":"prod"}]}"#).unwrap();
+        assert!(config.has("prod ") && config.has("prod") && !config.has("prod  "));
+    }
 
     #[test]
     fn bad_files_are_named_by_place_and_not_by_content() {

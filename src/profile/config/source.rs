@@ -2,12 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::mode::Mode;
 use super::{Config, Profile, list};
 use crate::credentials::Credentials;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::profile::{EnvDefaults, Selected, Source, half_set, keys};
-use crate::redact::shown;
+use crate::redact::{shorten, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
+use crate::time;
 
 /// Roles may chain, but a file that chains more of them than this was not written on purpose.
 const ROLES: usize = 10;
@@ -40,7 +42,7 @@ impl Config {
             let error = Error::failed(format!("is not there; the file has {}", list(&self.names())));
             return Err(at(error.with_code("ProfileNotFound").permanent()));
         };
-        if profile.mode() != "ChainableRamRoleArn" {
+        if profile.mode().map_err(at)? != Some(Mode::ChainableRamRoleArn) {
             return profile.source(selected, defaults).map_err(at);
         }
         let Some(source) = profile.source_profile.clone() else {
@@ -55,65 +57,31 @@ impl Config {
 impl Profile {
     /// What the profile gives by itself. `selected` decides whether an empty one is an error.
     fn source(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
-        match self.mode() {
-            "AK" => self.keys(selected, false).map(Source::Keys),
-            "StsToken" => self.keys(selected, true).map(Source::Keys),
-            "RamRoleArn" => {
-                let source = Box::new(Source::Keys(self.keys(selected, false)?));
-                Ok(Source::Role { source, role: self.role(defaults)?, endpoint: self.endpoint() })
+        let Some(mode) = self.mode()? else { return self.unrecognised(selected, defaults) };
+        let keys = |needs_token: bool| {
+            let takes_token = needs_token || mode != Mode::Ak;
+            self.keys(selected, defaults, needs_token, takes_token)
+        };
+        let source = match mode {
+            Mode::Ak => return keys(false).map(Source::Keys),
+            Mode::StsToken => return keys(true).map(Source::Keys),
+            Mode::Oidc => return self.oidc(defaults),
+            Mode::EcsRamRole => return Ok(Source::EcsRamRole { role_name: self.ram_role_name.clone() }),
+            Mode::CredentialsUri => {
+                let url = self.credentials_uri.clone();
+                return Ok(Source::CredentialsUri {
+                    url: url.ok_or_else(|| half_set("lacks credentials_uri".to_owned()))?,
+                });
             }
-            "EcsRamRole" => Ok(Source::EcsRamRole { role_name: self.ram_role_name.clone() }),
-            "RamRoleArnWithRoleName" => {
-                let source = Box::new(Source::EcsRamRole { role_name: self.ram_role_name.clone() });
-                Ok(Source::Role { source, role: self.role(defaults)?, endpoint: self.endpoint() })
+            Mode::RamRoleArn => Source::Keys(keys(false)?),
+            Mode::RamRoleArnWithRoleName => Source::EcsRamRole { role_name: self.ram_role_name.clone() },
+            // Its source is another profile.
+            Mode::ChainableRamRoleArn => return Err(half_set("lacks source_profile".to_owned())),
+            Mode::External | Mode::CloudSso | Mode::OAuth | Mode::RsaKeyPair | Mode::BearerToken | Mode::Anonymous => {
+                return Err(mode.unsupported());
             }
-            "OIDC" => self.oidc(defaults),
-            "CredentialsURI" => match &self.credentials_uri {
-                Some(url) => Ok(Source::CredentialsUri { url: url.clone() }),
-                None => Err(half_set("lacks credentials_uri".to_owned())),
-            },
-            "" => self.unrecognised(selected, defaults),
-            mode @ ("External" | "CloudSSO" | "OAuth") => {
-                let error = Error::failed(format!("has mode {mode}, which this version of the crate cannot read yet"));
-                Err(error.with_code("NotYetSupported").with_remedy("use a mode with keys or a role").permanent())
-            }
-            mode => {
-                let error = Error::failed(format!("has mode {}, which gives no AccessKey pair", shown(mode)));
-                Err(error.with_code("UnsupportedMode").with_remedy("use a mode with keys or a role").permanent())
-            }
-        }
-    }
-
-    /// The mode, or where none is written the one that the CLI would see (its `AutoModeRecognition`); empty where it sees
-    /// none.
-    fn mode(&self) -> &str {
-        if let Some(mode) = &self.mode {
-            return mode;
-        }
-        let oidc = [&self.oidc_provider_arn, &self.oidc_token_file, &self.ram_role_arn];
-        if self.access_key_id.is_some() && self.access_key_secret.is_some() {
-            if self.sts_token.is_some() {
-                "StsToken"
-            } else if self.ram_role_arn.is_some() {
-                "RamRoleArn"
-            } else {
-                "AK"
-            }
-        } else if self.private_key && self.key_pair_name {
-            "RsaKeyPair"
-        } else if self.ram_role_name.is_some() {
-            "EcsRamRole"
-        } else if self.process_command {
-            "External"
-        } else if oidc.iter().all(|member| member.is_some()) {
-            "OIDC"
-        } else if self.cloud_sso_sign_in_url {
-            "CloudSSO"
-        } else if self.bearer_token {
-            "BearerToken"
-        } else {
-            ""
-        }
+        };
+        Ok(Source::Role { source: Box::new(source), role: self.role(defaults)?, endpoint: self.endpoint() })
     }
 
     /// What a profile gives in which the CLI sees no mode: nothing at all, or half of something.
@@ -136,7 +104,7 @@ impl Profile {
                 return Err(error.with_remedy(format!("write mode {mode}, if that is meant")));
             }
         }
-        self.keys(selected, false).map(Source::Keys)
+        self.keys(selected, defaults, false, true).map(Source::Keys)
     }
 
     fn oidc(&self, defaults: &EnvDefaults) -> Result<Source, Error> {
@@ -152,14 +120,19 @@ impl Profile {
         }
     }
 
-    fn keys(&self, selected: &Selected, needs_token: bool) -> Result<Credentials, Error> {
+    fn keys(
+        &self,
+        selected: &Selected,
+        defaults: &EnvDefaults,
+        needs_token: bool,
+        takes_token: bool,
+    ) -> Result<Credentials, Error> {
         let (id, secret, token) =
             (self.access_key_id.as_ref(), self.access_key_secret.as_deref(), self.sts_token.as_deref());
         let empty = id.is_none() && secret.is_none() && token.is_none() && self.ram_role_arn.is_none();
         if empty && !selected.named {
             return Err(Error::not_configured("has no credentials in it"));
         }
-        let takes_token = needs_token || self.mode() != "AK";
         if !takes_token && token.is_some() && id.is_some_and(|id| id.starts_with("STS.")) {
             let error = half_set("holds a session (STS.…) under mode AK, not StsToken".to_owned());
             return Err(error.with_remedy("write mode StsToken"));
@@ -169,17 +142,30 @@ impl Profile {
         let seconds = u64::try_from(self.sts_expiration).ok().filter(|seconds| *seconds > 0);
         // An end beyond all clocks is none.
         let end = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-        Ok(match end.filter(|_| keys.security_token().is_some()) {
-            Some(end) => keys.with_expiration(end),
-            None => keys,
-        })
+        let Some(end) = end.filter(|_| keys.security_token().is_some()) else { return Ok(keys) };
+        if defaults.now.is_some_and(|now| end <= now) {
+            let message = format!(
+                "holds a session (AccessKey ID {}) that expired already, at {} by its sts_expiration",
+                shorten(keys.access_key_id()),
+                time::to_iso(end)
+            );
+            let remedy = match keys.access_key_id().starts_with("STS.") {
+                true => "write a new session, or use a mode that renews: RamRoleArn over a key, EcsRamRole, OIDC",
+                // What another mode left behind.
+                false => "delete sts_token and sts_expiration, if the AccessKey pair is a long-lived one",
+            };
+            return Err(Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential").with_remedy(remedy));
+        }
+        Ok(keys.with_expiration(end))
     }
 
     fn role(&self, defaults: &EnvDefaults) -> Result<AssumeRole, Error> {
         let mut role = defaults.role(self.ram_role_arn.as_ref(), "ram_role_arn")?;
         role.session_name = self.ram_session_name.clone();
         role.external_id = self.external_id.clone().or(defaults.external_id.clone());
-        role.policy = self.policy.clone();
+        if let Some(policy) = &self.policy {
+            role = role.policy(policy);
+        }
         Ok(if self.expired_seconds > 0 { role.duration(Duration::from_secs(self.expired_seconds)) } else { role })
     }
 
@@ -247,6 +233,22 @@ mod tests {
         for (fields, expected) in table {
             let code = one(&fields).err().map(|error| error.code().unwrap_or("NotConfigured").to_owned());
             assert_eq!(code.as_deref().unwrap_or("ok"), expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_mode_is_told_the_right_spelling() {
+        for (mode, remedy) in [
+            ("ak", "write AK, if that is meant"),
+            ("\\\"AK\\\"", "write AK, if that is meant"),
+            ("ststoken", "write StsToken"),
+            ("RAMROLEARN", "write RamRoleArn,"),
+            ("AKSK", "correct the mode, as AK"),
+            ("RsaKeyPair", "use a mode with keys or a role"),
+        ] {
+            let error = one(&format!(r#""mode":"{mode}","access_key_id":"i","access_key_secret":"s""#)).err().unwrap();
+            assert_eq!(error.code(), Some("UnsupportedMode"));
+            assert!(error.remedy().unwrap().contains(remedy), "{error}");
         }
     }
 

@@ -11,10 +11,12 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 
-use self::target::{Target, is_local, read_host};
+use self::target::{Target, is_local};
 use crate::context::{self, Context, Dates, HttpError, HttpErrorKind, Retries, SendOptions};
 use crate::credentials::Credentials;
+use crate::endpoint::read_host;
 use crate::error::Error;
+use crate::provenance::Provenance;
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::rpc;
 use crate::session_json::{self, Code, Origin};
@@ -118,7 +120,7 @@ impl CredentialsUriProvider {
                 format!("{target} is asked for secrets over plain http, and is neither loopback nor link-local");
             return Err(Error::failed(message)
                 .with_code("PlainHttp")
-                .with_remedy("use https, or name the host by .allow_host(…)")
+                .with_remedy("use https, or allow the host by .allow_host(…) of the provider or of the chain's builder")
                 .permanent());
         }
         // One of each kind, IPv4 first: what development tools listen on is rarely ::1.
@@ -163,7 +165,8 @@ impl CredentialsUriProvider {
         let target = self.target()?;
         let answer = self.send(&target).await?;
         let origin = Origin { host: &target.to_string(), asked: "GET", within: "" };
-        Ok(session_json::document(answer, origin, Code::Optional, &self.context)?.with_provider_name("credentials_uri"))
+        let found = session_json::document(answer, origin, Code::Optional, &self.context)?;
+        Ok(Provenance::or_place(found, &target.to_string()).with_provider_name("credentials_uri"))
     }
 }
 

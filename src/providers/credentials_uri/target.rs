@@ -1,9 +1,11 @@
 //! Where a credentials URI leads: read strictly, since what is sent back are secrets.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use http::Uri;
+
+use crate::endpoint::read_host;
 
 /// A credentials URI. `Display` shows scheme, host and port: path and query may hold what is not to be shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,28 +63,6 @@ impl Target {
         let slash = if self.path.starts_with('/') { "" } else { "/" };
         format!("{self}{slash}{}", self.path).parse()
     }
-}
-
-/// A host as every part of a client reads it the same way: an IPv6 address in brackets, an IPv4 address of four decimal
-/// numbers, or a name. `0x7f.1`, `2130706433` and `%31` are addresses to some and names to others.
-pub(super) fn read_host(text: &str) -> Result<String, &'static str> {
-    if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        let address: Ipv6Addr = inner.parse().map_err(|_| "its host is no IPv6 address")?;
-        return Ok(address.to_string());
-    }
-    let host = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-    if host.is_empty() {
-        return Err("it has no host");
-    }
-    if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
-        return Err("its host is no name of letters, digits, dots and hyphens");
-    }
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
-    if is_number && (host.parse::<Ipv4Addr>().is_err() || text.ends_with('.')) {
-        return Err("its host is no IPv4 address of four numbers");
-    }
-    Ok(host)
 }
 
 /// Whether plain HTTP to `address` stays on this machine or its link, or reaches the metadata service.

@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::endpoint::check_region;
 use crate::error::{Error, ErrorKind};
+use crate::provenance::{InstanceRole, Provenance};
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::session_json::{self, Code, Origin};
 
@@ -234,6 +235,10 @@ impl EcsMetadataProvider {
             let asked = format!("GET {path}");
             let origin = Origin { host: HOST, asked: &asked, within: "" };
             let found = session_json::document(answer, origin, Code::Required, &self.service.context)?;
+            let found = Provenance::edit(found, |known| {
+                known.place = Some(format!("RAM role `{role}` of this instance"));
+                known.instance = Some(InstanceRole { v1_disabled: self.v1_disabled });
+            });
             if plan.role.is_none() {
                 *discovered() = Some(role);
             }

@@ -1,0 +1,70 @@
+//! Facts of where a credential came from, which travel with it: through clones, refreshers, closures and adapters.
+//!
+//! Names of providers are texts that anyone may choose, so nothing in the crate is decided by them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::credentials::Credentials;
+use crate::redact::shown;
+use crate::sts::Sts;
+
+/// What is known of a credential's source.
+#[derive(Clone, Default)]
+pub(crate) struct Provenance {
+    /// The variable, or the profile and its file, as explanations name it.
+    pub(crate) place: Option<String>,
+    /// The roles whose sessions lead to it, the last one of them its own.
+    pub(crate) roles: Vec<RoleSession>,
+    /// Whether it is the environment's own.
+    pub(crate) environment: bool,
+    /// Whether a session that somebody wrote down leads to it: nobody renews that.
+    pub(crate) written_down: bool,
+    /// Where the key at the bottom is an instance's own.
+    pub(crate) instance: Option<InstanceRole>,
+    /// The settings of the chain that gave it, for roles that are assumed over it.
+    pub(crate) sts: Option<Sts>,
+}
+
+/// A role's session, as audit logs know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoleSession {
+    pub(crate) role_arn: String,
+    pub(crate) session_name: Option<String>,
+}
+
+impl fmt::Display for RoleSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.session_name {
+            Some(name) => write!(f, "session {} of {}", shown(name), shown(&self.role_arn)),
+            None => write!(f, "a session of {}", shown(&self.role_arn)),
+        }
+    }
+}
+
+/// How the metadata service was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InstanceRole {
+    pub(crate) v1_disabled: bool,
+}
+
+impl Provenance {
+    /// What `credentials` carry, or nothing.
+    pub(crate) fn of(credentials: &Credentials) -> Self {
+        credentials.facts::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// Adds to what `credentials` carry.
+    pub(crate) fn edit(credentials: Credentials, edit: impl FnOnce(&mut Self)) -> Credentials {
+        let mut known = Self::of(&credentials);
+        edit(&mut known);
+        credentials.with_facts(Arc::new(known))
+    }
+
+    /// Says where the credential came from, where nobody has yet.
+    pub(crate) fn or_place(credentials: Credentials, place: &str) -> Credentials {
+        Self::edit(credentials, |known| {
+            known.place.get_or_insert_with(|| place.to_owned());
+        })
+    }
+}
