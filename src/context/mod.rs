@@ -194,6 +194,12 @@ impl Context {
     /// A nonce: 128 random bits in hexadecimal.
     pub(crate) fn nonce(&self) -> String {
         let mut out = String::with_capacity(32);
+        let mut bytes = [0; 16];
+        // One request to the system for both halves.
+        if matches!(self.0.random, Random::System) && getrandom::fill(&mut bytes).is_ok() {
+            push_hex(&bytes, &mut out);
+            return out;
+        }
         for _ in 0..2 {
             push_hex(&self.random().to_be_bytes(), &mut out);
         }

@@ -91,6 +91,24 @@ impl RequestSigner {
     /// A request names its API version in the header `x-acs-version`, an RPC call also its operation in `x-acs-action`.
     /// All parameters stay where they are. A body in memory is hashed once; a stream needs the lower-case hexadecimal
     /// SHA-256 of its bytes in the header `x-acs-content-sha256`.
+    ///
+    /// A ROA call, as of Container Service (ACK) or Function Compute, is named by its method and path:
+    ///
+    /// ```no_run
+    /// # async fn example(chain: alibabacloud_credentials::DefaultCredentialChain) -> Result<(), alibabacloud_credentials::Error> {
+    /// use alibabacloud_credentials::RequestSigner;
+    ///
+    /// let signer = RequestSigner::acs3(chain);
+    /// let (head, ()) = http::Request::get("https://cs.cn-hangzhou.aliyuncs.com/api/v1/clusters?page_size=50")
+    ///     .header("x-acs-version", "2015-12-15")
+    ///     .header("x-acs-action", "DescribeClustersV1")
+    ///     .header("accept", "application/json")
+    ///     .body(())
+    ///     .expect("a request")
+    ///     .into_parts();
+    /// let signed = signer.prepare(head, Some(b""))?.sign().await?; // to be sent by any HTTP client
+    /// # Ok(()) }
+    /// ```
     pub fn acs3(credentials: impl Into<Refresher>) -> Self {
         Self::new(Scheme::Acs3, credentials)
     }

@@ -1,6 +1,6 @@
 //! Signature V4 of Object Storage on the head of a request.
 
-use http::{header, request};
+use http::{HeaderName, header, request};
 
 use super::{Pairs, SignedRequest, already_signed, borrowed, headers, query};
 use crate::context::Context;
@@ -77,7 +77,7 @@ impl Signable {
         let mut signed = head.clone();
         signed.headers.remove(TOKEN);
         for (name, value) in added {
-            signed.headers.insert(name, header_value(name, value)?);
+            signed.headers.insert(HeaderName::from_static(name), header_value(name, value)?);
         }
         signed.headers.insert(header::AUTHORIZATION, header_value("authorization", &authorization)?);
         Ok(SignedRequest { head: signed, body: None })
