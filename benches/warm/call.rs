@@ -29,6 +29,8 @@ fn main() {
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let client = OpenApiClient::new(&url, "2020-09-30", session());
+    // reqwest by hand has no TLS provider of its own in this build.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -77,7 +79,12 @@ async fn call_by_hand(http: &reqwest::Client, url: &str) {
     let compact = oss4::date(SystemTime::now());
     let date = format!(
         "{}-{}-{}T{}:{}:{}Z",
-        &compact[..4], &compact[4..6], &compact[6..8], &compact[9..11], &compact[11..13], &compact[13..15]
+        &compact[..4],
+        &compact[4..6],
+        &compact[6..8],
+        &compact[9..11],
+        &compact[11..13],
+        &compact[13..15]
     );
     let headers = [
         ("host", url.trim_start_matches("http://")),
@@ -101,7 +108,8 @@ async fn call_by_hand(http: &reqwest::Client, url: &str) {
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    let request = request.header("accept", "application/json").header("content-length", 0).header("user-agent", "by hand");
+    let request =
+        request.header("accept", "application/json").header("content-length", 0).header("user-agent", "by hand");
     let answer = request.header("authorization", authorization).send().await.expect("an answer");
     let body: serde_json::Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
     assert_eq!(body["Project"]["ProjectName"], "testproject");
@@ -115,7 +123,8 @@ fn serve() {
         for connection in listener.incoming().flatten() {
             std::thread::spawn(move || {
                 let _ = connection.set_nodelay(true);
-                let (mut writer, mut reader) = (connection.try_clone().expect("a connection"), BufReader::new(connection));
+                let (mut writer, mut reader) =
+                    (connection.try_clone().expect("a connection"), BufReader::new(connection));
                 let answer = format!(
                     "HTTP/1.1 200 OK\r\ndate: Fri, 02 Jan 2026 03:04:05 GMT\r\ncontent-type: application/json\r\n\
                      keep-alive: timeout=25\r\ncontent-length: {}\r\n\r\n{BODY}",
