@@ -9,12 +9,16 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use http::{HeaderMap, StatusCode};
+
 use crate::context::Executor;
 use crate::credentials::Credentials;
 use crate::default_chain::DefaultCredentialChain;
 use crate::error::{Error, ErrorKind};
 use crate::explain::Explanation;
 use crate::refresh::Refresher;
+use crate::sign::oss4::{self, PresignedUrl};
+use crate::signer::{PreparedRequest, RetryDecision, SignedRequest};
 use crate::sts::CallerIdentity;
 
 /// For synchronous code (feature `blocking`). These block the calling thread until they have an answer, with or without
@@ -42,6 +46,21 @@ impl Refresher {
     pub fn credentials_valid_for_blocking(&self, lifetime: Duration) -> Result<Credentials, Error> {
         may_block()?;
         block_on(self.credentials_valid_for(lifetime))
+    }
+
+    /// [`presigned_oss_url`](Self::presigned_oss_url), for synchronous code.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `WouldDeadlock` inside a provider.
+    pub fn presigned_oss_url_blocking(
+        &self,
+        host: &str,
+        lifetime: Duration,
+        request: &oss4::Request<'_>,
+    ) -> Result<PresignedUrl, Error> {
+        may_block()?;
+        block_on(self.presigned_oss_url(host, lifetime, request))
     }
 }
 
@@ -129,6 +148,68 @@ impl crate::openapi::OpenApiClient {
     ) -> Result<crate::openapi::ApiResponse, Error> {
         let texts = self.texts(action, parameters)?;
         self.call_blocking(action, texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+    }
+}
+
+/// For synchronous code (feature `blocking`).
+#[cfg(feature = "openapi")]
+impl crate::openapi::Pages {
+    /// [`next`](Self::next), for synchronous code.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `WouldDeadlock` inside a provider.
+    pub fn next_blocking(&mut self) -> Option<Result<crate::openapi::ApiResponse, Error>> {
+        let mut pages = self.clone();
+        let work = async move {
+            let page = pages.next().await;
+            Ok((pages, page))
+        };
+        match on_executor(work) {
+            Ok((pages, page)) => {
+                *self = pages;
+                page
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// For synchronous code (feature `blocking`): the request is sent by a blocking HTTP client.
+///
+/// ```no_run
+/// # fn example(mut prepared: alibabacloud_credentials::PreparedRequest,
+/// #     send: impl Fn(http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes>,
+/// # ) -> Result<http::Response<bytes::Bytes>, alibabacloud_credentials::Error> {
+/// use alibabacloud_credentials::RetryDecision;
+///
+/// loop {
+///     let answer = send(prepared.sign_blocking()?.with_body(bytes::Bytes::new()));
+///     let decision = prepared.review_blocking(answer.status(), answer.headers(), answer.body());
+///     if decision == RetryDecision::Done {
+///         return Ok(answer);
+///     }
+/// }
+/// # }
+/// ```
+impl PreparedRequest {
+    /// [`sign`](Self::sign), for synchronous code. With a warm credential it does not wait.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `WouldDeadlock` inside a provider.
+    pub fn sign_blocking(&mut self) -> Result<SignedRequest, Error> {
+        may_block()?;
+        block_on(self.sign())
+    }
+
+    /// [`review`](Self::review), for synchronous code. Inside a provider, where it cannot wait for another credential,
+    /// every decision is [`RetryDecision::Done`].
+    pub fn review_blocking(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> RetryDecision {
+        match may_block() {
+            Ok(()) => block_on(self.review(status, headers, body)),
+            Err(_) => RetryDecision::Done,
+        }
     }
 }
 

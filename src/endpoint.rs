@@ -47,7 +47,11 @@ impl Endpoint {
             let error = Error::invalid_input(message).with_code("PlainHttp");
             return Err(error.with_remedy("leave the scheme out, or allow it by .allow_plain_http()"));
         }
-        Ok(Self { plain, authority: authority.as_str().to_ascii_lowercase() })
+        // What an HTTP client sends as `Host`: without the scheme's own port.
+        let default = if plain { ":80" } else { ":443" };
+        let authority = authority.as_str().to_ascii_lowercase();
+        let authority = authority.strip_suffix(default).map(str::to_owned).unwrap_or(authority);
+        Ok(Self { plain, authority })
     }
 
     /// A host name of the crate's own making.
@@ -103,6 +107,12 @@ impl fmt::Display for Endpoint {
 
 /// A region becomes part of a host name, so nothing else may be in it.
 pub(crate) fn check_region(region: &str) -> Result<(), Error> {
+    if let Some(region) = region.strip_prefix("oss-") {
+        let error =
+            Error::invalid_input("a region stands without the `oss-` of its endpoint").with_code("InvalidRegion");
+        let is_shown = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        return Err(if is_shown { error.with_remedy(format!("write {region}")) } else { error });
+    }
     if !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Ok(());
     }
@@ -121,7 +131,10 @@ mod tests {
             ("sts.aliyuncs.com", "https://sts.aliyuncs.com"),
             (" https://STS.aliyuncs.com/ ", "https://sts.aliyuncs.com"),
             ("sts.example.internal:8443", "https://sts.example.internal:8443"),
-            ("http://127.0.0.1:80", "http://127.0.0.1:80"),
+            ("http://127.0.0.1:80", "http://127.0.0.1"),
+            ("sts.aliyuncs.com:443", "https://sts.aliyuncs.com"),
+            ("http://127.0.0.1:443", "http://127.0.0.1:443"),
+            ("https://[::1]:443/", "https://[::1]"),
             ("http://localhost:3000/", "http://localhost:3000"),
             ("http://[::1]:3000", "http://[::1]:3000"),
             ("::1", "https://[::1]"),

@@ -27,7 +27,7 @@ pub enum ErrorKind {
     InvalidResponse,
     /// The source returned a credential that had expired already.
     Expired,
-    /// The refresh took longer than its limit.
+    /// The refresh, or a call before its first attempt, took longer than its limit.
     TimedOut,
     /// A provider panicked.
     Panicked,
@@ -257,8 +257,34 @@ impl Error {
         self.edit(|inner| inner.explanation = Some(Arc::new(explanation)))
     }
 
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
+    /// How long the server asks to wait before the next attempt, where it does: by `Retry-After` or `x-acs-retry-after`.
+    pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// Returns whether the same may succeed a little later, with nothing changed: no answer, a limit that was reached,
+    /// throttling, a server's own fault. This is what a retry of your own should go by; see also
+    /// [`retry_after`](Self::retry_after). Whether a *call* may be repeated is another question: what had no answer may
+    /// have been carried out.
+    ///
+    /// ```
+    /// use alibabacloud_credentials::Error;
+    ///
+    /// fn is_worth_another_attempt(error: &Error) -> bool {
+    ///     error.is_transient()
+    /// }
+    /// assert!(!is_worth_another_attempt(&Error::not_configured("VAULT_ADDR is unset")));
+    /// ```
+    pub fn is_transient(&self) -> bool {
+        let inner = &*self.0;
+        let of_server = inner.http_status.is_some_and(|status| matches!(status, 408 | 429 | 500..));
+        let throttled = inner.code.as_deref().is_some_and(|code| code.starts_with("Throttling"));
+        !inner.permanent
+            && match inner.kind {
+                ErrorKind::Unreachable | ErrorKind::TimedOut => true,
+                ErrorKind::Refused | ErrorKind::InvalidResponse => of_server || throttled,
+                _ => false,
+            }
     }
 
     pub(crate) fn is_permanent(&self) -> bool {
@@ -334,6 +360,28 @@ impl StdError for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_transient() {
+        let of_kind = |kind| Error::new(kind, "m");
+        let refused = |status, code: &str| Error::new(ErrorKind::Refused, "m").with_http_status(status).with_code(code);
+        for (error, expected) in [
+            (of_kind(ErrorKind::Unreachable), true),
+            (of_kind(ErrorKind::Unreachable).permanent(), false),
+            (Error::new(ErrorKind::TimedOut, "m"), true),
+            (refused(503, "ServiceUnavailable"), true),
+            (refused(500, "InternalError"), true),
+            (refused(400, "Throttling.User"), true),
+            (refused(403, "NoPermission").permanent(), false),
+            (refused(400, "InvalidParameter"), false),
+            (Error::new(ErrorKind::InvalidResponse, "m").with_http_status(502), true),
+            (Error::new(ErrorKind::InvalidResponse, "m").with_http_status(200), false),
+            (Error::failed("m"), false),
+            (Error::not_configured("m"), false),
+        ] {
+            assert_eq!(error.is_transient(), expected, "{error}");
+        }
+    }
 
     #[test]
     fn the_tree_is_printed_on_request() {

@@ -7,7 +7,7 @@ use crate::credentials::Credentials;
 /// | what a refusal says | [`OpenApi`](Self::OpenApi) | [`Oss`](Self::Oss) |
 /// |---|---|---|
 /// | this credential is invalid | `InvalidSecurityToken.*` | `SecurityTokenExpired`, `InvalidSecurityToken`, `AccessKeyIdAndSecurityTokenNotMatch`; `InvalidAccessKeyId`, if it was signed with a security token |
-/// | the date is too far off | `InvalidTimeStamp.Expired` | `RequestTimeTooSkewed` |
+/// | the date is too far off | `InvalidTimeStamp.Expired`, `IllegalTimestamp` | `RequestTimeTooSkewed` |
 /// | the nonce was used before | `SignatureNonceUsed` | |
 ///
 /// `AccessDenied`, `NoPermission` and their like are no one's: another token of the same identity may do no more. OSS says
@@ -46,7 +46,7 @@ impl Product {
 
     pub(crate) fn is_wrong_date(self, code: &str) -> bool {
         match self {
-            Self::OpenApi => code == "InvalidTimeStamp.Expired",
+            Self::OpenApi => matches!(code, "InvalidTimeStamp.Expired" | "IllegalTimestamp"),
             Self::Oss => code == "RequestTimeTooSkewed",
         }
     }
@@ -54,6 +54,20 @@ impl Product {
     pub(crate) fn is_used_nonce(self, code: &str) -> bool {
         self == Self::OpenApi && code == "SignatureNonceUsed"
     }
+}
+
+/// Returns what a refusal means. ECS and some others say of an expired token that the *parameter* `SecurityToken.Expired` is
+/// not valid: that is `InvalidSecurityToken.Expired` in other words.
+pub(crate) fn effective_code<'a>(code: &'a str, message: &str) -> &'a str {
+    if code != "InvalidParameter" {
+        return code;
+    }
+    let reasons = [
+        ("SecurityToken.Expired", "InvalidSecurityToken.Expired"),
+        ("SecurityToken.Malformed", "InvalidSecurityToken.Malformed"),
+        ("SecurityToken.MismatchWithAccessKey", "InvalidSecurityToken.MismatchWithAccessKey"),
+    ];
+    reasons.iter().find(|(reason, _)| message.contains(reason)).map_or(code, |(_, meant)| *meant)
 }
 
 /// The retries of one call that a refusal asks for, each at most once.
@@ -74,10 +88,20 @@ pub(crate) enum SigningRetry {
 }
 
 impl SigningRetries {
-    /// What to do about this refusal of a call signed with `used`, unless it was done already.
-    pub(crate) fn after(&mut self, product: Product, code: &str, used: &Credentials) -> Option<SigningRetry> {
+    /// What to do about this refusal of a call signed with `used`, unless it was done already. A nonce that was used before
+    /// says that a first copy of the request arrived: only a call that `may_repeat` is signed again then.
+    pub(crate) fn after(
+        &mut self,
+        product: Product,
+        code: &str,
+        used: &Credentials,
+        may_repeat: bool,
+    ) -> Option<SigningRetry> {
         if product.is_invalid_token(code, used) {
             return first_time(&mut self.replaced).then_some(SigningRetry::Replace);
+        }
+        if product.is_used_nonce(code) && !may_repeat {
+            return None;
         }
         self.by_signing_again(product, code).then_some(SigningRetry::SignAgain)
     }
@@ -123,12 +147,27 @@ mod tests {
     fn each_retry_is_made_once_in_a_call() {
         let used = Credentials::new("an-id", "a secret").with_security_token("a token");
         let mut retries = SigningRetries::default();
-        let mut after = |code| retries.after(Product::OpenApi, code, &used);
+        let mut after = |code| retries.after(Product::OpenApi, code, &used, true);
         assert_eq!(after("InvalidTimeStamp.Expired"), Some(SigningRetry::SignAgain));
         assert_eq!(after("InvalidTimeStamp.Expired"), None);
         assert_eq!(after("SignatureNonceUsed"), Some(SigningRetry::SignAgain));
         assert_eq!(after("InvalidSecurityToken.Expired"), Some(SigningRetry::Replace));
         assert_eq!(after("InvalidSecurityToken.Malformed"), None);
         assert_eq!(after("NoPermission"), None);
+        let mut retries = SigningRetries::default();
+        let mut after = |code| retries.after(Product::OpenApi, code, &used, false);
+        assert_eq!(after("SignatureNonceUsed"), None, "the first copy may have been carried out");
+        assert_eq!(after("IllegalTimestamp"), Some(SigningRetry::SignAgain), "nothing has been carried out");
+    }
+
+    #[test]
+    fn a_parameter_that_is_an_expired_token_is_an_expired_token() {
+        let ecs = "The specified parameter \"SecurityToken.Expired\" is not valid.";
+        assert_eq!(effective_code("InvalidParameter", ecs), "InvalidSecurityToken.Expired");
+        assert_eq!(
+            effective_code("InvalidParameter", "The specified parameter \"Name\" is not valid."),
+            "InvalidParameter"
+        );
+        assert_eq!(effective_code("NoPermission", ecs), "NoPermission");
     }
 }

@@ -77,7 +77,7 @@
 //! | `reqwest` (default) | the HTTP client, with rustls and ring in its own configuration: no process-wide TLS provider |
 //! | `openapi` (default) | [`OpenApiClient`] |
 //! | `blocking` | the chain from synchronous code: `credentials_blocking` and its like, on [`DefaultCredentialChain`], [`Refresher`] and `OpenApiClient` |
-//! | `aws-lc-rs`, `native-tls` | other TLS libraries for the HTTP client |
+//! | `aws-lc-rs`, `native-tls` | other TLS libraries for the HTTP client: they add to the choice, see `TlsLibrary` |
 //! | `test-util` | `TestClock` |
 //!
 //! Without `reqwest` the crate compiles and takes an [`HttpSend`] of your own.
@@ -123,6 +123,8 @@ mod validity;
 pub use chain::{Chain, OnFailure};
 #[cfg(feature = "test-util")]
 pub use context::TestClock;
+#[cfg(feature = "_client")]
+pub use context::TlsLibrary;
 pub use context::{Clock, Context, ContextBuilder, HttpError, HttpErrorKind, HttpSend, Now, SendOptions};
 pub use credentials::Credentials;
 pub use default_chain::{DefaultCredentialChain, DefaultCredentialChainBuilder};
@@ -133,7 +135,7 @@ pub use oidc::{
     GitHubActionsToken, OidcToken, OidcTokenFile, OidcTokenFn, OidcTokenVariable, ProvideOidcToken, oidc_token_fn,
 };
 #[cfg(feature = "openapi")]
-pub use openapi::{ApiResponse, OpenApiClient, OpenApiClientBuilder};
+pub use openapi::{ApiResponse, NestedParameters, OpenApiClient, OpenApiClientBuilder, Pages};
 pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, SourceStatus, provider_fn};
 pub use providers::{
     AssumeRoleProvider, CliProfileProvider, CredentialsUriProvider, EcsMetadataProvider, EnvironmentProvider,

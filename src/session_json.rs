@@ -65,7 +65,14 @@ pub(crate) fn document(
     if parts.status != StatusCode::OK {
         return Err(origin.refused(parts.status, &parts.headers));
     }
-    let body = serde_json::from_slice::<Value>(&bytes).map_err(|error| {
+    if let Some(encoding) = rpc::encoding(&parts.headers) {
+        let message = format!(
+            "{} answered {} with a compressed body ({encoding}), which was not asked for",
+            origin.host, origin.asked
+        );
+        return Err(Error::new(ErrorKind::InvalidResponse, message).with_code("InvalidResponse"));
+    }
+    let body = serde_json::from_slice::<Value>(rpc::without_bom(&bytes)).map_err(|error| {
         let what = match error.classify() {
             serde_json::error::Category::Eof => "JSON that breaks off",
             _ => "something that is not JSON",
@@ -103,7 +110,8 @@ pub(crate) fn read(
     context: &Context,
 ) -> Result<Credentials, Error> {
     let member = |name: &str| {
-        let value = members.and_then(|members| members.get(name)?.as_str()).filter(|value| !value.trim().is_empty());
+        let value = members.and_then(|members| spelled(members, name)).and_then(Value::as_str);
+        let value = value.filter(|value| !value.trim().is_empty());
         value.ok_or_else(|| origin.without(&format!("{}{name}", origin.within)))
     };
     let credentials = Credentials::new(member("AccessKeyId")?, member("AccessKeySecret")?)
@@ -137,6 +145,12 @@ pub(crate) fn read(
     Ok(credentials.with_left(context.boot_clock(), settled.left, settled.by_wall))
 }
 
+/// A member in the spelling of the documents, or in camel case (`accessKeyId`), as the cloud's own OAuth service spells it.
+fn spelled<'a>(members: &'a Value, name: &str) -> Option<&'a Value> {
+    let camel = || members.get(format!("{}{}", name.get(..1)?.to_ascii_lowercase(), name.get(1..)?));
+    members.get(name).or_else(camel)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +182,27 @@ mod tests {
                 assert!(!format!("{error:#} {error:?}").contains("fake"), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_camel_case_and_an_offset_without_colon_are_read_and_an_epoch_is_not() {
+        let offset = WHOLE.replace("03:04:05Z", "11:04:05+0800");
+        let same = read_text(200, &offset, Code::Required).unwrap();
+        assert_eq!(same.expiration(), read_text(200, WHOLE, Code::Required).unwrap().expiration());
+        let camel = WHOLE.replace("\"AccessKey", "\"accessKey").replace("\"Sec", "\"sec").replace("\"Exp", "\"exp");
+        assert!(read_text(200, &format!("\u{feff}{camel}"), Code::Required).is_ok());
+        for epoch in ["1767323045", "\"1767323045\""] {
+            let body = WHOLE.replace("\"2026-01-02T03:04:05Z\"", epoch);
+            assert!(read_text(200, &body, Code::Required).unwrap_err().message().contains("Expiration"));
+        }
+        let compressed = Response::builder().header("content-encoding", "gzip").body(Bytes::from_static(b"\x1f\x8b"));
+        let error = document(
+            compressed.unwrap(),
+            Origin { host: "a-host", asked: "GET /", within: "" },
+            Code::Optional,
+            &context(),
+        );
+        assert!(error.unwrap_err().message().contains("compressed body (gzip)"));
     }
 
     #[test]

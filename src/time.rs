@@ -44,9 +44,11 @@ pub(crate) fn to_iso(time: SystemTime) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// An `Expiration`: RFC 3339, with or without fraction, in any offset.
+/// An `Expiration`: RFC 3339, with or without fraction, in any offset; `+0800` as well as `+08:00`, as Java writes it.
 pub(crate) fn parse_iso(text: &str) -> Option<SystemTime> {
-    DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| time.with_timezone(&Utc).into())
+    let text = text.trim();
+    let time = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"));
+    time.ok().map(|time| time.with_timezone(&Utc).into())
 }
 
 /// A `Date` header: `Thu, 10 Aug 2023 06:34:51 GMT`.

@@ -21,7 +21,10 @@ use crate::support::block_on;
 
 /// Blocks the thread of whoever comes, until it is let go.
 #[derive(Clone)]
-struct Block(Arc<(Mutex<Sender<()>>, Mutex<Receiver<()>>)>);
+struct Block {
+    came: Sender<()>,
+    gone: Arc<Mutex<Receiver<()>>>,
+}
 
 /// Lets everybody go when it is dropped.
 struct LetGo {
@@ -31,13 +34,13 @@ struct LetGo {
 
 fn block() -> (Block, LetGo) {
     let ((came, blocked), (let_go, gone)) = (mpsc::channel(), mpsc::channel());
-    (Block(Arc::new((Mutex::new(came), Mutex::new(gone)))), LetGo { blocked, _let_go: let_go })
+    (Block { came, gone: Arc::new(Mutex::new(gone)) }, LetGo { blocked, _let_go: let_go })
 }
 
 impl Block {
     fn here(&self) {
-        self.0.0.lock().unwrap().send(()).unwrap();
-        let _ = self.0.1.lock().unwrap().recv();
+        self.came.send(()).unwrap();
+        let _ = self.gone.lock().unwrap().recv();
     }
 }
 

@@ -32,9 +32,7 @@ async fn the_contexts_proxy_is_used_its_exceptions_are_kept_and_its_password_is_
     let with = |more: &[(&str, &str)]| chain("sts.example.invalid", more);
 
     let error = with(&[("HTTPS_PROXY", &proxy)]).credentials().await.unwrap_err();
-    for _ in 0..3 {
-        assert!(server.head().await.starts_with("CONNECT sts.example.invalid:443 "));
-    }
+    assert!(server.head().await.starts_with("CONNECT sts.example.invalid:443 "));
     assert!(!format!("{error:#} {error:?}").contains("fake-proxy-pass"), "{error}");
 
     let error = with(&[("HTTPS_PROXY", &proxy), ("NO_PROXY", "example.invalid")]).credentials().await.unwrap_err();

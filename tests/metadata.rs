@@ -175,7 +175,7 @@ async fn answers_that_are_broken_are_typed_errors_that_show_nothing() {
         let clock = TestClock::new(emulator.now());
         let provider = EcsMetadataProvider::new().context(context(&emulator, &clock, &[]));
         let is_busy = || emulator.calls().iter().any(|call| call.status == 503);
-        let error = drive_once(&clock, is_busy, error(&provider)).await;
+        let error = drive_once(&clock, Duration::from_millis(400), is_busy, error(&provider)).await;
         assert_eq!(error.kind(), kind, "{fault:?}: {error}");
         assert!(!format!("{error:#} {error:?} {provider:?}").contains("fake"), "{error}");
         assert!(provider.provide_credentials().await.is_ok(), "{fault:?}: and the next one works");

@@ -164,8 +164,14 @@ async fn an_endpoint_that_is_none_is_an_error_of_the_call_and_nothing_is_sent() 
         let client = OpenApiClient::new(endpoint, "2020-09-30", key.clone());
         assert_eq!(client.call("ListProjects", []).await.unwrap_err().code(), Some(code), "{endpoint}");
     }
-    let client = OpenApiClient::imm("cn-x/../", key);
-    assert_eq!(client.call("ListProjects", []).await.unwrap_err().code(), Some("InvalidEndpoint"));
+    for region in ["cn-x/../", "", "oss-cn-hangzhou", "中国"] {
+        let client = OpenApiClient::imm(region, key.clone());
+        assert_eq!(client.call("ListProjects", []).await.unwrap_err().code(), Some("InvalidRegion"), "{region}");
+    }
+    for action in ["", "中", " ListProjects ", "Bad\r\nX: y", "a/b"] {
+        let client = OpenApiClient::imm("cn-hangzhou", key.clone());
+        assert_eq!(client.call(action, []).await.unwrap_err().code(), Some("InvalidAction"), "{action}");
+    }
 }
 
 #[tokio::test]

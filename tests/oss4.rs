@@ -153,6 +153,21 @@ fn a_lifetime_is_a_second_to_seven_days() {
 }
 
 #[test]
+fn the_bucket_is_in_the_path_where_the_host_stands_for_none() {
+    let key = Credentials::new("ak", "sk");
+    for (host, place) in [
+        (HOST, "https://media.oss-cn-hangzhou.aliyuncs.com/films/a%20b.mp4?"),
+        ("films.example.com", "https://films.example.com/films/a%20b.mp4?"),
+        ("oss-cn-hangzhou.aliyuncs.com", "https://oss-cn-hangzhou.aliyuncs.com/media/films/a%20b.mp4?"),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:3000/media/films/a%20b.mp4?"),
+        ("http://[::1]:3000", "http://[::1]:3000/media/films/a%20b.mp4?"),
+    ] {
+        let url = FILM.presigned_url(host, start(), HOUR, &key).unwrap();
+        assert!(url.as_str().starts_with(place), "{host}");
+    }
+}
+
+#[test]
 fn what_cannot_be_signed_is_refused_by_name() {
     let key = Credentials::new("ak", "sk");
     let code = |request: oss4::Request<'_>, host| {
@@ -162,7 +177,9 @@ fn what_cannot_be_signed_is_refused_by_name() {
     };
     assert_eq!(code(FILM, "media.example.com/films"), "InvalidEndpoint");
     assert_eq!(code(FILM, "http://media.example.com"), "PlainHttp");
-    assert_eq!(code(oss4::Request { region: "", ..FILM }, HOST), "InvalidRegion");
+    for region in ["", "oss-cn-hangzhou", "CN-Hangzhou", "cn-shanghai"] {
+        assert_eq!(code(oss4::Request { region, ..FILM }, HOST), "InvalidRegion", "{region}");
+    }
     assert_eq!(code(oss4::Request { region: "a/b", ..FILM }, HOST), "InvalidRegion");
     for name in ["x-oss-expires", "X-OSS-Signature"] {
         assert_eq!(code(oss4::Request { query: &[(name, "1")], ..FILM }, HOST), "ReservedParameter");

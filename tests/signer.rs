@@ -128,6 +128,7 @@ async fn the_host_is_signed_as_it_is_sent_without_a_default_port() {
         ("https://[2001:db8::1]:8443/", None, "[2001:db8::1]:8443"),
         ("https://gateway.internal/", Some("imm.cn-hangzhou.aliyuncs.com"), "imm.cn-hangzhou.aliyuncs.com"),
         ("http://127.0.0.1:8080/", Some("imm.cn-hangzhou.aliyuncs.com"), "imm.cn-hangzhou.aliyuncs.com"),
+        ("https://gateway.internal/", Some("imm.cn-hangzhou.aliyuncs.com:443"), "imm.cn-hangzhou.aliyuncs.com"),
     ] {
         let mut call = rpc_call(uri);
         call.headers.extend(given.map(|host| (header::HOST, host.parse().unwrap())));

@@ -92,13 +92,13 @@ fn timestamp(at: SystemTime) -> reqsign_core::Result<Timestamp> {
 }
 
 fn refused(error: Error) -> reqsign_core::Error {
+    let passing = error.is_transient();
     let kind = match error.kind() {
+        _ if passing => reqsign_core::ErrorKind::Unexpected,
         ErrorKind::NotConfigured | ErrorKind::InvalidInput => reqsign_core::ErrorKind::ConfigInvalid,
         ErrorKind::Refused => reqsign_core::ErrorKind::PermissionDenied,
-        ErrorKind::Unreachable | ErrorKind::TimedOut => reqsign_core::ErrorKind::Unexpected,
         _ => reqsign_core::ErrorKind::CredentialInvalid,
     };
-    let passing = matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::TimedOut);
     reqsign_core::Error::new(kind, error.to_string()).set_retryable(passing).with_source(error)
 }
 

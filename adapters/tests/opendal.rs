@@ -86,6 +86,13 @@ async fn an_outage_of_sts_is_not_seen_while_the_session_lasts() {
 }
 
 #[tokio::test]
+async fn an_outage_of_sts_at_a_cold_start_is_temporary() {
+    let (cloud, operator) = world().await;
+    cloud.break_sts();
+    assert!(operator.write("a", "b").await.unwrap_err().is_temporary(), "RetryLayer tries again");
+}
+
+#[tokio::test]
 async fn a_dead_session_is_replaced_and_the_request_sent_once_more() {
     let (cloud, operator) = world().await;
     operator.write("a", "b").await.unwrap();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use alibabacloud_credentials::{Error, Refresher, provider_fn};
 use alibabacloud_credentials_adapters::ReqsignCredentials;
-use alibabacloud_emulator::account;
+use alibabacloud_emulator::{Fault, account};
 use http::request::Parts;
 use reqsign_aliyun_oss::{Credential, RequestSigner, SigningVersion};
 use reqsign_core::{Context, ErrorKind, ProvideCredential, Signer};
@@ -113,6 +113,17 @@ async fn a_source_that_has_nothing_is_an_error_and_never_none() {
     let credentials = ReqsignCredentials::new(&cloud.chain);
     cloud.refresher().credentials().await.unwrap();
     assert!(holds_no_secret(&format!("{credentials:?}"), cloud.refresher()));
+}
+
+#[tokio::test]
+async fn an_outage_of_sts_is_worth_another_attempt_and_a_refusal_is_not() {
+    for (status, code, expected) in [(503, "ServiceUnavailable", true), (500, "InternalError", true), (403, "NoPermission", false)] {
+        let cloud = Cloud::start().await;
+        cloud.emulator.fail_next("sts/AssumeRole", Fault::new(status, code).times(100));
+        let credentials = ReqsignCredentials::new(&cloud.chain);
+        let error = credentials.provide_credential(&Context::new()).await.unwrap_err();
+        assert_eq!(error.is_retryable(), expected, "{error}");
+    }
 }
 
 #[tokio::test]

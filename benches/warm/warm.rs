@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use alibabacloud_credentials::sign::acs3;
-use alibabacloud_credentials::{Credentials, Refresher, provider_fn};
+use alibabacloud_credentials::{Credentials, Refresher, RequestSigner, provider_fn};
 use divan::{AllocProfiler, Bencher};
 
 #[global_allocator]
@@ -88,5 +88,33 @@ fn acs3_signature_of_create_project(bencher: Bencher<'_, '_>) {
             payload_sha256: acs3::EMPTY_PAYLOAD,
         };
         black_box(request.authorization(found.access_key_id(), found.access_key_secret()))
+    });
+}
+
+/// A whole request by [`RequestSigner`]: prepared, signed, its response not looked at.
+#[divan::bench]
+fn request_signer_acs3(bencher: Bencher<'_, '_>) {
+    let signer = RequestSigner::acs3(warm());
+    let head = || {
+        let request = http::Request::post("https://imm.cn-hangzhou.aliyuncs.com/?ProjectName=testproject");
+        let request = request.header("x-acs-action", "CreateProject").header("x-acs-version", "2020-09-30");
+        request.body(()).expect("a request").into_parts().0
+    };
+    bencher.with_inputs(head).bench_values(|head| {
+        let mut prepared = signer.prepare(head, Some(b"")).expect("a request that can be signed");
+        ready(prepared.sign()).expect("a signature")
+    });
+}
+
+#[divan::bench]
+fn request_signer_oss4(bencher: Bencher<'_, '_>) {
+    let signer = RequestSigner::oss4("cn-hangzhou", warm());
+    let head = || {
+        let request = http::Request::get("https://media.oss-cn-hangzhou.aliyuncs.com/films/a%20b.mp4");
+        request.body(()).expect("a request").into_parts().0
+    };
+    bencher.with_inputs(head).bench_values(|head| {
+        let mut prepared = signer.prepare(head, Some(b"")).expect("a request that can be signed");
+        ready(prepared.sign()).expect("a signature")
     });
 }

@@ -21,6 +21,8 @@ pub struct ContextBuilder {
     clock: Option<Arc<dyn Clock>>,
     seed: Option<u64>,
     executor: Option<Executor>,
+    #[cfg(feature = "_client")]
+    tls: Option<super::TlsLibrary>,
     resolver: resolver::Resolver,
 }
 
@@ -49,6 +51,15 @@ impl ContextBuilder {
     #[must_use]
     pub fn http(mut self, sender: impl HttpSend) -> Self {
         self.http = Some(Arc::new(sender));
+        self
+    }
+
+    /// Chooses the TLS library of the crate's own HTTP client, where the build has several: see
+    /// [`TlsLibrary`](crate::TlsLibrary). One that the build lacks is an error of the first request.
+    #[cfg(feature = "_client")]
+    #[must_use]
+    pub fn tls(mut self, library: super::TlsLibrary) -> Self {
+        self.tls = Some(library);
         self
     }
 
@@ -89,12 +100,14 @@ impl ContextBuilder {
     /// The context. No I/O happens here.
     pub fn build(self) -> Context {
         let executor = self.executor.unwrap_or(Executor::Pool);
+        #[cfg(all(feature = "_client", feature = "openapi"))]
+        let is_system_clock = self.clock.is_none();
         let clock = self.clock.unwrap_or_else(|| Arc::new(clock::SystemClock));
         let boot_clock = Arc::new(BootClockOf(Arc::clone(&clock)));
         let http = match self.http {
             Some(sender) => Http::Custom(sender),
             #[cfg(feature = "_client")]
-            None => Http::Own(Arc::default()),
+            None => Http::Own(Arc::new(super::reqwest_sender::ReqwestSender::new(self.tls))),
             #[cfg(not(feature = "_client"))]
             None => Http::Custom(Arc::new(super::http::NoHttp)),
         };
@@ -105,6 +118,8 @@ impl ContextBuilder {
             http,
             clock,
             boot_clock,
+            #[cfg(all(feature = "_client", feature = "openapi"))]
+            is_system_clock,
             random,
             executor,
             clock_skew: clock_skew::ClockSkew::default(),

@@ -64,6 +64,11 @@ pub enum HttpErrorKind {
     Connect,
     /// The connection was not made in time: nothing was sent.
     ConnectTimeout,
+    /// The proxy could not be connected to, or refused to connect to the server: nothing was sent to that.
+    Proxy,
+    /// The HTTP client cannot be used as things are: no client, no runtime, a variable that holds no proxy. A repetition
+    /// changes nothing.
+    Setup,
     /// It took too long, with the connection made.
     Timeout,
     /// TLS failed: a certificate, a name, a protocol version, no trusted roots.
@@ -77,7 +82,7 @@ pub enum HttpErrorKind {
 impl HttpErrorKind {
     /// Whether nothing was sent: a repetition, also elsewhere, cannot do twice what was asked once.
     pub(crate) fn is_unconnected(self) -> bool {
-        matches!(self, Self::Connect | Self::ConnectTimeout)
+        matches!(self, Self::Connect | Self::ConnectTimeout | Self::Proxy)
     }
 }
 
@@ -113,6 +118,6 @@ impl HttpSend for NoHttp {
         _options: SendOptions,
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
         let message = "no HTTP client: enable the feature `reqwest`, or give one by Context::builder().http(…)";
-        Box::pin(std::future::ready(Err(HttpError::new(HttpErrorKind::Other, message))))
+        Box::pin(std::future::ready(Err(HttpError::new(HttpErrorKind::Setup, message))))
     }
 }

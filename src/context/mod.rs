@@ -33,6 +33,8 @@ pub use self::clock::{Clock, Now};
 pub(crate) use self::executor::{Executor, process_id};
 pub(crate) use self::files::Stamp;
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
+#[cfg(feature = "_client")]
+pub use self::reqwest_sender::TlsLibrary;
 pub(crate) use self::retry::{Retries, is_passing, with_fallback};
 #[cfg(feature = "test-util")]
 pub use self::test_clock::TestClock;
@@ -62,6 +64,9 @@ struct Inner {
     http: Http,
     clock: Arc<dyn Clock>,
     boot_clock: Arc<dyn BootClock>,
+    /// Whether the clock is the system's, so that the runtime's own timers keep the same time.
+    #[cfg(all(feature = "_client", feature = "openapi"))]
+    is_system_clock: bool,
     random: Random,
     executor: Executor,
     clock_skew: clock_skew::ClockSkew,
@@ -232,6 +237,12 @@ impl Context {
     /// A nonce: 128 random bits in hexadecimal.
     pub(crate) fn nonce(&self) -> String {
         let mut out = String::with_capacity(32);
+        let mut bytes = [0; 16];
+        // One request to the system for both halves.
+        if matches!(self.0.random, Random::System) && getrandom::fill(&mut bytes).is_ok() {
+            push_hex(&bytes, &mut out);
+            return out;
+        }
         for _ in 0..2 {
             push_hex(&self.random().to_be_bytes(), &mut out);
         }
@@ -262,15 +273,17 @@ impl Context {
     /// A sender for calls on the caller's own runtime: the crate's own client, another one than for credentials.
     #[cfg(feature = "openapi")]
     pub(crate) fn caller_sender(&self) -> Result<CallerSender, Error> {
-        Ok(CallerSender(match &self.0.http {
-            Http::Custom(sender) => Arc::clone(sender),
+        Ok(match &self.0.http {
+            Http::Custom(sender) => CallerSender::Custom(Arc::clone(sender)),
             #[cfg(feature = "_client")]
-            Http::Own(_) => {
-                let sender = reqwest_sender::ReqwestSender::default();
-                sender.learn(self).map_err(|error| Error::failed(error.to_string()))?;
-                Arc::new(sender)
+            Http::Own(sender) => {
+                let sender = sender.another();
+                sender.learn(self).map_err(|error| {
+                    Error::failed(error.to_string()).with_code("HttpClientSetup").with_source(error).permanent()
+                })?;
+                CallerSender::Own(Arc::new(sender))
             }
-        }))
+        })
     }
 
     /// Sends with `sender`, and enforces the bounds whatever it does. The response carries a [`Transit`], and corrects the
@@ -315,7 +328,12 @@ impl Context {
 /// Sends on the caller's runtime. See [`Context::caller_sender`].
 #[cfg(feature = "openapi")]
 #[derive(Clone)]
-pub(crate) struct CallerSender(Arc<dyn HttpSend>);
+pub(crate) enum CallerSender {
+    /// Keeps the bounds by itself, with the timers of the caller's runtime: a timer of ours would double the CPU of a call.
+    #[cfg(feature = "_client")]
+    Own(Arc<reqwest_sender::ReqwestSender>),
+    Custom(Arc<dyn HttpSend>),
+}
 
 #[cfg(feature = "openapi")]
 impl CallerSender {
@@ -325,7 +343,18 @@ impl CallerSender {
         request: Request<Bytes>,
         options: SendOptions,
     ) -> Result<Response<Bytes>, HttpError> {
-        context.bounded(self.0.as_ref(), request, options, Dates::Trusted).await
+        match self {
+            #[cfg(feature = "_client")]
+            Self::Own(sender) if context.0.is_system_clock => {
+                let sent = context.now();
+                let answer = sender.exchange(request, options).await?;
+                context.learn_clock(true, answer.headers(), sent);
+                Ok(answer)
+            }
+            #[cfg(feature = "_client")]
+            Self::Own(sender) => context.bounded(sender.as_ref(), request, options, Dates::Trusted).await,
+            Self::Custom(sender) => context.bounded(sender.as_ref(), request, options, Dates::Trusted).await,
+        }
     }
 }
 

@@ -1,41 +1,46 @@
 //! The crate's own HTTP client: reqwest, told everything by the `Context` and nothing by the process.
 
+mod clients;
+mod connects;
+mod proxy;
+mod tls;
+
+use std::error::Error as StdError;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::io::ErrorKind as Io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
-use reqwest::Client;
+use http::{HeaderMap, Request, Response, Uri};
 use tokio::runtime::{Handle, Id};
 
+use self::clients::Clients;
+use self::proxy::{Proxies, Proxy, ProxyVariables};
+pub use self::tls::TlsLibrary;
+use self::tls::{TlsSettings, TlsVariables};
 use super::{Context, HttpError, HttpErrorKind, HttpSend, SendOptions};
 use crate::provider::BoxFuture;
 
-/// One client for each way of connecting, since reqwest fixes these when a client is built.
-#[derive(Default)]
-pub(super) struct ReqwestSender(Mutex<State>);
+/// The longest that an idle connection is kept: shorter than any gateway of the cloud or of a private network keeps it.
+const LONGEST_IDLE: Duration = Duration::from_secs(5);
+/// The most idle connections that are kept to one host, on one runtime.
+const MOST_IDLE: usize = 4;
 
-#[derive(Default)]
-struct State {
-    settings: Settings,
-    clients: Vec<(Way, Client)>,
+/// Sends by one client for each live runtime and way of connecting, since reqwest fixes the way when a client is built.
+pub(crate) struct ReqwestSender {
+    clients: Clients,
+    tls: Option<TlsLibrary>,
 }
 
 /// What the environment says about connections.
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Settings {
-    http_proxy: Option<String>,
-    https_proxy: Option<String>,
-    no_proxy: Option<String>,
-    cert_file: Option<String>,
-    cert_dir: Option<String>,
+    proxies: Proxies,
+    tls: TlsSettings,
 }
 
-/// The most ways kept; a program uses two or three.
-const KEPT: usize = 8;
-
+/// All that a client is built for.
 #[derive(Clone, PartialEq, Eq)]
 struct Way {
     /// A child after `fork` must not share its parent's connections, and a connection is driven by the runtime that made
@@ -43,8 +48,10 @@ struct Way {
     process: u32,
     runtime: Id,
     tls: bool,
-    proxy: bool,
+    proxy: Option<Proxy>,
     connect_timeout: Duration,
+    /// How long an idle connection is kept.
+    idle: Duration,
     pinned: Option<(String, IpAddr)>,
 }
 
@@ -55,64 +62,92 @@ impl fmt::Debug for ReqwestSender {
 }
 
 impl ReqwestSender {
+    /// A sender that reads its settings by [`learn`](Self::learn).
+    pub(super) fn new(tls: Option<TlsLibrary>) -> Self {
+        Self { clients: Clients::default(), tls }
+    }
+
+    /// Another sender with the same choice of a TLS library.
+    #[cfg(feature = "openapi")]
+    pub(super) fn another(&self) -> Self {
+        Self::new(self.tls)
+    }
+
     /// Takes over what the context's environment says now; clients built under other settings are dropped.
     pub(super) fn learn(&self, context: &Context) -> Result<(), HttpError> {
-        let variable = |names: &[&str]| -> Result<Option<String>, HttpError> {
+        let variable = |names: &[&'static str]| -> Result<Option<(&'static str, String)>, HttpError> {
             for name in names {
                 let value =
-                    context.env(name).map_err(|error| HttpError::new(HttpErrorKind::Other, error.to_string()))?;
-                if value.is_some() {
-                    return Ok(value);
+                    context.env(name).map_err(|error| HttpError::new(HttpErrorKind::Setup, error.to_string()))?;
+                if let Some(value) = value {
+                    return Ok(Some((name, value)));
                 }
             }
             Ok(None)
         };
+        let text = |names: &[&'static str]| variable(names).map(|found| found.map(|(_, value)| value));
         let settings = Settings {
-            // `HTTP_PROXY` in capitals is what a CGI client sends as a `Proxy:` header, so only the small one is read.
-            http_proxy: variable(&["http_proxy", "ALL_PROXY", "all_proxy"])?,
-            https_proxy: variable(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])?,
-            no_proxy: variable(&["NO_PROXY", "no_proxy"])?,
-            cert_file: variable(&["SSL_CERT_FILE"])?,
-            cert_dir: variable(&["SSL_CERT_DIR"])?,
+            proxies: Proxies::read(ProxyVariables {
+                // `HTTP_PROXY` in capitals is what a CGI client sends as a `Proxy:` header, so only the small one is read.
+                http: variable(&["http_proxy", "ALL_PROXY", "all_proxy"])?,
+                https: variable(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])?,
+                none: text(&["NO_PROXY", "no_proxy"])?,
+            }),
+            tls: TlsSettings::new(
+                self.tls,
+                TlsVariables { file: text(&["SSL_CERT_FILE"])?, directory: text(&["SSL_CERT_DIR"])? },
+            ),
         };
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.settings != settings {
-            *state = State { settings, clients: Vec::new() };
-        }
+        self.clients.set(settings);
         Ok(())
     }
 
-    fn client(&self, uri: &Uri, options: &SendOptions) -> Result<Client, HttpError> {
+    fn way(&self, uri: &Uri, options: &SendOptions) -> Result<Way, HttpError> {
         let Ok(runtime) = Handle::try_current() else {
-            let message = "this call needs a tokio runtime; credentials alone do not";
-            return Err(HttpError::new(HttpErrorKind::Other, message));
+            let message = "this call needs a tokio runtime with its I/O and time drivers; credentials alone do not";
+            return Err(HttpError::new(HttpErrorKind::Setup, message));
         };
         let host = uri.host().unwrap_or_default();
-        let way = Way {
+        let proxy = if options.proxy && !super::is_loopback(host) { self.clients.proxy(uri)? } else { None };
+        Ok(Way {
             process: super::process_id(),
             runtime: runtime.id(),
             tls: uri.scheme_str() != Some("http"),
-            proxy: options.proxy && !super::is_loopback(host),
+            proxy,
             connect_timeout: options.connect_timeout,
+            idle: self.clients.idle(uri),
             pinned: options.address.map(|address| (host.to_owned(), address)),
-        };
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, client)) = state.clients.iter().find(|(kept, _)| *kept == way) {
-            return Ok(client.clone());
-        }
-        let client = build(&way, &state.settings)?;
-        if state.clients.len() >= KEPT {
-            state.clients.remove(0);
-        }
-        state.clients.push((way, client.clone()));
-        Ok(client)
+        })
     }
 
-    async fn exchange(&self, request: Request<Bytes>, options: SendOptions) -> Result<Response<Bytes>, HttpError> {
-        let client = self.client(request.uri(), &options)?;
-        let mut request = reqwest::Request::try_from(request).map_err(classify)?;
+    /// Sends one request within the bounds of `options`.
+    pub(super) async fn exchange(
+        &self,
+        request: Request<Bytes>,
+        options: SendOptions,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let way = self.way(request.uri(), &options)?;
+        let client = self.clients.client(&way)?;
+        let uri = request.uri().clone();
+        let failed = |error: reqwest::Error| classify(error, way.proxy.as_ref());
+        let mut request = reqwest::Request::try_from(request).map_err(failed)?;
         *request.timeout_mut() = Some(options.timeout);
-        let mut answer = client.execute(request).await.map_err(classify)?;
+        // Each kept connection may turn out to be dead, and the one after them is new.
+        let mut kept = MOST_IDLE;
+        let mut answer = loop {
+            let again = if kept > 0 { request.try_clone() } else { None };
+            let (result, connected) = connects::watch(client.execute(request)).await;
+            match (result, again) {
+                (Ok(answer), _) => break answer,
+                (Err(error), Some(again)) if !connected && is_lost_connection(&error) => {
+                    tracing::debug!("a kept connection was dead: the request goes out on another one");
+                    kept -= 1;
+                    request = again;
+                }
+                (Err(error), _) => return Err(failed(error)),
+            }
+        };
+        self.clients.note_idle(&uri, idle_of(answer.headers()));
         let too_large = || {
             let message = format!("the answer is larger than {} bytes", options.max_body);
             HttpError::new(HttpErrorKind::TooLarge, message)
@@ -121,7 +156,7 @@ impl ReqwestSender {
             return Err(too_large());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(classify)? {
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > options.max_body {
                 return Err(too_large());
             }
@@ -140,136 +175,91 @@ impl HttpSend for ReqwestSender {
     }
 }
 
-fn build(way: &Way, settings: &Settings) -> Result<Client, HttpError> {
-    let mut builder = Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(way.connect_timeout);
-    builder = tls::configure(builder, way.tls, settings)?;
-    if way.proxy {
-        let excepted = settings.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
-        let proxies = [
-            settings.http_proxy.as_ref().map(|url| ("http_proxy", reqwest::Proxy::http(url))),
-            settings.https_proxy.as_ref().map(|url| ("HTTPS_PROXY", reqwest::Proxy::https(url))),
-        ];
-        for (name, proxy) in proxies.into_iter().flatten() {
-            // The URL may hold a password, so the error says which variable and not what it holds.
-            let proxy = proxy
-                .map_err(|_| HttpError::new(HttpErrorKind::Other, format!("{name} does not hold a proxy's URL")))?;
-            builder = builder.proxy(proxy.no_proxy(excepted.clone()));
-        }
-    }
-    if let Some((host, address)) = &way.pinned {
-        builder = builder.resolve(host, SocketAddr::new(*address, 0));
-    }
-    builder.build().map_err(classify)
+/// How long the server keeps an idle connection, less a second for what is on its way: `keep-alive: timeout=5`.
+fn idle_of(headers: &HeaderMap) -> Duration {
+    let options = headers.get("keep-alive").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let timeout = options.split(',').find_map(|option| option.trim().strip_prefix("timeout=")?.trim().parse().ok());
+    let kept = timeout.map(Duration::from_secs).map(|kept| kept.saturating_sub(Duration::from_secs(1)));
+    kept.unwrap_or(LONGEST_IDLE).min(LONGEST_IDLE)
 }
 
-/// What went wrong, from reqwest's error and what lies beneath it, without the URL.
-fn classify(error: reqwest::Error) -> HttpError {
-    let error = error.without_url();
-    let mut innermost: &dyn std::error::Error = &error;
-    let mut tls = false;
-    while let Some(source) = innermost.source() {
-        #[cfg(feature = "_rustls")]
+/// Whether a connection ended before the response had begun. A time-out, a failed connection and a response that is not
+/// HTTP are something else.
+fn is_lost_connection(error: &reqwest::Error) -> bool {
+    if error.is_timeout() || error.is_connect() {
+        return false;
+    }
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(http) = cause.downcast_ref::<hyper::Error>()
+            && (http.is_incomplete_message() || http.is_canceled() || http.is_closed())
         {
-            tls |= source.is::<rustls::Error>() || io_holds_tls(source);
+            return true;
         }
+        let lost =
+            |kind| matches!(kind, Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof);
+        if cause.downcast_ref::<std::io::Error>().is_some_and(|io| lost(io.kind())) {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+/// What went wrong, from reqwest's error and what lies beneath it, without the URL. Where a proxy is in between, it is named.
+fn classify(error: reqwest::Error, proxy: Option<&Proxy>) -> HttpError {
+    let error = error.without_url();
+    let mut innermost: &dyn StdError = &error;
+    let (mut tls, mut tunnel) = (false, false);
+    while let Some(source) = innermost.source() {
+        tls |= tls::is_tls(source);
         innermost = source;
+        let text = innermost.to_string();
+        // These begin behind the connection to the proxy itself.
+        let began = text.starts_with("tunnel error") || text.starts_with("SOCKS error");
+        tunnel |= began && !text.contains("underlying connection");
     }
+    let text = crate::redact::tame(&innermost.to_string(), &[]);
     tls |= innermost.to_string().contains("certificate");
-    if error.is_timeout() {
-        return if error.is_connect() {
-            HttpError::new(HttpErrorKind::ConnectTimeout, "the connection was not made in time")
-        } else {
-            HttpError::new(HttpErrorKind::Timeout, "no complete answer in time")
+    let timeout = error.is_timeout();
+    if let Some(proxy) = proxy.filter(|_| error.is_connect() && !tls) {
+        let why = match (timeout, text.strip_prefix("tunnel error: ")) {
+            (true, _) => "did not connect in time".to_owned(),
+            (_, Some("unsuccessful")) => "refused to connect to it".to_owned(),
+            (_, Some("proxy authorization required")) => "asks for a user name and a password".to_owned(),
+            _ if tunnel => format!("failed to connect to it: {text}"),
+            _ => format!("could not be connected to: {text}"),
         };
+        return HttpError::new(HttpErrorKind::Proxy, format!("{proxy} {why}"));
     }
-    let kind = match (tls, error.is_connect()) {
-        (true, _) => HttpErrorKind::Tls,
-        (false, true) => HttpErrorKind::Connect,
-        (false, false) => HttpErrorKind::Other,
+    let (kind, text) = match (timeout, tls, error.is_connect()) {
+        (true, _, true) => (HttpErrorKind::ConnectTimeout, "the connection was not made in time".to_owned()),
+        (true, _, false) => (HttpErrorKind::Timeout, "no complete answer in time".to_owned()),
+        (_, true, _) => (HttpErrorKind::Tls, text),
+        (_, false, true) => (HttpErrorKind::Connect, text),
+        (_, false, false) => (HttpErrorKind::Other, text),
     };
-    HttpError::new(kind, crate::redact::tame(&innermost.to_string(), &[]))
+    HttpError::new(kind, proxy.map_or(text.clone(), |proxy| format!("{text} (by way of {proxy})")))
 }
 
-#[cfg(feature = "_rustls")]
-/// An I/O error hides what it wraps from `source()`, and connectors wrap more than once.
-fn io_holds_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) else { return false };
-    inner.is::<rustls::Error>() || io_holds_tls(inner)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[cfg(feature = "native-tls")]
-mod tls {
-    use super::{HttpError, HttpErrorKind, Settings};
-
-    /// The platform's library with the platform's roots, or with those that `SSL_CERT_FILE` names.
-    pub(super) fn configure(
-        builder: reqwest::ClientBuilder,
-        tls: bool,
-        settings: &Settings,
-    ) -> Result<reqwest::ClientBuilder, HttpError> {
-        let builder = builder.tls_backend_native();
-        let Some(path) = settings.cert_file.as_deref().filter(|_| tls) else { return Ok(builder) };
-        let unusable = |why: String| HttpError::new(HttpErrorKind::Tls, format!("SSL_CERT_FILE {path}: {why}"));
-        let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-        let roots = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
-        if roots.is_empty() {
-            return Err(unusable("no certificate in it".to_owned()));
+    #[test]
+    fn a_connection_is_given_up_before_the_server_does() {
+        for (value, seconds) in [
+            (None, 5),
+            (Some("timeout=25"), 5),
+            (Some("timeout=5, max=100"), 4),
+            (Some("max=5, timeout=2"), 1),
+            (Some("timeout=1"), 0),
+            (Some("timeout=0"), 0),
+            (Some("timeout=soon"), 5),
+        ] {
+            let headers: HeaderMap =
+                value.map(|value| ("keep-alive".parse().unwrap(), value.parse().unwrap())).into_iter().collect();
+            assert_eq!(idle_of(&headers), Duration::from_secs(seconds), "{value:?}");
         }
-        Ok(builder.tls_certs_only(roots))
-    }
-}
-
-#[cfg(all(feature = "_rustls", not(feature = "native-tls")))]
-mod tls {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use rustls::{ClientConfig, RootCertStore};
-
-    use super::{HttpError, HttpErrorKind, Settings};
-
-    #[cfg(feature = "aws-lc-rs")]
-    use rustls::crypto::aws_lc_rs as provider;
-    #[cfg(not(feature = "aws-lc-rs"))]
-    use rustls::crypto::ring as provider;
-
-    /// rustls with its provider in the configuration, so that none has to be installed for the process.
-    pub(super) fn configure(
-        builder: reqwest::ClientBuilder,
-        tls: bool,
-        settings: &Settings,
-    ) -> Result<reqwest::ClientBuilder, HttpError> {
-        // A client for plain HTTP never looks at the roots, and reading them takes milliseconds.
-        let roots = if tls { roots(settings)? } else { RootCertStore::empty() };
-        let config = ClientConfig::builder_with_provider(Arc::new(provider::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| HttpError::new(HttpErrorKind::Tls, error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(builder.tls_backend_preconfigured(config))
-    }
-
-    fn roots(settings: &Settings) -> Result<RootCertStore, HttpError> {
-        let (file, directory) = (settings.cert_file.as_deref(), settings.cert_dir.as_deref());
-        let (found, named) = if file.is_some() || directory.is_some() {
-            let named = [file.map(|_| "SSL_CERT_FILE"), directory.map(|_| "SSL_CERT_DIR")];
-            let found = rustls_native_certs::load_certs_from_paths(file.map(Path::new), directory.map(Path::new));
-            (found, named.into_iter().flatten().collect::<Vec<_>>().join(" and "))
-        } else {
-            (rustls_native_certs::load_native_certs(), "the system's store".to_owned())
-        };
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            let message = format!(
-                "no trusted root certificate in {named}; install the package ca-certificates, or let SSL_CERT_FILE name a PEM file"
-            );
-            return Err(HttpError::new(HttpErrorKind::Tls, message));
-        }
-        Ok(roots)
     }
 }

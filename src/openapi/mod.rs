@@ -1,41 +1,52 @@
 //! A signed RPC call to any product, IMM first.
 
+mod builder;
 mod operations;
+mod pages;
 mod parameters;
 mod placement;
 mod response;
+mod retry;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, header};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
+pub use self::builder::{NestedParameters, OpenApiClientBuilder};
+pub use self::pages::Pages;
 pub use self::response::ApiResponse;
-use crate::context::{CallerSender, Context, SendOptions};
+use self::retry::{Next, Retries};
+use crate::context::{self, CallerSender, Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::endpoint::{Endpoint, check_region};
 use crate::error::{Error, ErrorKind};
-use crate::error_codes::{Product, SigningRetries, SigningRetry};
 use crate::refresh::Refresher;
 use crate::rpc::{self, Call};
 
 /// The API version of Intelligent Media Management.
 const IMM_VERSION: &str = "2020-09-30";
-const MAX_BODY: usize = 16 * 1024 * 1024;
-/// Attempts in all, where a repetition is safe.
-const ATTEMPTS: u32 = 3;
-/// The longest pause that a server may ask for between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The parameter by which products recognize a call that they have carried out already.
+const CLIENT_TOKEN: &str = "ClientToken";
 
 /// Calls a product's RPC operations, each signed by ACS3 with a credential that is valid at that moment. Cloning is one
 /// reference count. A call runs on its caller's tokio runtime.
 ///
-/// What is repeated, with a fresh nonce and date each time, three attempts in all: a connection that could not be made,
-/// throttling, `ServiceUnavailable`. Once each: a nonce that was used, and a date that had expired (with the clock that the
-/// server's own answer corrects). When the server says that the security token is invalid (`InvalidSecurityToken.*`), the
-/// credential is invalidated and the call made once more, if there is another credential.
+/// What is repeated, with a fresh nonce and date each time, three attempts in all unless
+/// [`attempts`](OpenApiClientBuilder::attempts) says otherwise: a connection that could not be made, throttling,
+/// `ServiceUnavailable`. So is a call whose answer was lost, if it only reads (`List…`, `Get…`, `Describe…` and so on) or
+/// has a `ClientToken` among its parameters, by which the product knows that it has carried the call out already. Once
+/// each: a date that had expired (with the clock that the server's own answer corrects), and, for those same calls alone, a
+/// nonce that was used. When the server says that the security token is invalid (`InvalidSecurityToken.*`), the credential
+/// is invalidated and the call made once more, if there is another credential.
+///
+/// A kept connection turns out to be closed only when it is used. The very same request then goes out once more on a new
+/// one; its nonce keeps the server from carrying it out twice. Connections are kept for 5 s at most, or as long as the
+/// server says if that is less, and no more than 4 of them; [`max_connections`](OpenApiClientBuilder::max_connections)
+/// bounds how many there are at all.
 ///
 /// Parameters go to the URL's query. A client of version 2020-09-30 knows IMM's 105 operations: it puts the parameters of
 /// 14 into a form in the body, splits those of 6, and [`call_json`](Self::call_json) knows which ones are whole numbers
@@ -54,10 +65,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub struct OpenApiClient(Arc<Inner>);
 
 struct Inner {
-    endpoint: Result<Endpoint, Error>,
+    /// The endpoint, and a user agent of the caller's.
+    setup: Result<(Endpoint, Option<HeaderValue>), Error>,
     version: String,
     credentials: Refresher,
     options: SendOptions,
+    attempts: u32,
+    timeout: Duration,
+    nested: NestedParameters,
+    /// Bounds the calls in flight.
+    turns: Option<Semaphore>,
     sender: OnceLock<CallerSender>,
 }
 
@@ -71,72 +88,37 @@ impl Inner {
 impl fmt::Debug for OpenApiClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenApiClient")
-            .field("endpoint", &self.0.endpoint)
+            .field("endpoint", &self.0.setup.as_ref().map(|(endpoint, _)| endpoint))
             .field("version", &self.0.version)
             .field("credentials", &self.0.credentials)
             .finish_non_exhaustive()
     }
 }
 
-/// Builds an [`OpenApiClient`].
-#[derive(Debug)]
-pub struct OpenApiClientBuilder {
-    endpoint: String,
-    version: String,
-    credentials: Refresher,
-    options: SendOptions,
-    allow_plain_http: bool,
-}
-
-impl OpenApiClientBuilder {
-    /// The largest answer in bytes. Default 16 MiB.
-    #[must_use]
-    pub fn max_body(mut self, bytes: usize) -> Self {
-        self.options.max_body = bytes;
-        self
-    }
-
-    /// The limit of one attempt, to the last byte of its answer. Default 10 s.
-    #[must_use]
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.options.timeout = limit;
-        self
-    }
-
-    /// The limit of one connection, TLS included. Default 5 s.
-    #[must_use]
-    pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.options.connect_timeout = limit;
-        self
-    }
-
-    /// Lets the endpoint be plain `http://` beyond loopback. Tokens then travel in the clear.
-    #[must_use]
-    pub fn allow_plain_http(mut self) -> Self {
-        self.allow_plain_http = true;
-        self
-    }
-
-    /// The client. An endpoint that is none shows as an error of the first call.
-    pub fn build(self) -> OpenApiClient {
-        OpenApiClient(Arc::new(Inner {
-            endpoint: Endpoint::parse(&self.endpoint, self.allow_plain_http),
-            version: self.version,
-            credentials: self.credentials,
-            options: self.options,
-            sender: OnceLock::new(),
-        }))
-    }
-}
-
 impl OpenApiClient {
     /// Intelligent Media Management in a region, as `cn-hangzhou`: `imm.<region>.aliyuncs.com`.
+    ///
+    /// A region that is none is an error of the first call (`InvalidRegion`).
     pub fn imm(region: &str, credentials: impl Into<Refresher>) -> Self {
-        let mut builder = Self::builder(format!("imm.{region}.aliyuncs.com"), IMM_VERSION, credentials);
-        if check_region(region).is_err() {
-            builder.endpoint = String::new();
-        }
-        builder.build()
+        Self::imm_at("imm", region, credentials.into())
+    }
+
+    /// Intelligent Media Management in a region, by its endpoint inside VPCs: `imm-vpc.<region>.aliyuncs.com`. It can be
+    /// reached from that region's VPCs alone.
+    ///
+    /// ```
+    /// use alibabacloud_credentials::{DefaultCredentialChain, OpenApiClient};
+    ///
+    /// let imm = OpenApiClient::imm_vpc("cn-hangzhou", DefaultCredentialChain::new());
+    /// ```
+    pub fn imm_vpc(region: &str, credentials: impl Into<Refresher>) -> Self {
+        Self::imm_at("imm-vpc", region, credentials.into())
+    }
+
+    fn imm_at(product: &str, region: &str, credentials: Refresher) -> Self {
+        let region = region.trim();
+        let endpoint = check_region(region).map(|()| format!("{product}.{region}.aliyuncs.com"));
+        OpenApiClientBuilder::new(endpoint, IMM_VERSION.to_owned(), credentials).build()
     }
 
     /// A product by its endpoint (`host[:port]`, HTTPS; `http://` for loopback) and API version.
@@ -150,13 +132,7 @@ impl OpenApiClient {
         version: impl Into<String>,
         credentials: impl Into<Refresher>,
     ) -> OpenApiClientBuilder {
-        OpenApiClientBuilder {
-            endpoint: endpoint.into(),
-            version: version.into(),
-            credentials: credentials.into(),
-            options: SendOptions { max_body: MAX_BODY, ..SendOptions::default() },
-            allow_plain_http: false,
-        }
+        OpenApiClientBuilder::new(Ok(endpoint.into()), version.into(), credentials.into())
     }
 
     /// Calls `action` with parameters that are text already.
@@ -164,8 +140,10 @@ impl OpenApiClient {
     /// # Errors
     ///
     /// Those of the credentials; [`ErrorKind::Refused`] with the server's code, status and request id;
-    /// [`ErrorKind::Unreachable`] or [`ErrorKind::InvalidResponse`] when there is no answer to read. Parameters that
-    /// make a URL of more than 65,534 bytes are [`ErrorKind::InvalidInput`] with the code `TooLong`; no request is made.
+    /// [`ErrorKind::Unreachable`] or [`ErrorKind::InvalidResponse`] when there is no answer to read;
+    /// [`ErrorKind::TimedOut`] with the code `CallTimeout` when the call's time was over before the first attempt.
+    /// Parameters that make a URL of more than 65,534 bytes are [`ErrorKind::InvalidInput`] with the code `TooLong`, an
+    /// action that is no name is one with the code `InvalidAction`; no request is made.
     pub async fn call<'a>(
         &self,
         action: &str,
@@ -177,7 +155,8 @@ impl OpenApiClient {
     }
 
     /// Calls `action` with the fields of a structure or map: text as it is, numbers and booleans in JSON's spelling, lists
-    /// and objects as compact JSON, which is how IMM takes them. Fields that are `null` are left out.
+    /// and objects as compact JSON, which is how IMM takes them, or as
+    /// [`nested_parameters`](OpenApiClientBuilder::nested_parameters) says. Fields that are `null` are left out.
     ///
     /// ```no_run
     /// # async fn example(imm: alibabacloud_credentials::OpenApiClient) -> Result<(), alibabacloud_credentials::Error> {
@@ -205,7 +184,7 @@ impl OpenApiClient {
         action: &str,
         parameters: &P,
     ) -> Result<Vec<(String, String)>, Error> {
-        parameters::texts(self.0.is_imm(), action, parameters)
+        parameters::texts(self.0.is_imm(), self.0.nested, action, parameters)
     }
 
     async fn attempts(
@@ -216,25 +195,30 @@ impl OpenApiClient {
     ) -> Result<ApiResponse, Error> {
         let inner = &*self.0;
         let context = inner.credentials.context();
-        let endpoint = inner.endpoint.as_ref().map_err(Clone::clone)?;
+        let (endpoint, user_agent) = inner.setup.as_ref().map_err(Clone::clone)?;
+        check_action(action)?;
         let call = Call { endpoint, version: &inner.version, action, query, form };
-        let mut retries = SigningRetries::default();
-        let mut attempt = 1;
+        let names_a_token = || query.iter().chain(form).any(|(name, value)| *name == CLIENT_TOKEN && !value.is_empty());
+        let mut retries = Retries::new(inner.attempts, rpc::is_read_only(action) || names_a_token());
+        let began = context.now().monotonic;
+        let remaining = || inner.timeout.saturating_sub(context.now().monotonic.saturating_sub(began));
+        let _turn = match &inner.turns {
+            Some(turns) => self.within(remaining(), turns.acquire()).await?.ok(),
+            None => None,
+        };
         loop {
-            let credentials = inner.credentials.credentials().await?;
-            let error = match self.attempt(context, call, &credentials).await {
+            let credentials = self.within(remaining(), inner.credentials.credentials()).await??;
+            let options = SendOptions { timeout: inner.options.timeout.min(remaining()), ..inner.options };
+            let error = match self.attempt(context, call, user_agent.as_ref(), options, &credentials).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            match self.next_step(&error, &credentials, &mut retries, attempt) {
+            match retries.after(&error, &credentials, context.random(), remaining()) {
                 Next::Repeat => {}
-                Next::RepeatAfter(pause) => {
-                    attempt += 1;
-                    context.sleep(pause).await;
-                }
+                Next::RepeatAfter(pause) => context.sleep(pause).await,
                 Next::Replace => {
                     inner.credentials.invalidate(&credentials);
-                    match inner.credentials.credentials().await {
+                    match self.within(remaining(), inner.credentials.credentials()).await.and_then(|fresh| fresh) {
                         Ok(fresh) if fresh.generation() != credentials.generation() => {}
                         Ok(_) => return Err(not_renewable(context, &credentials, error)),
                         Err(cause) => return Err(error.with_causes([cause])),
@@ -246,10 +230,24 @@ impl OpenApiClient {
         }
     }
 
+    /// The result of `work`, within what is left of the call's time. What is ready at once costs no timer.
+    async fn within<T>(&self, remaining: Duration, work: impl Future<Output = T>) -> Result<T, Error> {
+        let context = self.0.credentials.context();
+        let done = context::first(work, async { context.sleep(remaining).await }).await;
+        done.ok_or_else(|| {
+            let message =
+                format!("the call's limit of {} s was over before it could be made", self.0.timeout.as_secs_f64());
+            let error = Error::new(ErrorKind::TimedOut, message).with_code("CallTimeout");
+            error.with_remedy("look at what credentials and other calls wait for, or set a longer .timeout()")
+        })
+    }
+
     async fn attempt(
         &self,
         context: &Context,
         call: Call<'_>,
+        user_agent: Option<&HeaderValue>,
+        options: SendOptions,
         credentials: &Credentials,
     ) -> Result<ApiResponse, Error> {
         let sender = match self.0.sender.get() {
@@ -259,56 +257,25 @@ impl OpenApiClient {
                 self.0.sender.get_or_init(|| made)
             }
         };
-        let request = rpc::signed(context, call, credentials)?;
-        match sender.send(context, request, self.0.options).await {
+        let mut request = rpc::signed(context, call, credentials)?;
+        if let Some(name) = user_agent {
+            request.headers_mut().insert(header::USER_AGENT, name.clone());
+        }
+        match sender.send(context, request, options).await {
             Ok(response) => rpc::read(call, response, &credentials.secrets()).map(ApiResponse),
-            Err(error) => {
-                // Only a connection that was never made leaves no doubt whether the call was carried out.
-                let never_sent = error.kind().is_unconnected();
-                let error = rpc::unreachable(call, &error);
-                Err(if never_sent { error } else { error.permanent() })
-            }
+            Err(error) => Err(rpc::unreachable(call, &error)),
         }
-    }
-
-    fn next_step(&self, error: &Error, used: &Credentials, retries: &mut SigningRetries, attempt: u32) -> Next {
-        let code = error.code().unwrap_or_default();
-        let status = error.http_status().and_then(|status| StatusCode::from_u16(status).ok());
-        let refused = error.kind() == ErrorKind::Refused;
-        if refused {
-            match retries.after(Product::OpenApi, code, used) {
-                Some(SigningRetry::Replace) => return Next::Replace,
-                Some(SigningRetry::SignAgain) => return Next::Repeat,
-                None => {}
-            }
-        }
-        let passing = match error.kind() {
-            ErrorKind::Refused => {
-                code == "ServiceUnavailable" || status.is_some_and(|status| rpc::is_throttling(code, status))
-            }
-            // A gateway that is overloaded need not answer in JSON.
-            ErrorKind::InvalidResponse => {
-                matches!(status, Some(StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS))
-            }
-            ErrorKind::Unreachable => !error.is_permanent(),
-            _ => false,
-        };
-        if !passing || attempt >= ATTEMPTS {
-            return Next::GiveUp;
-        }
-        let most = Duration::from_millis(200) * 2_u32.pow(attempt);
-        let drawn = self.0.credentials.context().random() as f64 / u64::MAX as f64;
-        let pause = most / 2 + (most / 2).mul_f64(drawn);
-        Next::RepeatAfter(pause.max(error.retry_after().unwrap_or_default().min(LONGEST_PAUSE)))
     }
 }
 
-enum Next {
-    Repeat,
-    RepeatAfter(Duration),
-    /// With another credential, if there is one.
-    Replace,
-    GiveUp,
+/// An action becomes a header, so it has to be a name.
+fn check_action(action: &str) -> Result<(), Error> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if !action.is_empty() && action.bytes().all(is_name) {
+        return Ok(());
+    }
+    let error = Error::invalid_input("an action is a name in letters and digits, as ListProjects");
+    Err(error.with_code("InvalidAction"))
 }
 
 /// The server calls the token invalid, and the source has no other: it says which source that is, and which ones renew.

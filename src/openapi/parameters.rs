@@ -3,12 +3,14 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::NestedParameters;
 use super::operations::{FORM, INTEGERS, JSON, JSON_IN, QUERY, SPLIT, TEXT};
 use crate::error::Error;
 
 /// The fields of a structure or map as text; `null` is left out.
 pub(super) fn texts<P: Serialize + ?Sized>(
     imm: bool,
+    nested: NestedParameters,
     action: &str,
     parameters: &P,
 ) -> Result<Vec<(String, String)>, Error> {
@@ -24,13 +26,37 @@ pub(super) fn texts<P: Serialize + ?Sized>(
         if known {
             check(action, &name, &value)?;
         }
-        let text = match value {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        texts.push((name, text));
+        match nested {
+            NestedParameters::Json => texts.push((name, text(value))),
+            NestedParameters::Repeated => push_repeated(name, value, &mut texts),
+        }
     }
     Ok(texts)
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// One parameter for each plain value within: `Tag.1.Key`. `null`, empty lists and empty objects are left out.
+fn push_repeated(name: String, value: Value, texts: &mut Vec<(String, String)>) {
+    match value {
+        Value::Null => {}
+        Value::Array(items) => {
+            for (at, item) in items.into_iter().enumerate() {
+                push_repeated(format!("{name}.{}", at + 1), item, texts);
+            }
+        }
+        Value::Object(members) => {
+            for (member, value) in members {
+                push_repeated(format!("{name}.{member}"), value, texts);
+            }
+        }
+        plain => texts.push((name, text(plain))),
+    }
 }
 
 /// What IMM takes for a parameter.
@@ -81,7 +107,7 @@ mod tests {
     use super::*;
 
     fn code(action: &str, parameters: Value) -> String {
-        match texts(true, action, &parameters) {
+        match texts(true, NestedParameters::Json, action, &parameters) {
             Ok(_) => "ok".to_owned(),
             Err(error) => error.code().unwrap().to_owned(),
         }
@@ -143,7 +169,8 @@ mod tests {
         ] {
             assert_eq!(code("CreateProject", json!({"DatasetMaxFileCount": &value})), expected, "{value}");
         }
-        let error = texts(true, "CreateProject", &json!({"DatasetMaxFileCount": "s3cr3t"})).unwrap_err();
+        let error = texts(true, NestedParameters::Json, "CreateProject", &json!({"DatasetMaxFileCount": "s3cr3t"}))
+            .unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::InvalidInput);
         assert!(error.message().starts_with("DatasetMaxFileCount of CreateProject is a whole number"), "{error}");
         assert!(!format!("{error:?}").contains("s3cr3t"));
@@ -161,7 +188,10 @@ mod tests {
     fn what_the_table_does_not_know_is_passed_on() {
         assert_eq!(code("CreateProject", json!({"AParameterOfNextYear": {"a": 1}})), "ok");
         assert_eq!(code("AnOperationOfNextYear", json!({"ProjectName": [1], "MaxResults": 1.5})), "ok");
-        assert!(texts(false, "CreateProject", &json!({"ProjectName": [1]})).is_ok(), "of another product");
+        assert!(
+            texts(false, NestedParameters::Json, "CreateProject", &json!({"ProjectName": [1]})).is_ok(),
+            "of another product"
+        );
     }
 
     #[test]
@@ -170,7 +200,7 @@ mod tests {
             "DatasetMaxTotalFileSize": i64::MAX, "ProjectName": "p", "Tag": [{"Key": "中", "Value": "a b"}],
             "Threshold": 0.5, "WithStatistics": true, "Description": null,
         });
-        let texts = texts(true, "CreateProject", &parameters).unwrap();
+        let texts = texts(true, NestedParameters::Json, "CreateProject", &parameters).unwrap();
         let texts: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let expected = [
             ("DatasetMaxTotalFileSize", "9223372036854775807"),
@@ -178,6 +208,28 @@ mod tests {
             ("Tag", r#"[{"Key":"中","Value":"a b"}]"#),
             ("Threshold", "0.5"),
             ("WithStatistics", "true"),
+        ];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn a_repeated_list_is_one_parameter_for_each_plain_value() {
+        let parameters = json!({
+            "RegionId": "cn-hangzhou", "InstanceId": ["i-1", "i-2"], "Amount": 2, "DryRun": false, "None": null, "Empty": [],
+            "Tag": [{"Key": "stage", "Value": "test"}, {"Key": "中", "Value": null}], "SystemDisk": {"Size": 40},
+        });
+        let texts = texts(false, NestedParameters::Repeated, "RunInstances", &parameters).unwrap();
+        let texts: Vec<String> = texts.iter().map(|(name, text)| format!("{name}={text}")).collect();
+        let expected = [
+            "Amount=2",
+            "DryRun=false",
+            "InstanceId.1=i-1",
+            "InstanceId.2=i-2",
+            "RegionId=cn-hangzhou",
+            "SystemDisk.Size=40",
+            "Tag.1.Key=stage",
+            "Tag.1.Value=test",
+            "Tag.2.Key=中",
         ];
         assert_eq!(texts, expected);
     }

@@ -3,14 +3,31 @@
 use std::fmt;
 
 use http::HeaderMap;
+use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 use serde_json::Value;
 
+use crate::error::{Error, ErrorKind};
 use crate::rpc::Accepted;
 
 /// The response of a server to a call that it accepted.
 ///
 /// Serialized, it has the shape in which the IMM guide prints it: `headers`, `statusCode`, `body`.
+///
+/// ```
+/// # fn example(answer: alibabacloud_credentials::ApiResponse) -> Result<(), alibabacloud_credentials::Error> {
+/// #[derive(serde::Deserialize)]
+/// #[serde(rename_all = "PascalCase")]
+/// struct Created { project: Project }
+/// #[derive(serde::Deserialize)]
+/// #[serde(rename_all = "PascalCase")]
+/// struct Project { project_name: String, create_time: String }
+///
+/// let created: Created = answer.json()?;
+/// println!("{} since {}", created.project.project_name, created.project.create_time);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
 pub struct ApiResponse(pub(super) Accepted);
 
 impl ApiResponse {
@@ -27,6 +44,30 @@ impl ApiResponse {
     /// The body, a JSON object. Counts are whole numbers of 64 bits.
     pub fn body(&self) -> &Value {
         &self.0.body
+    }
+
+    /// Takes the body out.
+    pub fn into_body(self) -> Value {
+        self.0.body
+    }
+
+    /// Reads the body as a type of the caller's. Members that the type does not name are passed over, as serde does.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidResponse`] with the code `UnexpectedShape` where the body is not what the type asks for. Its
+    /// message names the type and not the value.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        T::deserialize(&self.0.body).map_err(|_| {
+            // serde's own error may quote the body.
+            let message = format!("the body of the response is no {}", std::any::type_name::<T>());
+            let error = Error::new(ErrorKind::InvalidResponse, message).with_code("UnexpectedShape").permanent();
+            let error = error.with_http_status(self.status_code());
+            match self.request_id() {
+                Some(id) => error.with_request_id(id),
+                None => error,
+            }
+        })
     }
 
     /// The `RequestId`: what the cloud's support asks for.

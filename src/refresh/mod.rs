@@ -200,7 +200,7 @@ impl Refresher {
     /// The credential that the source would give now: one that is no longer current is replaced first. For a provider
     /// that uses the credential to get another, where a new key must not wait for the next second of use.
     pub(crate) async fn current_credentials(&self) -> Result<Credentials, Error> {
-        if let Some(held) = self.cached()
+        if let Some(held) = self.0.current()
             && self.0.is_outdated(&held).await
         {
             let now = self.0.now();

@@ -1,5 +1,8 @@
 //! One signed RPC request, and what its answer says: what the STS calls and `OpenApiClient` share.
 
+mod actions;
+mod advice;
+mod document;
 mod unsigned;
 mod v1;
 mod v3;
@@ -14,10 +17,13 @@ use crate::context::{HttpError, HttpErrorKind, Transit};
 use crate::encode::percent_encode;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
-use crate::error_codes::Product;
+use crate::error_codes::{Product, effective_code};
 use crate::redact::tame;
 use crate::time;
 
+pub(crate) use self::actions::is_read_only;
+use self::advice::advice;
+pub(crate) use self::document::{encoding, without_bom, xml_error};
 pub(crate) use self::unsigned::unsigned;
 pub(crate) use self::v1::{signed as signed_v1, signed_form};
 pub(crate) use self::v3::{header_value, provider_header, signed};
@@ -89,6 +95,7 @@ fn push_pairs(pairs: &[(&str, &str)], out: &mut String) {
 }
 
 /// A server's answer to a call that it accepted.
+#[derive(Clone)]
 pub(crate) struct Accepted {
     #[cfg(feature = "openapi")]
     pub(crate) status: StatusCode,
@@ -103,9 +110,12 @@ pub(crate) struct Accepted {
 pub(crate) fn read(call: Call<'_>, response: Response<Bytes>, secrets: &[&str]) -> Result<Accepted, Error> {
     let (parts, bytes) = response.into_parts();
     let status = parts.status;
-    let body = serde_json::from_slice::<Value>(&bytes).ok().filter(Value::is_object);
+    if status.is_redirection() {
+        return Err(redirect(call, status));
+    }
+    let body = serde_json::from_slice::<Value>(without_bom(&bytes)).ok().filter(Value::is_object);
     match body {
-        Some(body) if status.is_success() => Ok(Accepted {
+        Some(body) if status.is_success() && !is_refusal(call, &body) => Ok(Accepted {
             #[cfg(feature = "openapi")]
             status,
             transit: parts.extensions.get().copied(),
@@ -113,14 +123,44 @@ pub(crate) fn read(call: Call<'_>, response: Response<Bytes>, secrets: &[&str]) 
             body,
         }),
         Some(body) => Err(refusal(call, status, &parts.headers, &body, secrets)),
-        None => Err(not_json(call, status, &parts.headers, &bytes)),
+        None => Err(match xml_error(&bytes) {
+            Some(members) => refusal(call, status, &parts.headers, &members.into(), secrets),
+            None => not_json(call, status, &parts.headers, &bytes),
+        }),
     }
+}
+
+/// The members of the error envelope.
+const ENVELOPE: [&str; 6] = ["Code", "Message", "RequestId", "HostId", "Recommend", "AccessDeniedDetail"];
+
+/// Whether a body with the status of success is an error and nothing else: gateways in front of STS send such. Products have
+/// success codes of their own (`OK`, `200`), so from them only a code counts that every product refuses by.
+fn is_refusal(call: Call<'_>, body: &Value) -> bool {
+    let Some(code) = body.get("Code").and_then(Value::as_str) else { return false };
+    let bare = body.as_object().is_some_and(|members| members.keys().all(|name| ENVELOPE.contains(&name.as_str())));
+    let of_sts = call.version == STS_VERSION && !code.is_empty() && code != "Success";
+    bare && (of_sts || advice(code, "").is_some())
+}
+
+/// The API version of STS.
+const STS_VERSION: &str = "2015-04-01";
+
+fn redirect(call: Call<'_>, status: StatusCode) -> Error {
+    let message = format!(
+        "{} answered {} by a redirect, which is not followed; it does not say whether the call was carried out",
+        call.endpoint, call.action
+    );
+    Error::new(ErrorKind::InvalidResponse, message)
+        .with_code("InvalidResponse")
+        .with_http_status(status.as_u16())
+        .with_remedy("check that the endpoint is the service itself, not a proxy or a captive portal")
 }
 
 fn refusal(call: Call<'_>, status: StatusCode, headers: &HeaderMap, body: &Value, secrets: &[&str]) -> Error {
     let member = |names: [&str; 2]| names.iter().find_map(|name| body.get(name)?.as_str());
     let raw = member(["Message", "message"]).unwrap_or_default();
     let code = tame(member(["Code", "code"]).unwrap_or("Unknown"), secrets);
+    let meant = effective_code(&code, raw);
     let mut message = format!("{} refused {}: {}", call.endpoint, call.action, tame(raw, secrets));
     if let Some(detail) = body.get("AccessDeniedDetail") {
         let part = |name: &str| tame(detail.get(name).and_then(Value::as_str).unwrap_or("?"), secrets);
@@ -140,10 +180,11 @@ fn refusal(call: Call<'_>, status: StatusCode, headers: &HeaderMap, body: &Value
     if let Some(wait) = retry_after(headers) {
         error = error.with_retry_after(wait);
     }
-    if status.is_client_error() && !is_passing(&code, status) {
+    // A refusal that comes with the status of success is a refusal all the same.
+    if !status.is_server_error() && !is_passing(&code, status) {
         error = error.permanent();
     }
-    match advice(&code, raw) {
+    match advice(meant, raw) {
         Some(remedy) => error.with_remedy(remedy),
         None => error,
     }
@@ -152,16 +193,24 @@ fn refusal(call: Call<'_>, status: StatusCode, headers: &HeaderMap, body: &Value
 fn not_json(call: Call<'_>, status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Error {
     let what = if bytes.is_empty() {
         "an empty body".to_owned()
+    } else if let Some(encoding) = encoding(headers) {
+        format!("a compressed body ({encoding}), which was not asked for")
     } else if std::str::from_utf8(bytes).is_err() {
         "a body that is not text".to_owned()
     } else {
         format!("something that is not a JSON object ({})", media_type(headers))
     };
-    let message = format!("{} answered {} with {what}", call.endpoint, call.action);
+    let accepted = if status.is_success() { "; by its status the call was carried out" } else { "" };
+    let message = format!("{} answered {} with {what}{accepted}", call.endpoint, call.action);
+    let remedy = match status {
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => "give the proxy's user name and password in its variable",
+        _ => "check that the endpoint is the service itself, not a proxy or a captive portal",
+    };
     let error = Error::new(ErrorKind::InvalidResponse, message)
         .with_code("InvalidResponse")
         .with_http_status(status.as_u16())
-        .with_remedy("check that the endpoint is the service itself, not a proxy or a captive portal");
+        .with_remedy(remedy);
+    let error = if status.is_success() { error.permanent() } else { error };
     match retry_after(headers) {
         Some(wait) => error.with_retry_after(wait),
         None => error,
@@ -188,6 +237,8 @@ pub(crate) fn no_answer(host: &str, asked: &str, error: &HttpError) -> Error {
         HttpErrorKind::ConnectTimeout | HttpErrorKind::Timeout => {
             "check that the network lets this host through, in a VPC by its VPC endpoint"
         }
+        HttpErrorKind::Proxy => "check the proxy and its variable, or leave the host out by NO_PROXY",
+        HttpErrorKind::Setup => "this does not pass by itself: change what is named",
         HttpErrorKind::Tls => {
             "check the endpoint's name, the system's root certificates (or SSL_CERT_FILE) and its clock"
         }
@@ -198,18 +249,29 @@ pub(crate) fn no_answer(host: &str, asked: &str, error: &HttpError) -> Error {
         HttpErrorKind::TooLarge => (ErrorKind::InvalidResponse, "InvalidResponse"),
         HttpErrorKind::Connect => (ErrorKind::Unreachable, "ConnectFailed"),
         HttpErrorKind::ConnectTimeout | HttpErrorKind::Timeout => (ErrorKind::Unreachable, "Timeout"),
+        HttpErrorKind::Proxy => (ErrorKind::Unreachable, "ProxyFailed"),
+        HttpErrorKind::Setup => (ErrorKind::Failed, "HttpClientSetup"),
         HttpErrorKind::Tls => (ErrorKind::Unreachable, "TlsFailed"),
         HttpErrorKind::Other => (ErrorKind::Unreachable, "ConnectionBroken"),
     };
-    let message = format!("{host} gave no answer to {asked}: {error}");
-    Error::new(kind, message).with_code(code).with_remedy(remedy).with_source(error.clone())
+    let message = match error.kind() {
+        HttpErrorKind::Setup => format!("{host} was not asked for {asked}: {error}"),
+        _ => format!("{host} gave no answer to {asked}: {error}"),
+    };
+    let is_permanent = error.kind() == HttpErrorKind::Setup;
+    let error = Error::new(kind, message).with_code(code).with_remedy(remedy).with_source(error.clone());
+    if is_permanent { error.permanent() } else { error }
 }
 
-/// `x-acs-retry-after` in milliseconds, or `Retry-After` in seconds.
+/// How long a server asks to wait: `x-acs-retry-after` in milliseconds, or `Retry-After` in seconds or as a date, which is
+/// read against the response's own `Date`.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
+    let number = |name: &str| text(name)?.parse::<u64>().ok();
     let wait = number("x-acs-retry-after").map(Duration::from_millis);
-    wait.or_else(|| number("retry-after").map(Duration::from_secs)).filter(|wait| !wait.is_zero())
+    let wait = wait.or_else(|| number("retry-after").map(Duration::from_secs));
+    let until = || time::parse_http(text("retry-after")?)?.duration_since(date(headers)?).ok();
+    wait.or_else(until).filter(|wait| !wait.is_zero())
 }
 
 /// What the server's clock showed when it answered.
@@ -225,75 +287,6 @@ fn is_passing(code: &str, status: StatusCode) -> bool {
 /// Whether a refusal asks for patience.
 pub(crate) fn is_throttling(code: &str, status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || code == "Throttling" || code.starts_with("Throttling.")
-}
-
-/// What to do about a refusal, where the documents or experience tell.
-fn advice(code: &str, message: &str) -> Option<&'static str> {
-    Some(match code {
-        "NoPermission" if message.contains("root account") => {
-            "an account's own key cannot assume a role: create a RAM user, and use its AccessKey pair"
-        }
-        "NoPermission" if message.contains("does not trust you") || message.contains("on this Role") => {
-            "let the role's trust policy name the caller as Principal, and give the ExternalId that its condition asks for, if any"
-        }
-        "NoPermission" => "attach the policy AliyunSTSAssumeRoleAccess to the RAM user or role that calls",
-        "EntityNotExist.Role" | "EntityNotExist.RoleArn" => {
-            "check the role ARN: acs:ram::<account id>:role/<role name>, names are case-sensitive"
-        }
-        "InvalidParameter.RoleArn" => "a role ARN is acs:ram::<account id>:role/<role name>",
-        "InvalidParameter.RoleSessionName" => "a session name has 2 to 64 characters of A-Z a-z 0-9 . @ _ -",
-        "InvalidParameter.DurationSeconds" => {
-            "ask for at most the role's MaxSessionDuration, or raise that in the RAM console (3600 to 43200 s)"
-        }
-        "InvalidParameter.PolicyGrammar" => "the session policy is JSON with Version and Statement",
-        "InvalidParameter.PolicySize" => "a session policy has at most 2048 characters",
-        "InvalidParameter.ExternalId" => "an ExternalId has 2 to 1224 characters of A-Z a-z 0-9 + = , . @ : / _ -",
-        "AuthenticationFail.NoPermission" => {
-            "check that the OIDC provider exists, and that the role's trust policy names it and the token's iss, aud and sub"
-        }
-        "AuthenticationFail.OIDCToken.Expired" => {
-            "the token file was not rotated: look at the kubelet and the projected volume"
-        }
-        "AuthenticationFail.OIDCToken.AudienceNotMatch" => {
-            "the token's audience has to be one of the OIDC provider's client ids (sts.aliyuncs.com for RRSA)"
-        }
-        "AuthenticationFail.OIDCToken.IssuerNotMatch" => "the token comes from another issuer than the OIDC provider's",
-        "AuthenticationFail.OIDCToken.Invalid" => "the token file has to hold one signed JWT and nothing else",
-        "AuthenticationFail.OIDCToken.InvalidSignature" => "the token was not signed by the OIDC provider's keys",
-        "AuthenticationFail.OIDCToken.PublicKeyFingerprintMismatch"
-        | "AuthenticationFail.OIDCToken.IssuerConfigurationBroken"
-        | "AuthenticationFail.OIDCToken.HttpsUrlInvalid" => {
-            "check the OIDC provider's issuer URL and certificate fingerprint in the RAM console"
-        }
-        "InvalidAccessKeyId.NotFound" => {
-            "this AccessKey does not exist: it was deleted, or belongs to another cloud or site"
-        }
-        "InvalidAccessKeyId.Inactive" | "Forbidden.AccessKeyDisabled" => {
-            "enable the AccessKey in the RAM console, or use another"
-        }
-        "SignatureDoesNotMatch" => "the AccessKey secret is not the one of this AccessKey ID",
-        "IncompleteSignature" => "the server did not read the whole signature: look for a proxy that changes headers",
-        "InvalidTimeStamp.Expired" => "this machine's clock is off by more than 15 minutes: set it",
-        "SignatureNonceUsed" => "the request arrived twice: look for a proxy that repeats requests",
-        "InvalidSecurityToken.Expired" => "the session has ended: use a source that renews it",
-        "InvalidSecurityToken.Malformed" => "the security token is not whole, or not from this cloud",
-        "InvalidSecurityToken.MismatchWithAccessKey" => {
-            "AccessKey pair and security token come from different sessions: take all three from one"
-        }
-        "MissingSecurityToken" => "an AccessKey ID that begins with STS. needs its security token",
-        "Throttling" | "Throttling.User" | "Throttling.Api" => {
-            "too many calls: share one chain, or ask for a higher quota"
-        }
-        "Forbidden.RAM" | "Forbidden" => "attach a policy that allows this action, for IMM AliyunIMMFullAccess",
-        "ResourceNotFound" => "check the name and the region: projects live in one region",
-        "InvalidAction.NotFound" | "InvalidVersion" => {
-            "check the action's spelling, the version, and that the endpoint is this product's"
-        }
-        "InternalError" | "ServiceUnavailable" => {
-            "it passes; if it does not, give the RequestId to the cloud's support"
-        }
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -352,12 +345,68 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_is_read_in_xml_and_with_the_status_of_success() {
+        let xml = "<?xml version='1.0'?><Error><RequestId>R-1</RequestId><Code>InvalidAccessKeyId.NotFound</Code>\
+                   <Message>the-token is not found.</Message></Error>";
+        let error = read_text(404, xml);
+        let seen = (error.kind(), error.code(), error.http_status(), error.request_id(), error.is_permanent());
+        assert_eq!(seen, (ErrorKind::Refused, Some("InvalidAccessKeyId.NotFound"), Some(404), Some("R-1"), true));
+        assert!(error.message().contains("*** is not found") && error.remedy().unwrap().contains("deleted"), "{error}");
+        let error = read_text(200, r#"{"RequestId":"R","Code":"NoPermission","Message":"You are not authorized"}"#);
+        assert_eq!(
+            (error.kind(), error.code(), error.http_status()),
+            (ErrorKind::Refused, Some("NoPermission"), Some(200))
+        );
+        assert!(error.is_permanent());
+    }
+
+    #[test]
+    fn a_product_with_success_codes_of_its_own_is_understood() {
+        let endpoint = Endpoint::https("dysmsapi.aliyuncs.com".to_owned());
+        let call = Call { endpoint: &endpoint, version: "2017-05-25", action: "SendSms", query: &[], form: &[] };
+        let read = |body: &str| read(call, Response::new(Bytes::from(body.to_owned())), &[]);
+        assert!(read(r#"{"Code":"OK","Message":"OK","RequestId":"r","BizId":"b"}"#).is_ok());
+        assert!(read(r#"{"Code":"isv.AMOUNT_NOT_ENOUGH","Message":"m","RequestId":"r"}"#).is_ok());
+        assert_eq!(read("\u{feff}{\"A\":1}").unwrap().body["A"], 1);
+        let refused = read(r#"{"Code":"InvalidSecurityToken.Expired","Message":"m","RequestId":"r"}"#);
+        assert_eq!(refused.err().unwrap().code(), Some("InvalidSecurityToken.Expired"));
+    }
+
+    #[test]
+    fn an_answer_without_an_object_says_whether_the_call_was_carried_out() {
+        for (status, body) in [(204, ""), (200, "[]"), (200, "")] {
+            let error = read_text(status, body);
+            assert!(error.message().ends_with("the call was carried out"), "{error}");
+            assert!(error.is_permanent());
+        }
+        let error = read_text(302, "{}");
+        assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidResponse, Some("InvalidResponse")));
+        assert!(error.message().contains("redirect") && error.message().contains("not say whether"), "{error}");
+    }
+
+    #[test]
+    fn a_compressed_body_is_called_so() {
+        let endpoint = Endpoint::https("sts.aliyuncs.com".to_owned());
+        let call = Call { endpoint: &endpoint, version: "2015-04-01", action: "AssumeRole", query: &[], form: &[] };
+        let response = Response::builder().header("content-encoding", "gzip").body(Bytes::from_static(b"\x1f\x8b"));
+        let error = read(call, response.unwrap(), &[]).err().unwrap();
+        assert!(error.message().contains("compressed body (gzip)"), "{error}");
+    }
+
+    #[test]
     fn a_throttled_call_says_how_long_to_wait() {
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", HeaderValue::from_static("7"));
         assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
         headers.insert("x-acs-retry-after", HeaderValue::from_static("1500"));
         assert_eq!(retry_after(&headers), Some(Duration::from_millis(1500)));
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", HeaderValue::from_static("Wed, 21 Oct 2026 07:28:30 GMT"));
+        assert_eq!(retry_after(&headers), None, "no clock to read it against");
+        headers.insert("date", HeaderValue::from_static("Wed, 21 Oct 2026 07:28:00 GMT"));
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
+        headers.insert("date", HeaderValue::from_static("Wed, 21 Oct 2026 07:29:00 GMT"));
+        assert_eq!(retry_after(&headers), None, "a time that has passed");
         assert!(is_throttling("Throttling.User", StatusCode::BAD_REQUEST));
         assert!(!is_throttling("ThrottlingX", StatusCode::BAD_REQUEST));
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
+use http::{HeaderName, HeaderValue, Request, header};
 
 use super::{Call, FORM, encoded, post};
 use crate::context::Context;
@@ -54,8 +54,9 @@ pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credential
 
     let mut request = post(call, call.query, body)?;
     let fields = request.headers_mut();
+    fields.reserve(headers.len() + 1);
     for &(name, value) in headers {
-        fields.insert(name, header_value(name, value)?);
+        fields.insert(HeaderName::from_static(name), header_value(name, value)?);
     }
     fields.insert(header::AUTHORIZATION, header_value("authorization", &authorization)?);
     Ok(request)

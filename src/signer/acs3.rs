@@ -1,6 +1,6 @@
 //! Signature V3 on the head of a request.
 
-use http::{header, request};
+use http::{HeaderName, header, request};
 
 use super::{Pairs, SignedRequest, borrowed, headers, missing, query, visible};
 use crate::context::Context;
@@ -101,7 +101,7 @@ impl Signable {
             signed.headers.remove(name);
         }
         for (name, value) in added {
-            signed.headers.insert(name, header_value(name, value)?);
+            signed.headers.insert(HeaderName::from_static(name), header_value(name, value)?);
         }
         signed.headers.insert(header::AUTHORIZATION, header_value("authorization", &authorization)?);
         // The host as it was signed, whatever the client would have made of the URL.

@@ -5,37 +5,27 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use serde_json::Value;
 
+use crate::error_codes::effective_code;
+use crate::rpc;
+
 /// Where OSS says what is wrong when an answer has no body: the same XML, in Base64.
 const OSS_ERROR: &str = "x-oss-err";
 
 /// No code of this cloud is longer.
 const LONGEST: usize = 128;
 
-/// The code in an error document: JSON's `Code` or `code`, XML's `<Code>`.
+/// What an error document says: JSON's `Code` or `code`, XML's `<Code>`, read with the message beside it.
 pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Option<String> {
-    let code = if body.is_empty() {
-        let document = STANDARD.decode(headers.get(OSS_ERROR)?.as_bytes()).ok()?;
-        in_xml(&document)?.to_owned()
-    } else if let Ok(document) = serde_json::from_slice::<Value>(body) {
-        ["Code", "code"].iter().find_map(|name| document.get(name)?.as_str())?.to_owned()
+    let document = if body.is_empty() {
+        Value::from(rpc::xml_error(&STANDARD.decode(headers.get(OSS_ERROR)?.as_bytes()).ok()?)?)
     } else {
-        in_xml(body)?.to_owned()
+        serde_json::from_slice(rpc::without_bom(body)).ok().or_else(|| rpc::xml_error(body).map(Value::from))?
     };
+    let member = |names: [&str; 2]| names.iter().find_map(|name| document.get(name)?.as_str());
+    let code = effective_code(member(["Code", "code"])?, member(["Message", "message"]).unwrap_or_default());
     // What is not of this form is no code, and is not to be logged as one.
     let looks_right = code.len() <= LONGEST && code.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
-    (looks_right && !code.is_empty()).then_some(code)
-}
-
-/// OSS's error document is flat and its code has no entities, so the first element of this name is it. What follows is
-/// not looked at: it repeats the token that was sent.
-fn in_xml(document: &[u8]) -> Option<&str> {
-    let head = document.get(..document.len().min(4096))?;
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(head.get(..error.valid_up_to())?).ok()?,
-    };
-    let (_, rest) = text.split_once("<Code>")?;
-    Some(rest.split_once("</Code>")?.0.trim())
+    (looks_right && !code.is_empty()).then(|| code.to_owned())
 }
 
 #[cfg(test)]
@@ -52,6 +42,8 @@ mod tests {
         assert_eq!(of(r#"{"code":"C"}"#).unwrap(), "C");
         let xml = "<?xml version=\"1.0\"?>\n<Error>\n  <Code>SecurityTokenExpired</Code>\n  <Message>中</Message>";
         assert_eq!(of(xml).unwrap(), "SecurityTokenExpired");
+        let ecs = r#"{"Code":"InvalidParameter","Message":"The specified parameter \"SecurityToken.Expired\" is not valid."}"#;
+        assert_eq!(of(ecs).unwrap(), "InvalidSecurityToken.Expired");
         let mut headers = HeaderMap::new();
         headers.insert(OSS_ERROR, STANDARD.encode(xml).parse().unwrap());
         assert_eq!(read(&headers, b"").unwrap(), "SecurityTokenExpired");
@@ -59,11 +51,21 @@ mod tests {
 
     #[test]
     fn what_is_no_error_document_has_no_code() {
-        for body in ["", "[]", "{}", "null", r#"{"Code":7}"#, r#"{"Code":""}"#, "<Code>", "<Code>a b</Code>", "<p>"] {
+        for body in [
+            "",
+            "[]",
+            "{}",
+            "null",
+            r#"{"Code":7}"#,
+            r#"{"Code":""}"#,
+            "<Error><Code>",
+            "<Error><Code>a b</Code>",
+            "<p>",
+        ] {
             assert_eq!(of(body), None, "{body}");
         }
-        assert_eq!(of(&format!("<Code>{}</Code>", "x".repeat(200))), None);
-        assert_eq!(read(&HeaderMap::new(), b"\xff<Code>A</Code>"), None);
+        assert_eq!(of(&format!("<Error><Code>{}</Code>", "x".repeat(200))), None);
+        assert_eq!(read(&HeaderMap::new(), b"\xff<Error><Code>A</Code>"), None);
         let mut headers = HeaderMap::new();
         headers.insert(OSS_ERROR, "not base64!".parse().unwrap());
         assert_eq!(read(&headers, b""), None);

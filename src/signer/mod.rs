@@ -52,8 +52,9 @@ use crate::refresh::Refresher;
 /// ```
 ///
 /// When the server says that the credential is invalid ([`Product::is_invalid_token`]), it is invalidated, and the decision is
-/// to sign again if there is another one: once. A date that is too far off, and a nonce that was used, are signed again
-/// once each; every answer's `Date` measures the clock that requests are signed by, over HTTPS or from loopback.
+/// to sign again if there is another one: once. A date that is too far off is signed again once, and so is a nonce that was
+/// used if the request only reads (by its action, as `ListProjects`, or a ROA call's method): the server has seen a first
+/// copy of it, and may have carried that out. Every answer's `Date` measures the clock that requests are signed by, over HTTPS or from loopback.
 ///
 /// Plain `http://` is for loopback, unless [`allow_plain_http`](Self::allow_plain_http) was said. An HTTP client that
 /// follows redirects carries the security token to wherever they lead: let yours follow none.
@@ -90,6 +91,24 @@ impl RequestSigner {
     /// A request names its API version in the header `x-acs-version`, an RPC call also its operation in `x-acs-action`.
     /// All parameters stay where they are. A body in memory is hashed once; a stream needs the lower-case hexadecimal
     /// SHA-256 of its bytes in the header `x-acs-content-sha256`.
+    ///
+    /// A ROA call, as of Container Service (ACK) or Function Compute, is named by its method and path:
+    ///
+    /// ```no_run
+    /// # async fn example(chain: alibabacloud_credentials::DefaultCredentialChain) -> Result<(), alibabacloud_credentials::Error> {
+    /// use alibabacloud_credentials::RequestSigner;
+    ///
+    /// let signer = RequestSigner::acs3(chain);
+    /// let (head, ()) = http::Request::get("https://cs.cn-hangzhou.aliyuncs.com/api/v1/clusters?page_size=50")
+    ///     .header("x-acs-version", "2015-12-15")
+    ///     .header("x-acs-action", "DescribeClustersV1")
+    ///     .header("accept", "application/json")
+    ///     .body(())
+    ///     .expect("a request")
+    ///     .into_parts();
+    /// let signed = signer.prepare(head, Some(b""))?.sign().await?; // to be sent by any HTTP client
+    /// # Ok(()) }
+    /// ```
     pub fn acs3(credentials: impl Into<Refresher>) -> Self {
         Self::new(Scheme::Acs3, credentials)
     }
@@ -103,7 +122,8 @@ impl RequestSigner {
         Self::new(Scheme::RpcV1, credentials)
     }
 
-    /// Signature V4 of Object Storage ([`sign::oss4`](crate::sign::oss4)) for a region, as `cn-hangzhou`.
+    /// Signature V4 of Object Storage ([`sign::oss4`](crate::sign::oss4)) for a region, as `cn-hangzhou`. A request to a host of
+    /// OSS in another region is refused, since OSS would only say that its signature does not match.
     ///
     /// The bucket is read from a host as `media.oss-cn-hangzhou.aliyuncs.com`, else from the path's first segment; where a host
     /// of your own stands for a bucket, say which: [`bucket`](Self::bucket). No body is hashed (TLS guards it), so
@@ -202,6 +222,16 @@ enum Signable {
     Acs3(acs3::Signable),
     RpcV1(rpc_v1::Signable),
     Oss4(oss4::Signable),
+}
+
+impl Signable {
+    /// The operation that an RPC call names among its parameters.
+    fn action(&self) -> Option<&str> {
+        match self {
+            Self::RpcV1(signable) => signable.action(),
+            Self::Acs3(_) | Self::Oss4(_) => None,
+        }
+    }
 }
 
 /// Decoded parameters.

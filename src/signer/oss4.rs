@@ -1,14 +1,13 @@
 //! Signature V4 of Object Storage on the head of a request.
 
-use http::{header, request};
+use http::{HeaderName, header, request};
 
 use super::{Pairs, SignedRequest, already_signed, borrowed, headers, query};
 use crate::context::Context;
 use crate::credentials::Credentials;
-use crate::endpoint::check_region;
 use crate::error::Error;
 use crate::rpc::header_value;
-use crate::sign::oss4;
+use crate::sign::oss4::{self, OssHost};
 
 const DATE: &str = "x-oss-date";
 const CONTENT_SHA256: &str = "x-oss-content-sha256";
@@ -31,11 +30,11 @@ pub(super) fn prepare(
     region: &str,
     bucket: Option<&str>,
 ) -> Result<Signable, Error> {
-    check_region(region)?;
+    oss4::check_signing_region(region, host)?;
     let path = percent_encoding::percent_decode_str(head.uri.path()).decode_utf8();
     let path = path.map_err(|_| Error::invalid_input("the path is not UTF-8").with_code("InvalidPath"))?;
     let path = path.strip_prefix('/').unwrap_or(&path);
-    let (bucket, key) = match bucket.or_else(|| in_host(host)) {
+    let (bucket, key) = match bucket.or_else(|| OssHost::read(host)?.bucket) {
         Some(bucket) => (bucket, path),
         None => path.split_once('/').unwrap_or((path, "")),
     };
@@ -45,13 +44,6 @@ pub(super) fn prepare(
         return Err(already_signed(name));
     }
     Ok(Signable { region: region.to_owned(), bucket: bucket.to_owned(), key: key.to_owned(), query })
-}
-
-/// The bucket in `media.oss-cn-hangzhou.aliyuncs.com` or, of the dual stack, `media.cn-hangzhou.oss.aliyuncs.com`.
-fn in_host(host: &str) -> Option<&str> {
-    let (first, rest) = host.split_once('.')?;
-    let regional = rest.starts_with("oss-") && rest.ends_with(".aliyuncs.com");
-    (regional || rest.ends_with(".oss.aliyuncs.com")).then_some(first)
 }
 
 /// The request's own headers that are signed.
@@ -85,7 +77,7 @@ impl Signable {
         let mut signed = head.clone();
         signed.headers.remove(TOKEN);
         for (name, value) in added {
-            signed.headers.insert(name, header_value(name, value)?);
+            signed.headers.insert(HeaderName::from_static(name), header_value(name, value)?);
         }
         signed.headers.insert(header::AUTHORIZATION, header_value("authorization", &authorization)?);
         Ok(SignedRequest { head: signed, body: None })
@@ -102,6 +94,9 @@ mod tests {
             ("https://media.oss-cn-hangzhou.aliyuncs.com/a/b%20c", None, "media", "a/b c"),
             ("https://media.oss-cn-hangzhou-internal.aliyuncs.com/", None, "media", ""),
             ("https://media.cn-hangzhou.oss.aliyuncs.com/k", None, "media", "k"),
+            ("https://media.oss-cn-hangzhou.aliyuncs.com:8443/k", None, "media", "k"),
+            ("https://media.vpc100-oss-cn-hangzhou.aliyuncs.com/k", None, "media", "k"),
+            ("https://media.oss-accelerate.aliyuncs.com/k", None, "media", "k"),
             ("https://cn-hangzhou.oss.aliyuncs.com/media/k", None, "media", "k"),
             ("https://oss-cn-hangzhou.aliyuncs.com/media/a/b", None, "media", "a/b"),
             ("https://oss-cn-hangzhou.aliyuncs.com/", None, "", ""),

@@ -11,6 +11,7 @@ use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::error_codes::{SigningRetries, SigningRetry};
+use crate::rpc;
 
 /// One request of a [`RequestSigner`]: sign it, send it, have the response reviewed, and again if the decision says so.
 pub struct PreparedRequest {
@@ -110,6 +111,15 @@ impl PreparedRequest {
         Ok(signed)
     }
 
+    /// Whether the request changes nothing, so that it can be carried out twice. An RPC call is known by its action.
+    fn may_repeat(&self) -> bool {
+        let in_header = self.head.headers.get("x-acs-action").and_then(|action| action.to_str().ok());
+        match in_header.or_else(|| self.signable.action()) {
+            Some(action) => rpc::is_read_only(action) || self.head.method.is_safe() && self.head.uri.path() != "/",
+            None => self.head.method.is_safe(),
+        }
+    }
+
     /// Whether [`review`](Self::review) has a use for the body of an answer of this status. Where not, give it none.
     pub fn wants_body(status: StatusCode) -> bool {
         matches!(status.as_u16(), 400..=404)
@@ -127,7 +137,7 @@ impl PreparedRequest {
         let Some(code) = error_code::read(headers, body).filter(|_| status.is_client_error()) else {
             return RetryDecision::Done;
         };
-        let again = match self.retries.after(self.signer.product(), &code, &used) {
+        let again = match self.retries.after(self.signer.product(), &code, &used, self.may_repeat()) {
             None => false,
             Some(SigningRetry::SignAgain) => !self.once,
             Some(SigningRetry::Replace) => {

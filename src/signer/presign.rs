@@ -29,9 +29,7 @@ impl Refresher {
     ///     bucket: "media",
     ///     key: "films/a b.mp4",
     ///     region: "cn-hangzhou",
-    ///     query: &[],
-    ///     headers: &[],
-    ///     additional_headers: &[],
+    ///     ..oss4::Request::default()
     /// };
     /// let host = "media.oss-cn-hangzhou.aliyuncs.com";
     /// let url = chain.refresher().presigned_oss_url(host, Duration::from_secs(1800), &film).await?;

@@ -43,6 +43,10 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Sign
 }
 
 impl Signable {
+    pub(super) fn action(&self) -> Option<&str> {
+        self.query.iter().chain(&self.form).find(|(name, _)| name == "Action").map(|(_, value)| value.as_str())
+    }
+
     pub(super) fn sign(&self, head: &request::Parts, context: &Context, credentials: &Credentials) -> SignedRequest {
         let form = signed_form(context, credentials, &borrowed(&self.query), borrowed(&self.form));
         let mut signed = head.clone();

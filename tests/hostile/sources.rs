@@ -174,7 +174,8 @@ pub(crate) const SOURCES: [Source; 13] = [
         client: |stage| {
             let Client { refresher, chain, .. } = chain(stage, &key(), |chain| chain);
             let client = OpenApiClient::builder(stage.endpoint(), "2020-09-30", refresher.clone());
-            let client = client.max_body(64 * 1024).build();
+            // What is repeated is the subject of another test.
+            let client = client.max_body(64 * 1024).attempts(1).build();
             let call: Call = Arc::new(move || {
                 let client = client.clone();
                 Box::pin(async move { Ok(format!("{:?}", client.call("ListProjects", []).await?)) })

@@ -56,6 +56,6 @@ fn not_signed(error: alibabacloud_credentials::Error) -> Error {
         Kind::InvalidInput | Kind::NotConfigured => ErrorKind::ConfigInvalid,
         _ => ErrorKind::Unexpected,
     };
-    let passing = matches!(error.kind(), Kind::Unreachable | Kind::TimedOut);
+    let passing = error.is_transient();
     Error::new(kind, error.to_string()).with_temporary(passing).set_source(error)
 }

@@ -31,8 +31,7 @@ pub(super) fn canonical_request(request: &Request, resource: &str, additional: &
     let mut names: Vec<&str> = request.headers.keys().map(http::HeaderName::as_str).collect();
     names.retain(|name| is_always_signed(name) || additional.iter().any(|other| other == name));
     names.sort_unstable();
-    let headers: String =
-        names.into_iter().filter_map(|name| request.header(name).map(|value| format!("{name}:{value}\n"))).collect();
+    let headers: String = names.into_iter().map(|name| format!("{name}:{}\n", values(request, name))).collect();
     format!(
         "{}\n{}\n{}\n{headers}\n{}\n{UNSIGNED_PAYLOAD}",
         request.method,
@@ -40,6 +39,14 @@ pub(super) fn canonical_request(request: &Request, resource: &str, additional: &
         query.join("&"),
         additional.join(";")
     )
+}
+
+/// Returns the values of a header in the order in which they were sent, unlike ACS3, which sorts them: the official Go client
+/// for OSS signs them so.
+fn values(request: &Request, name: &str) -> String {
+    let values = request.headers.get_all(name).iter();
+    let values: Vec<String> = values.map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned()).collect();
+    values.join(",")
 }
 
 /// Returns the string to sign of version 4.

@@ -28,6 +28,7 @@
 //!
 //! A temporary credential adds the header `x-oss-security-token`.
 
+mod host;
 mod presigned;
 
 use std::time::SystemTime;
@@ -36,6 +37,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+pub(crate) use self::host::{OssHost, check_signing_region};
 pub use self::presigned::PresignedUrl;
 use crate::encode::{percent_encode, percent_encode_with, push_hex};
 
@@ -69,7 +71,13 @@ pub fn is_always_signed(name: &str) -> bool {
 }
 
 /// A request as it is signed. Nothing in it is encoded yet.
-#[derive(Clone, Copy)]
+///
+/// ```
+/// use alibabacloud_credentials::sign::oss4::Request;
+///
+/// let film = Request { method: "GET", bucket: "media", key: "films/a b.mp4", region: "cn-hangzhou", ..Request::default() };
+/// ```
+#[derive(Clone, Copy, Default)]
 pub struct Request<'a> {
     /// The method, in upper case.
     pub method: &'a str,

@@ -5,9 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
+use super::host::{OssHost, check_signing_region, is_address};
 use super::{ALGORITHM, Request, date};
 use crate::credentials::Credentials;
-use crate::endpoint::{Endpoint, check_region};
+use crate::encode::percent_encode_with;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::time;
 
@@ -50,14 +52,16 @@ impl Request<'_> {
     /// The URL that makes this request, signed at `at`, for `lifetime` in whole seconds (a fraction is dropped).
     ///
     /// `host` is where the object is found: `<bucket>.oss-cn-hangzhou.aliyuncs.com`, or a domain that is bound to the
-    /// bucket; HTTPS (`http://` for loopback). Whoever uses the URL has to send the signed ones of `headers` as they stand here.
+    /// bucket; HTTPS (`http://` for loopback). Where the host stands for no bucket (an endpoint of OSS, `localhost` or an
+    /// address, as of an emulator), the bucket is in the path. Whoever uses the URL has to send the signed ones of `headers` as they stand here.
     ///
     /// It works no longer than `credentials` do; those of a session end sooner than people think. To have a session
     /// renewed for it, see [`Refresher::presigned_oss_url`](crate::Refresher::presigned_oss_url).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] for a lifetime below a second or above 7 days, a host or region that is none, a query
+    /// [`ErrorKind::InvalidInput`] for a lifetime below a second or above 7 days, a host or region that is none, a host of OSS
+    /// in another region, a query
     /// parameter that the signature sets itself, or a time beyond the year 9999. [`ErrorKind::TooShort`] when
     /// `credentials` end before the URL would.
     ///
@@ -70,9 +74,7 @@ impl Request<'_> {
     ///     bucket: "media",
     ///     key: "films/a b.mp4",
     ///     region: "cn-hangzhou",
-    ///     query: &[],
-    ///     headers: &[],
-    ///     additional_headers: &[],
+    ///     ..oss4::Request::default()
     /// };
     /// let key = Credentials::new("ak", "sk");
     /// # let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_702_781_677);
@@ -114,13 +116,14 @@ impl Request<'_> {
             let message = "a presigned URL lasts at least 1 s, and at most 7 days";
             return Err(Error::invalid_input(message).with_code("InvalidLifetime"));
         }
-        check_region(self.region)?;
         let taken = |name: &&str| OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours));
         if let Some(name) = self.query.iter().map(|(name, _)| *name).find(taken) {
             let message = format!("the signature sets the query parameter {} itself", name.to_ascii_lowercase());
             return Err(Error::invalid_input(message).with_code("ReservedParameter"));
         }
-        Endpoint::parse(host, false)
+        let endpoint = Endpoint::parse(host, false)?;
+        check_signing_region(self.region, endpoint.authority())?;
+        Ok(endpoint)
     }
 
     /// The URL, whatever the credential's end.
@@ -150,10 +153,18 @@ impl Request<'_> {
 
         let host = endpoint.authority();
         // A byte of the key takes up to three; what is large enough is never moved, so no copy stays behind.
-        let length = host.len() + 3 * self.key.len() + query.len() + signature.len() + 32;
+        let length = host.len() + 3 * (self.bucket.len() + self.key.len()) + query.len() + signature.len() + 32;
         let mut url = Zeroizing::new(String::with_capacity(length));
         for part in [endpoint.scheme(), "://", host, "/"] {
             url.push_str(part);
+        }
+        let is_in_path = match OssHost::read(host) {
+            Some(host) => host.bucket.is_none(),
+            None => is_address(host),
+        };
+        if is_in_path && !self.bucket.is_empty() {
+            percent_encode_with(self.bucket, &mut |part| url.push_str(part));
+            url.push('/');
         }
         self.write_key(&mut |part| url.push_str(part));
         for part in ["?", &query, "&x-oss-signature=", &signature] {
