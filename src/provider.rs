@@ -24,7 +24,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///   identity.
 ///
 /// A provider never caches and never retries: that is the [`Refresher`](crate::Refresher)'s, which asks it once for all
-/// callers, on a runtime of its own, and at most for two minutes.
+/// callers, on a thread of its own inside a tokio runtime, and for two minutes at most. It may block that thread.
 ///
 /// ```
 /// use alibabacloud_credentials::{provider_fn, Chain, Credentials, Error};

@@ -4,7 +4,27 @@ use std::time::SystemTime;
 
 use crate::error::Error;
 
-/// How a [`Refresher`](super::Refresher) is doing. Callers are served in all of these but `Expired` and `Empty`.
+/// How a [`Refresher`](super::Refresher) is doing. Callers are served at once in all of these but `Expired` and `Empty`.
+///
+/// It says what is known and asks nobody. So a service that becomes ready by its health alone has to ask once itself, or let
+/// [`keep_fresh`](super::Refresher::keep_fresh) do it; `Expired` after hours without a caller means that nobody has asked, not
+/// that nothing can be had.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use alibabacloud_credentials::{Credentials, Health, Refresher, provider_fn};
+///
+/// fn is_ready(refresher: &Refresher) -> bool {
+///     !matches!(refresher.health(), Health::Empty | Health::Expired { .. })
+/// }
+///
+/// let refresher = Refresher::new(provider_fn("vault", || async { Ok(Credentials::new("an id", "a secret")) }));
+/// assert!(!is_ready(&refresher), "nobody has asked yet");
+/// // At start-up, and by every request from then on.
+/// let _ = refresher.credentials().await;
+/// assert!(is_ready(&refresher));
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Health {
@@ -17,9 +37,10 @@ pub enum Health {
         /// When it ends by the local wall clock; `None`: never.
         expires_at: Option<SystemTime>,
     },
-    /// A valid credential, but the last refresh failed.
+    /// A valid credential, but the last refresh failed, or a server refused the credential and nobody has asked since (the code
+    /// of `error` is `CredentialRejected`).
     Degraded {
-        /// When the first of the failures in a row happened.
+        /// When the first of the failures in a row happened, or when it was refused.
         since: SystemTime,
         /// The last failure.
         error: Error,
@@ -28,7 +49,7 @@ pub enum Health {
     },
     /// No valid credential, and none could be had.
     Expired {
-        /// Since when.
+        /// When the last credential ended, or the first failure if there was none.
         since: SystemTime,
         /// Why.
         error: Error,

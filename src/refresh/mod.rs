@@ -54,17 +54,24 @@ const ATTEMPTS: u32 = 3;
 /// | invalidated | waits for the refresh to end; if it fails, gets the old one while valid | the same |
 /// | expired, or none yet | waits for the refresh to end; if it fails, gets its error | the same |
 ///
-/// An expired credential is never handed out. One refresh runs at a time, whoever asks, and all who wait share its one
-/// result. After a failure nobody waits and nobody asks until a back-off has passed: the old credential while it is
-/// valid, else the remembered error.
+/// An expired credential is never handed out. What remains travels inside the [`Credentials`], so a refresher over a
+/// refresher, or over a value that is 2,000 s old, knows how old it is. One refresh runs at a time, whoever asks, and all who
+/// wait share its one result. After a failure nobody waits and nobody asks until a back-off has passed: the old credential
+/// while it is valid, else the remembered error. A wait ends 5 s after [`refresh_timeout`](RefresherBuilder::refresh_timeout)
+/// at the latest, whatever the provider or its executor does.
+///
+/// Where the wall clock is set forward past the end of a credential (NTP, a virtual machine that was resumed), the next
+/// caller waits for a refresh, as after [`invalidate`](Self::invalidate).
 ///
 /// The advisory window is 5 minutes for credentials that last up to 20 minutes, 15 below 90, else 60, and never more than
 /// half of what they last; the mandatory window is a minute, never more than a tenth.
 ///
 /// # Where a refresh runs
 ///
-/// Neither in a caller's future nor on a caller's runtime, but on one thread of the crate's own: a caller that gives up
-/// harms nobody, and any executor will do. See [`Context`] to replace it.
+/// Neither in a caller's future nor on a caller's runtime, but on worker threads of the crate's own: a caller that gives up
+/// harms nobody, and any executor will do. A provider that blocks its thread holds up its own refresh only: no timer and
+/// no other refresh depends on that thread. See
+/// [`ContextBuilder::spawn`](crate::ContextBuilder::spawn) to run refreshes elsewhere.
 ///
 /// ```
 /// # async fn example() -> Result<(), alibabacloud_credentials::Error> {
@@ -261,7 +268,7 @@ impl Refresher {
         current
     }
 
-    /// How it is doing. No I/O.
+    /// Returns how it is doing: see [`Health`] for how to read it as readiness. No I/O, and nobody is asked.
     pub fn health(&self) -> Health {
         let now = self.0.now();
         self.0.snapshot.look(|machine| machine.health(now))
@@ -279,8 +286,9 @@ impl Refresher {
         self.0.context.signing_time()
     }
 
-    /// Tells of every new generation. The channel closes when the last handle is gone. Do not hold a `borrow` of it across
-    /// an await: the next generation waits for that.
+    /// Tells of every new generation. Each subscription is a channel of its own: one whose `borrow` is held for long misses
+    /// the generations in between, and holds up neither refreshes nor other subscribers. It closes when the last handle is
+    /// gone.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.0.subscribers.add(|| self.generation())
     }
