@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::{
-    BootClockOf, Clock, Context, Executor, Http, HttpSend, Inner, Random, clock, clock_skew, files, metadata_absence,
-    resolver,
+    BootClockOf, Clock, Context, Executor, Http, HttpSend, Inner, Random, clock, clock_skew, files, gate,
+    metadata_absence, resolver,
 };
 use crate::provider::BoxFuture;
 
@@ -126,6 +126,7 @@ impl ContextBuilder {
             resolver: self.resolver,
             metadata_absence: metadata_absence::MetadataAbsence::default(),
             reads: files::Reads::default(),
+            gates: gate::Gates::default(),
         }))
     }
 }

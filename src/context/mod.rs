@@ -6,6 +6,7 @@ mod clock;
 mod clock_skew;
 mod executor;
 mod files;
+mod gate;
 mod http;
 mod metadata_absence;
 #[cfg(feature = "_client")]
@@ -35,7 +36,7 @@ pub(crate) use self::files::Stamp;
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
 #[cfg(feature = "_client")]
 pub use self::reqwest_sender::TlsLibrary;
-pub(crate) use self::retry::{Retries, is_passing, with_fallback};
+pub(crate) use self::retry::{Retries, held, is_passing, while_held};
 #[cfg(feature = "test-util")]
 pub use self::test_clock::TestClock;
 use crate::credentials::BootClock;
@@ -73,6 +74,7 @@ struct Inner {
     resolver: resolver::Resolver,
     metadata_absence: metadata_absence::MetadataAbsence,
     reads: files::Reads,
+    gates: gate::Gates,
 }
 
 enum Http {

@@ -9,21 +9,27 @@ use http::StatusCode;
 use super::{Context, HttpErrorKind};
 
 thread_local! {
-    /// Whether the refresh that is being polled has a valid credential to fall back on.
-    static HAS_FALLBACK: Cell<bool> = const { Cell::new(false) };
+    /// What remains of the valid credential that the refresh being polled can fall back on.
+    static HELD: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// Runs `refresh`; with `has_fallback`, calls that it makes are not tried again: the back-off does that, and nobody waits.
-pub(crate) async fn with_fallback<T>(has_fallback: bool, refresh: impl Future<Output = T>) -> T {
-    struct Restore(bool);
+/// What remains meanwhile of the credential that this refresh is to replace; nothing where there is none.
+pub(crate) fn held() -> Duration {
+    HELD.with(Cell::get)
+}
+
+/// Runs `refresh`, while so much remains of the credential that it is to replace: then calls that it makes are not tried
+/// again, since the back-off does that and nobody waits, and they go behind the calls of those who have less.
+pub(crate) async fn while_held<T>(left: Duration, refresh: impl Future<Output = T>) -> T {
+    struct Restore(Duration);
     impl Drop for Restore {
         fn drop(&mut self) {
-            HAS_FALLBACK.with(|flag| flag.set(self.0));
+            HELD.with(|held| held.set(self.0));
         }
     }
     let mut refresh = std::pin::pin!(refresh);
     std::future::poll_fn(|cx| {
-        let _restore = Restore(HAS_FALLBACK.with(|flag| flag.replace(has_fallback)));
+        let _restore = Restore(HELD.with(|held| held.replace(left)));
         refresh.as_mut().poll(cx)
     })
     .await
@@ -45,7 +51,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 impl<'a> Retries<'a> {
     pub(crate) fn new(context: &'a Context) -> Self {
-        let left = if HAS_FALLBACK.with(Cell::get) { 0 } else { RETRIES };
+        let left = if held().is_zero() { RETRIES } else { 0 };
         Self { context, left, began: context.now().monotonic }
     }
 

@@ -294,9 +294,10 @@ impl Machine {
         let (keep_on, given_up) = oneshot::channel();
         let (ended, _) = watch::channel(None);
         let (id, process) = (self.flights, now.process);
-        let has_fallback = self.lendable(now).is_some();
+        let remaining = |current: &Current| current.lease.remaining(now).unwrap_or(Duration::MAX);
+        let held = self.lendable(now).map_or(Duration::ZERO, remaining);
         self.flight = Some(Flight { id, process, started: now, wanted, ended, _keep_on: keep_on });
-        actions.launch = Some(Launch { id, wanted, rejected, has_fallback, given_up });
+        actions.launch = Some(Launch { id, wanted, rejected, held, given_up });
     }
 
     /// Whether somebody else may ask the provider if its credential is current: one at a time does.

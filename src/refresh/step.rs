@@ -66,8 +66,8 @@ pub(super) struct Launch {
     pub(super) wanted: Option<Duration>,
     /// What a server refused.
     pub(super) rejected: Option<Credentials>,
-    /// Whether callers have something valid meanwhile.
-    pub(super) has_fallback: bool,
+    /// What remains of what callers have meanwhile; nothing where they have nothing.
+    pub(super) held: Duration,
     /// Closed when it is given up.
     pub(super) given_up: oneshot::Receiver<()>,
 }

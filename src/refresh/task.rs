@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::machine::timed_out;
 use super::step::{Actions, Found, Launch, Outcome};
 use super::{Shared, snapshot};
-use crate::context::{Context, Executor, first, with_fallback};
+use crate::context::{Context, Executor, first, while_held};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{self, BoxFuture, Private, ProvideCredentials};
@@ -138,7 +138,7 @@ impl Started {
                 None => provider.provide_credentials().await,
             }
         };
-        Box::pin(with_fallback(self.launch.has_fallback, unpanicked(ask)))
+        Box::pin(while_held(self.launch.held, unpanicked(ask)))
     }
 
     async fn completed(&mut self, work: &mut Work) -> Completion {

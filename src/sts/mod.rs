@@ -212,6 +212,8 @@ impl Sts {
         let mut signing = SigningRetries::default();
         let mut retries = Retries::new(&self.context);
         loop {
+            // Before it is signed, since it may take a while.
+            let passage = self.context.pass(host.authority(), context::held()).await;
             let call = Call { endpoint: &host, version: VERSION, action, query, form: proof.form() };
             let request = match (proof, self.signature) {
                 (Proof::Key(credentials), StsSignature::V3) => rpc::signed(&self.context, call, credentials)?,
@@ -221,6 +223,7 @@ impl Sts {
             let response = match self.context.send(request, SendOptions::default(), Dates::Trusted).await {
                 Ok(response) => response,
                 Err(error) => {
+                    drop(passage);
                     let failed = rpc::unreachable(call, &error);
                     // Nothing was sent, so nobody has seen the key or the token.
                     if let Some(next) = other.take().filter(|_| error.kind().is_unconnected()) {
@@ -237,10 +240,19 @@ impl Sts {
             }
             let status = response.status();
             let error = match rpc::read(call, response, &proof.secrets()) {
-                Ok(answer) => return Ok((answer, host.authority().to_owned())),
+                Ok(answer) => {
+                    passage.passed();
+                    return Ok((answer, host.authority().to_owned()));
+                }
                 Err(error) => error,
             };
             let code = error.code().unwrap_or_default();
+            if rpc::is_throttling(code, status) {
+                passage.refused(&self.context, error.retry_after());
+            } else {
+                passage.passed();
+            }
+            drop(passage);
             // The refusal's own `Date` has set the clock right by now; the nonce is new each time.
             if signing.by_signing_again(Product::OpenApi, code) {
                 continue;

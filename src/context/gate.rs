@@ -1,0 +1,310 @@
+//! The way to one STS host, for all refreshers of a context: so many calls at once, at the rate that the host lets pass.
+//!
+//! STS answers an account about a hundred times a second, and every refusal counts for all of its users. So the rate is
+//! learned: unlimited until the host refuses a call as one too many, a tenth less at each such refusal, and a little more
+//! with each call that passes.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+
+use super::{Context, Executor, first, process_id};
+
+/// Calls under way to one host at most.
+const AT_ONCE: usize = 16;
+/// What is left of the rate after a refusal, and how often it is taken off: the calls that were under way are refused too.
+const DECREASE: f64 = 0.9;
+const DECREASE_EVERY: Duration = Duration::from_millis(500);
+/// What the rate grows by in a second, in calls a second.
+const INCREASE: f64 = 2.0;
+/// Slower than this nobody is made to wait by the rate: that is what back-offs are for.
+const LEAST_RATE: f64 = 10.0;
+/// A rate above this limits nobody, and is forgotten.
+const MOST_RATE: f64 = 2_000.0;
+/// The longest that a host may ask those to wait who can.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The gates of a context, by process (a child after `fork` has none of the calls under way) and host.
+#[derive(Default)]
+pub(super) struct Gates(Mutex<BTreeMap<(u32, String), Arc<Gate>>>);
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    released: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    under_way: usize,
+    /// Calls a second; `None`: as many as come.
+    rate: Option<f64>,
+    /// When the next call may start, by the monotonic clock.
+    next_start: Duration,
+    /// Until when, by the monotonic clock, the host asked not to be called: by those who have something for so long.
+    quiet_until: Duration,
+    /// When the calls of the last second started.
+    starts: VecDeque<Duration>,
+    decreased_at: Option<Duration>,
+    waiting: BinaryHeap<Waiting>,
+    arrivals: u64,
+    /// Whether somebody lets those in who wait.
+    is_kept: bool,
+}
+
+/// Whoever has the least left goes first, and of equals the one who came first.
+struct Waiting {
+    rank: Reverse<(Duration, u64)>,
+    enter: oneshot::Sender<Passage>,
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank == other.rank
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank.cmp(&other.rank)
+    }
+}
+
+/// A call under way, until this is dropped.
+pub(crate) struct Passage {
+    gate: Arc<Gate>,
+}
+
+impl Gates {
+    fn of(&self, host: &str) -> Arc<Gate> {
+        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let process = process_id();
+        gates.retain(|(owner, _), _| *owner == process);
+        Arc::clone(gates.entry((process, host.to_owned())).or_default())
+    }
+}
+
+impl Context {
+    /// Waits until a call to `host` may start. `left` is what its caller has left meanwhile; nothing, and it goes before
+    /// all that have something.
+    pub(crate) async fn pass(&self, host: &str, left: Duration) -> Passage {
+        let gate = self.0.gates.of(host);
+        if let Some(entered) = gate.enter(self, left) {
+            if let Ok(passage) = entered.await {
+                return passage;
+            }
+            // There is no thread to let anybody in, and better too many calls than none.
+            gate.state().under_way += 1;
+        }
+        Passage { gate }
+    }
+}
+
+impl Gate {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the call at once, or gives what to wait for.
+    fn enter(self: &Arc<Self>, context: &Context, left: Duration) -> Option<oneshot::Receiver<Passage>> {
+        let now = context.now().monotonic;
+        let mut state = self.state();
+        if state.waiting.is_empty() && state.pause(now, left) == Some(Duration::ZERO) {
+            state.start(now);
+            return None;
+        }
+        let (enter, entered) = oneshot::channel();
+        state.arrivals += 1;
+        let rank = Reverse((left, state.arrivals));
+        state.waiting.push(Waiting { rank, enter });
+        if !std::mem::replace(&mut state.is_kept, true) {
+            drop(state);
+            Executor::Pool.spawn(Box::pin(keep(Arc::clone(self), context.clone())));
+        }
+        Some(entered)
+    }
+}
+
+impl State {
+    /// How long until a call of somebody who has something for `left` may start; `None`: until another one has ended.
+    fn pause(&self, now: Duration, left: Duration) -> Option<Duration> {
+        let quiet = self.quiet_until.saturating_sub(now);
+        let quiet = if left > quiet { quiet } else { Duration::ZERO };
+        (self.under_way < AT_ONCE).then(|| self.next_start.saturating_sub(now).max(quiet))
+    }
+
+    fn start(&mut self, now: Duration) {
+        self.under_way += 1;
+        let second_ago = now.saturating_sub(Duration::from_secs(1));
+        while self.starts.front().is_some_and(|start| *start < second_ago) {
+            self.starts.pop_front();
+        }
+        self.starts.push_back(now);
+        if let Some(rate) = self.rate {
+            self.next_start = now.saturating_add(Duration::from_secs_f64(1.0 / rate));
+        }
+    }
+
+    fn passed(&mut self) {
+        self.rate = self.rate.map(|rate| rate + INCREASE / rate).filter(|rate| *rate <= MOST_RATE);
+    }
+
+    fn refused(&mut self, now: Duration, retry_after: Option<Duration>) {
+        if let Some(pause) = retry_after {
+            self.quiet_until = self.quiet_until.max(now.saturating_add(pause.min(LONGEST_PAUSE)));
+        }
+        if self.decreased_at.is_some_and(|at| now.saturating_sub(at) < DECREASE_EVERY) {
+            return;
+        }
+        self.decreased_at = Some(now);
+        let rate = self.rate.unwrap_or(self.starts.len() as f64);
+        self.rate = Some((rate * DECREASE).max(LEAST_RATE));
+    }
+}
+
+/// Lets those in who wait, for as long as somebody does.
+async fn keep(gate: Arc<Gate>, context: Context) {
+    loop {
+        // Made before the look, so that no release after it is missed.
+        let released = gate.released.notified();
+        let now = context.now().monotonic;
+        let (next, pause) = {
+            let mut state = gate.state();
+            let Some(next) = state.waiting.peek() else {
+                state.is_kept = false;
+                return;
+            };
+            let Reverse((left, _)) = next.rank;
+            let pause = state.pause(now, left);
+            if pause == Some(Duration::ZERO) {
+                state.start(now);
+                (state.waiting.pop(), pause)
+            } else {
+                (None, pause)
+            }
+        };
+        if let Some(next) = next {
+            // One that has given up meanwhile drops its passage, which lets the next one in.
+            let _ = next.enter.send(Passage { gate: Arc::clone(&gate) });
+            continue;
+        }
+        match pause {
+            Some(pause) => drop(first(released, context.sleep(pause)).await),
+            None => released.await,
+        }
+    }
+}
+
+impl Passage {
+    /// The host let the call pass, whatever it said.
+    pub(crate) fn passed(&self) {
+        self.gate.state().passed();
+    }
+
+    /// The host refused the call as one too many.
+    pub(crate) fn refused(&self, context: &Context, retry_after: Option<Duration>) {
+        self.gate.state().refused(context.now().monotonic, retry_after);
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        let mut state = self.gate.state();
+        state.under_way = state.under_way.saturating_sub(1);
+        drop(state);
+        self.gate.released.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::context::TestClock;
+
+    fn context(clock: &TestClock) -> Context {
+        Context::builder().clock(clock.clone()).build()
+    }
+
+    #[tokio::test]
+    async fn so_many_calls_are_under_way_at_once_and_the_one_with_the_least_left_goes_next() {
+        let context = context(&TestClock::new(UNIX_EPOCH));
+        let mut under_way = Vec::new();
+        for _ in 0..AT_ONCE {
+            under_way.push(context.pass("sts", Duration::ZERO).await);
+        }
+        assert!(context.0.gates.of("sts").enter(&context, Duration::MAX).is_some(), "one too many");
+        drop(context.pass("another", Duration::ZERO).await);
+        let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
+        for left in [300, 100, 200, 0] {
+            let (context, told) = (context.clone(), told.clone());
+            tokio::spawn(async move {
+                let _passage = context.pass("sts", Duration::from_secs(left)).await;
+                told.send(left).unwrap();
+            });
+        }
+        let gate = context.0.gates.of("sts");
+        while gate.state().waiting.len() < 5 {
+            tokio::task::yield_now().await;
+        }
+        drop(under_way.pop());
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            seen.push(order.recv().await.unwrap());
+        }
+        assert_eq!(seen, [0, 100, 200, 300]);
+    }
+
+    #[test]
+    fn a_refusal_slows_all_and_calls_that_pass_speed_them_up_again() {
+        let mut state = State::default();
+        let at = Duration::from_millis;
+        (0..200).for_each(|call| state.start(at(call * 5)));
+        state.refused(at(1000), None);
+        let rate = state.rate.unwrap();
+        assert!((170.0..=190.0).contains(&rate), "nine tenths of what went out in the last second: {rate}");
+        state.refused(at(1400), None);
+        assert_eq!(state.rate, Some(rate), "calls that were under way are one refusal");
+        state.refused(at(1500), None);
+        assert_eq!(state.rate, Some(rate * DECREASE));
+        state.under_way = 0;
+        state.start(at(2000));
+        let pause = |state: &State, ms, left| state.pause(at(ms), Duration::from_secs(left));
+        assert!(pause(&state, 2005, 0) > Some(Duration::ZERO));
+        assert_eq!(pause(&state, 2008, 0), Some(Duration::ZERO));
+        let slow = state.rate.unwrap();
+        (0..slow as usize).for_each(|_| state.passed());
+        assert!((slow + 1.5..slow + 2.5).contains(&state.rate.unwrap()), "two more a second in a second");
+        state.refused(at(3000), Some(Duration::from_secs(3600)));
+        assert_eq!(pause(&state, 3000, 100), Some(Duration::from_secs(60)), "a minute at most");
+        assert_eq!(pause(&state, 3000, 60), Some(Duration::ZERO), "who has less than that waits for nobody");
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_takes_nobodys_turn() {
+        let context = context(&TestClock::new(UNIX_EPOCH));
+        let mut under_way = Vec::new();
+        for _ in 0..AT_ONCE {
+            under_way.push(context.pass("sts", Duration::ZERO).await);
+        }
+        let gate = context.0.gates.of("sts");
+        drop(gate.enter(&context, Duration::ZERO));
+        let next = gate.enter(&context, Duration::MAX).unwrap();
+        drop(under_way.pop());
+        let _passage = next.await.unwrap();
+        assert_eq!(gate.state().under_way, AT_ONCE);
+    }
+}
