@@ -403,7 +403,8 @@ enum Event {
 
 fn event() -> impl proptest::strategy::Strategy<Value = Event> {
     use proptest::prelude::*;
-    let lifetime = prop::sample::select(vec![10_u64, 20, 60, 900, 1200, 3600, 7200, 43_200]).prop_map(s);
+    // STS grants no shorter ones. With less than it was asked for and a clock that is wrong, nobody could tell which is right.
+    let lifetime = prop::sample::select(vec![900_u64, 1200, 3600, 7200, 43_200]).prop_map(s);
     let does = prop_oneof![
         4 => lifetime.prop_map(grant),
         1 => Just(Does::Grant { lifetime: s(3600), after: ms(700) }),
