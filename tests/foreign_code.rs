@@ -138,28 +138,6 @@ fn what_a_blocked_refresh_brings_after_all_is_welcome() {
     assert!(matches!(blocking.health(), Health::Fresh { .. }), "and ends the failure: {:?}", blocking.health());
 }
 
-#[test]
-fn who_has_a_valid_credential_waits_two_seconds_at_most_for_a_source_that_blocks() {
-    let (block, let_go) = block();
-    let clock = start();
-    let (now, first) = (clock.clone(), AtomicUsize::new(0));
-    let source = refresher(
-        &clock,
-        provider_fn("sometimes", move || {
-            if first.fetch_add(1, Ordering::SeqCst) > 0 {
-                block.here();
-            }
-            let ends = now.now().system_time() + HOUR;
-            async move { Ok(key().with_expiration(ends)) }
-        }),
-    );
-    assert!(block_on(source.credentials()).is_ok());
-    clock.advance(HOUR - s(30));
-    let asked = source.clone();
-    assert_eq!(within(&clock, s(2), async move { asked.credentials().await }).unwrap().access_key_id(), "an-id");
-    drop(let_go);
-}
-
 /// Blocks the thread that sends.
 struct BlockingSend(Block);
 

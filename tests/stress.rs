@@ -1,7 +1,16 @@
 //! The cache under stress: every row under the virtual clock, and the naive cache that fails the listed ones.
 
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(format!($($message)+));
+        }
+    };
+}
+
 mod naive;
 mod rows;
+mod time_rows;
 mod world;
 
 use std::sync::Arc;
@@ -53,6 +62,18 @@ rows! {
     asleep_for_five_hours: naive passes;
     the_wall_clock_is_stepped: naive fails;
     sessions_of_900_seconds: naive passes;
+    a_refresher_over_a_refresher: naive passes;
+    a_literal_that_has_expired: naive fails;
+    a_session_that_is_over_on_arrival: naive fails;
+    a_session_that_took_a_hundred_seconds: naive passes;
+    a_date_that_is_wrong_or_absent: naive passes;
+    the_wall_clock_is_slow_and_the_date_is_right: naive fails;
+    the_wall_clock_is_set_past_expiration: naive fails;
+    resumed_five_hours_later: naive passes;
+    a_source_that_blocks_its_thread: naive fails;
+    a_source_that_blocks_its_thread_and_a_valid_credential: naive fails;
+    ends_of_time: naive fails;
+    one_lost_answer_of_sts: naive passes;
 }
 
 // ---- what only a refresher can do

@@ -4,18 +4,11 @@ use std::time::Duration;
 
 use alibabacloud_credentials::ErrorKind;
 
+pub(crate) use super::time_rows::*;
 use super::world::{Does, FAIL, GRANT, Kind, World, grant, ms, poll_times, s, settle};
 
 /// How many callers a row has.
-const HERD: usize = 1000;
-
-macro_rules! ensure {
-    ($condition:expr, $($message:tt)+) => {
-        if !$condition {
-            return Err(format!($($message)+));
-        }
-    };
-}
+pub(crate) const HERD: usize = 1000;
 
 pub(crate) type Verdict = Result<(), String>;
 

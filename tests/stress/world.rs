@@ -1,16 +1,18 @@
 //! The world of the stress rows: a virtual clock, a source that does as it is told, a cache under test, callers.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::Thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alibabacloud_credentials::{
-    BoxFuture, Clock, Context, Credentials, Error, ProvideCredentials, Refresher, TestClock, provider_fn,
+    BoxFuture, Clock, Context, Credentials, Error, ProvideCredentials, Refresher, RefresherBuilder, TestClock,
+    provider_fn,
 };
 use tokio::task::JoinHandle;
 
-use crate::support::dated::dated;
+use crate::support::dated::{answered, dated};
 
 pub(crate) const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -31,6 +33,19 @@ pub(crate) enum Does {
     },
     /// Gives the session that it granted last.
     Repeat,
+    /// Grants a session of `lifetime`, whose answer is on its way for so long.
+    Late {
+        lifetime: Duration,
+        transit: Duration,
+    },
+    /// Grants a session of an hour, in an answer whose `Date` is so many seconds ahead of true time; without one if `None`.
+    Misdated {
+        ahead: Option<i64>,
+    },
+    /// Blocks the thread that asks, or keeps it busy, until the world ends.
+    Block {
+        spin: bool,
+    },
     Fail {
         after: Duration,
     },
@@ -49,6 +64,9 @@ pub(crate) fn grant(lifetime: Duration) -> Does {
 pub(crate) struct Source {
     clock: TestClock,
     epoch: SystemTime,
+    /// What the machine missed without any of its clocks but the wall clock knowing.
+    paused: Mutex<Duration>,
+    gate: Gate,
     does: Mutex<Does>,
     last: Mutex<Option<Credentials>>,
     contacts: AtomicUsize,
@@ -57,7 +75,11 @@ pub(crate) struct Source {
 impl Source {
     /// True time: what the source's clock shows, whatever was done to the machine's.
     pub(crate) fn true_time(&self) -> SystemTime {
-        self.epoch + self.clock.boot()
+        self.epoch + *self.paused.lock().unwrap() + self.clock.boot()
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     pub(crate) fn now(&self, does: Does) {
@@ -73,19 +95,43 @@ impl Source {
         self.contacts.load(Ordering::SeqCst)
     }
 
+    pub(crate) fn provider(self: &Arc<Self>) -> impl ProvideCredentials + use<> {
+        let asked = Arc::clone(self);
+        provider_fn("source", move || Arc::clone(&asked).ask())
+    }
+
     async fn ask(self: Arc<Self>) -> Result<Credentials, Error> {
         let n = self.contacts.fetch_add(1, Ordering::SeqCst) + 1;
         let does = *self.does.lock().unwrap();
+        let session = |ends| {
+            let session = Credentials::new(format!("STS.session-{n}"), "fake-secret");
+            session.with_security_token(format!("fake-token-{n}")).with_expiration(ends)
+        };
+        let now = self.true_time();
         match does {
             Does::Grant { lifetime, after } => {
                 self.clock.sleep(after).await;
                 let now = self.true_time();
-                let session = Credentials::new(format!("STS.session-{n}"), "fake-secret")
-                    .with_security_token(format!("fake-token-{n}"))
-                    .with_expiration(now + if lifetime.is_zero() { lifetime } else { lifetime + s(1) });
-                let session = dated(&self.clock, &session, now).await?;
+                let lasts = if lifetime.is_zero() { lifetime } else { lifetime + s(1) };
+                let session = dated(&self.clock, &session(now + lasts), now).await?;
                 *self.last.lock().unwrap() = Some(session.clone());
                 Ok(session)
+            }
+            Does::Late { lifetime, transit } => {
+                let session = dated(&self.clock, &session(now + lifetime), now).await?;
+                self.clock.sleep(transit).await;
+                Ok(session)
+            }
+            Does::Misdated { ahead } => {
+                let date = ahead.map(|ahead| match ahead {
+                    0.. => now + s(ahead.unsigned_abs()),
+                    _ => now - s(ahead.unsigned_abs()),
+                });
+                answered(&self.clock, &session(now + s(3600)), date, s(3600)).await
+            }
+            Does::Block { spin } => {
+                self.gate.block(spin);
+                Err(Error::failed("the source was blocked"))
             }
             Does::Repeat => {
                 let last = self.last().unwrap();
@@ -98,6 +144,36 @@ impl Source {
             Does::Hang => std::future::pending().await,
             Does::Panic => panic!("the source panics, as it was told to"),
         }
+    }
+}
+
+/// Where threads are kept.
+#[derive(Default)]
+pub(crate) struct Gate {
+    is_open: AtomicBool,
+    kept: Mutex<Vec<Thread>>,
+}
+
+impl Gate {
+    fn block(&self, spin: bool) {
+        self.kept.lock().unwrap().push(std::thread::current());
+        while !self.is_open.load(Ordering::SeqCst) {
+            if spin {
+                std::hint::spin_loop();
+            } else {
+                std::thread::park();
+            }
+        }
+    }
+
+    pub(crate) fn keeps(&self, thread: &Thread) -> bool {
+        self.kept.lock().unwrap().iter().any(|kept| kept.id() == thread.id())
+    }
+
+    /// Lets everybody go.
+    pub(crate) fn open(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
+        self.kept.lock().unwrap().iter().for_each(Thread::unpark);
     }
 }
 
@@ -115,12 +191,40 @@ pub(crate) enum Cache {
 }
 
 impl Cache {
+    /// The cache under test over any provider.
+    pub(crate) fn over(
+        kind: Kind,
+        provider: impl ProvideCredentials,
+        clock: &TestClock,
+        build: impl FnOnce(RefresherBuilder) -> RefresherBuilder,
+    ) -> Self {
+        match kind {
+            Kind::Refresher => Self::Refresher(build(Refresher::builder(provider)).build()),
+            Kind::Naive => Self::Naive(Arc::new(super::naive::Naive::new(provider, clock.clone()))),
+        }
+    }
+
     pub(crate) fn get(&self) -> BoxFuture<'static, Result<Credentials, Error>> {
         match self.clone() {
             Self::Refresher(refresher) => Box::pin(async move { refresher.credentials().await }),
             Self::Naive(naive) => Box::pin(async move { naive.get().await }),
         }
     }
+}
+
+fn source(does: Does) -> (TestClock, Arc<Source>) {
+    let epoch = UNIX_EPOCH + s(1_800_000_000);
+    let clock = TestClock::new(epoch);
+    let source = Arc::new(Source {
+        clock: clock.clone(),
+        epoch,
+        paused: Mutex::default(),
+        gate: Gate::default(),
+        does: Mutex::new(does),
+        last: Mutex::new(None),
+        contacts: AtomicUsize::new(0),
+    });
+    (clock, source)
 }
 
 #[derive(Clone)]
@@ -136,22 +240,24 @@ impl World {
     }
 
     pub(crate) fn seeded(kind: Kind, does: Does, seed: u64) -> Self {
-        let epoch = UNIX_EPOCH + s(1_800_000_000);
-        let clock = TestClock::new(epoch);
-        let source = Arc::new(Source {
-            clock: clock.clone(),
-            epoch,
-            does: Mutex::new(does),
-            last: Mutex::new(None),
-            contacts: AtomicUsize::new(0),
-        });
-        let asked = Arc::clone(&source);
-        let provider = provider_fn("source", move || Arc::clone(&asked).ask());
-        let cache = match kind {
-            Kind::Refresher => Cache::Refresher(Refresher::builder(provider).context(context(&clock, seed)).build()),
-            Kind::Naive => Cache::Naive(Arc::new(super::naive::Naive::new(provider, clock.clone()))),
-        };
+        let (clock, source) = source(does);
+        let cache = Cache::over(kind, source.provider(), &clock, |refresher| refresher.context(context(&clock, seed)));
         Self { clock, source, cache }
+    }
+
+    /// The same on threads: refreshes run on the crate's own, and have a second.
+    pub(crate) fn on_threads(kind: Kind, does: Does) -> Self {
+        let (clock, source) = source(does);
+        let cache = Cache::over(kind, source.provider(), &clock, |refresher| {
+            refresher.context(Context::builder().clock(clock.clone()).build()).refresh_timeout(s(1))
+        });
+        Self { clock, source, cache }
+    }
+
+    /// The virtual machine is resumed later, from a snapshot: its wall clock alone is set right.
+    pub(crate) fn resume_after(&self, pause: Duration) {
+        *self.source.paused.lock().unwrap() += pause;
+        self.clock.step(pause.as_secs().cast_signed());
     }
 
     pub(crate) fn refresher(&self) -> Refresher {

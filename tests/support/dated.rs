@@ -1,6 +1,6 @@
 //! Sessions that carry what remains of them, settled by the crate itself: they come as AssumeRole's answers do.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use alibabacloud_credentials::{
     AssumeRole, AssumeRoleProvider, BoxFuture, Context, Credentials, Error, HttpError, HttpSend, ProvideCredentials,
@@ -21,16 +21,26 @@ impl HttpSend for Sts {
 
 /// `session` as STS grants it when its own clock shows `issued`: what remains by then is Expiration - Date, less a second.
 pub(crate) async fn dated(clock: &TestClock, session: &Credentials, issued: SystemTime) -> Result<Credentials, Error> {
+    let lasts = session.expiration().unwrap().duration_since(issued).unwrap_or_default();
+    answered(clock, session, Some(issued), lasts).await
+}
+
+/// `session` as STS answers with it when it was asked for one that lasts `asked`, with this `Date`, right or wrong.
+pub(crate) async fn answered(
+    clock: &TestClock,
+    session: &Credentials,
+    date: Option<SystemTime>,
+    asked: Duration,
+) -> Result<Credentials, Error> {
     let context = Context::builder()
         .env([("HOME", "/nowhere")])
         .clock(clock.clone())
-        .http(Sts(granted(session, Some(issued))))
+        .http(Sts(granted(session, date)))
         .spawn(|task| drop(tokio::spawn(task)))
         .build();
-    let lasts = session.expiration().unwrap().duration_since(issued).unwrap_or_default().as_secs();
     let role = AssumeRole::new("acs:ram::100:role/media")
         .session_name("test")
-        .duration(std::time::Duration::from_secs(lasts.clamp(900, 43_200)));
+        .duration(asked.clamp(Duration::from_secs(900), Duration::from_secs(43_200)));
     let key = Credentials::new("fake-id", "fake-secret");
     let provider = AssumeRoleProvider::new(key, role).context(context).sts_endpoint("sts.test");
     provider.provide_credentials().await.map(|granted| granted.with_provider_name(session.provider_name()))
