@@ -21,6 +21,7 @@ mod oidc;
 mod openapi_client;
 mod oss;
 mod oss4;
+mod pages;
 mod public_api;
 mod quickstart;
 mod refresh_scenarios;
