@@ -79,6 +79,17 @@ impl fmt::Debug for OpenApiClient {
 }
 
 /// Builds an [`OpenApiClient`].
+///
+/// ```
+/// use std::time::Duration;
+/// use alibabacloud_credentials::{DefaultCredentialChain, OpenApiClient};
+///
+/// let chain = DefaultCredentialChain::new();
+/// let imm = OpenApiClient::builder("imm.cn-hangzhou.aliyuncs.com", "2020-09-30", &chain)
+///     .timeout(Duration::from_secs(30))
+///     .max_body(1024 * 1024)
+///     .build();
+/// ```
 #[derive(Debug)]
 pub struct OpenApiClientBuilder {
     endpoint: String,

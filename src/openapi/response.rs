@@ -11,6 +11,14 @@ use crate::rpc::Accepted;
 /// The response of a server to a call that it accepted.
 ///
 /// Serialized, it has the shape in which the IMM guide prints it: `headers`, `statusCode`, `body`.
+///
+/// ```no_run
+/// # async fn example(imm: alibabacloud_credentials::OpenApiClient) -> Result<(), alibabacloud_credentials::Error> {
+/// let response = imm.call("GetProject", [("ProjectName", "testproject")]).await?;
+/// println!("{} {:?}", response.status_code(), response.request_id());
+/// println!("{}", response.body()["Project"]["FileCount"]);
+/// # Ok(()) }
+/// ```
 pub struct ApiResponse(pub(super) Accepted);
 
 impl ApiResponse {

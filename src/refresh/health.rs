@@ -5,6 +5,22 @@ use std::time::SystemTime;
 use crate::error::Error;
 
 /// How a [`Refresher`](super::Refresher) is doing. Callers are served in all of these but `Expired` and `Empty`.
+///
+/// ```
+/// use alibabacloud_credentials::{Health, Refresher};
+///
+/// /// The answer of a readiness probe.
+/// fn is_ready(refresher: &Refresher) -> bool {
+///     match refresher.health() {
+///         Health::Empty | Health::Expired { .. } => false,
+///         Health::Degraded { error, .. } => {
+///             eprintln!("still served, but the last refresh failed: {error}");
+///             true
+///         }
+///         _ => true,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Health {

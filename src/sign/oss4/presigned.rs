@@ -1,4 +1,4 @@
-//! A URL that carries its own signature: whoever holds it may make that one request until it ends.
+//! A URL that carries its own signature: its holder may make that one request until it ends.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -14,7 +14,7 @@ use crate::time;
 /// The longest that OSS lets a URL of version 4 live.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What the signature itself puts into the query.
+/// The query parameters that the signature sets.
 const OURS: [&str; 7] = [
     "x-oss-additional-headers",
     "x-oss-credential",
@@ -25,8 +25,29 @@ const OURS: [&str; 7] = [
     "x-oss-signature-version",
 ];
 
-/// A presigned URL: a secret, since it is all that its holder needs. `Debug` shows only the host, there is no `Display`,
+/// A presigned URL. It is a secret, since its holder needs nothing else. `Debug` shows only the host, there is no `Display`,
 /// and it is zeroized when it is dropped.
+///
+/// ```
+/// # use std::time::{Duration, SystemTime};
+/// use alibabacloud_credentials::{Credentials, sign::oss4};
+///
+/// let request = oss4::Request {
+///     method: "GET",
+///     bucket: "media",
+///     key: "a.mp4",
+///     region: "cn-hangzhou",
+///     query: &[],
+///     headers: &[],
+///     additional_headers: &[],
+/// };
+/// let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_702_781_677);
+/// let key = Credentials::new("ak", "sk");
+/// let url = request.presigned_url("media.oss-cn-hangzhou.aliyuncs.com", at, Duration::from_secs(600), &key)?;
+/// assert!(url.as_str().contains("x-oss-expires=600"));
+/// assert!(!format!("{url:?}").contains("x-oss-signature"));
+/// # Ok::<(), alibabacloud_credentials::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PresignedUrl {
     url: Zeroizing<String>,
@@ -34,7 +55,7 @@ pub struct PresignedUrl {
 }
 
 impl PresignedUrl {
-    /// The URL. Do not log it.
+    /// Returns the URL. Do not log it.
     pub fn as_str(&self) -> &str {
         &self.url
     }
@@ -47,17 +68,17 @@ impl fmt::Debug for PresignedUrl {
 }
 
 impl Request<'_> {
-    /// The URL that makes this request, signed at `at`, for `lifetime` in whole seconds (a fraction is dropped).
+    /// Returns the URL that makes this request, signed at `at`, for `lifetime` in whole seconds (a fraction is dropped).
     ///
     /// `host` is where the object is found: `<bucket>.oss-cn-hangzhou.aliyuncs.com`, or a domain that is bound to the
-    /// bucket; HTTPS (`http://` for loopback). Whoever uses the URL has to send the signed ones of `headers` as they stand here.
+    /// bucket; HTTPS (`http://` for loopback). The user of the URL has to send the signed ones of `headers` as they stand here.
     ///
-    /// It works no longer than `credentials` do; those of a session end sooner than people think. To have a session
+    /// It works no longer than `credentials` do, which for a session is an hour or less by default. To have a session
     /// renewed for it, see [`Refresher::presigned_oss_url`](crate::Refresher::presigned_oss_url).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] for a lifetime below a second or above 7 days, a host or region that is none, a query
+    /// [`ErrorKind::InvalidInput`] for a lifetime below a second or above 7 days, a malformed host or region, a query
     /// parameter that the signature sets itself, or a time beyond the year 9999. [`ErrorKind::TooShort`] when
     /// `credentials` end before the URL would.
     ///
@@ -108,7 +129,7 @@ impl Request<'_> {
         Ok(self.presign(&endpoint, at, lifetime, credentials))
     }
 
-    /// What can be told without a credential.
+    /// Checks what can be checked without a credential.
     pub(crate) fn check_presigned(&self, host: &str, lifetime: Duration) -> Result<Endpoint, Error> {
         if !(Duration::from_secs(1)..=LONGEST).contains(&lifetime) {
             let message = "a presigned URL lasts at least 1 s, and at most 7 days";
