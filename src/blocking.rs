@@ -1,6 +1,6 @@
 //! The same from synchronous code: the calling thread waits, the crate's own thread does the work.
 //!
-//! There is no second implementation here. A refresh runs on a thread of its own whoever asks, so all that synchronous
+//! There is no second implementation here. A refresh runs on a thread of its own for every caller, so all that synchronous
 //! code needs is a way to wait for it: the smallest executor there is, which parks.
 
 use std::future::Future;
@@ -28,7 +28,7 @@ use crate::sts::CallerIdentity;
 /// [`ContextBuilder::spawn`](crate::ContextBuilder::spawn) runs refreshes on the very runtime whose only thread is
 /// blocked, nothing can end the wait.
 impl Refresher {
-    /// [`credentials`](Self::credentials), for synchronous code. A warm read does not wait.
+    /// Returns what [`credentials`](Self::credentials) does, for synchronous code. A warm read does not wait.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl Refresher {
         block_on(self.credentials())
     }
 
-    /// [`credentials_valid_for`](Self::credentials_valid_for), for synchronous code.
+    /// Returns what [`credentials_valid_for`](Self::credentials_valid_for) does, for synchronous code.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Refresher {
 /// }
 /// ```
 impl DefaultCredentialChain {
-    /// [`credentials`](Self::credentials), for synchronous code. A warm read does not wait.
+    /// Returns what [`credentials`](Self::credentials) does, for synchronous code. A warm read does not wait.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl DefaultCredentialChain {
         self.refresher().credentials_blocking()
     }
 
-    /// [`Refresher::credentials_valid_for`], for synchronous code.
+    /// Returns what [`Refresher::credentials_valid_for`] does, for synchronous code.
     ///
     /// # Errors
     ///
@@ -94,7 +94,8 @@ impl DefaultCredentialChain {
         self.refresher().credentials_valid_for_blocking(lifetime)
     }
 
-    /// [`explain`](Self::explain), for synchronous code. Inside a provider it waits for nothing, and reports what is known.
+    /// Returns what [`explain`](Self::explain) does, for synchronous code. Inside a provider it does not wait, and reports what is
+    /// known.
     pub fn explain_blocking(&self) -> Explanation {
         match may_block() {
             Ok(()) => block_on(self.explain()),
@@ -102,7 +103,7 @@ impl DefaultCredentialChain {
         }
     }
 
-    /// [`caller_identity`](Self::caller_identity), for synchronous code.
+    /// Returns what [`caller_identity`](Self::caller_identity) does, for synchronous code.
     ///
     /// # Errors
     ///
@@ -117,7 +118,7 @@ impl DefaultCredentialChain {
 /// client needs; all blocking calls of a process share it.
 #[cfg(feature = "openapi")]
 impl crate::openapi::OpenApiClient {
-    /// [`call`](Self::call), for synchronous code.
+    /// Makes the call of [`call`](Self::call), for synchronous code.
     ///
     /// # Errors
     ///
@@ -136,7 +137,7 @@ impl crate::openapi::OpenApiClient {
         })
     }
 
-    /// [`call_json`](Self::call_json), for synchronous code.
+    /// Makes the call of [`call_json`](Self::call_json), for synchronous code.
     ///
     /// # Errors
     ///
@@ -213,7 +214,7 @@ impl PreparedRequest {
     }
 }
 
-/// Whether this thread may wait for a refresh: not the one that runs them.
+/// Checks that this thread may wait for a refresh: it must not be one that runs them.
 fn may_block() -> Result<(), Error> {
     if !Executor::is_refreshing() {
         return Ok(());

@@ -17,7 +17,13 @@ use crate::provider::{BoxFuture, Private, ProvideCredentials, SourceStatus};
 use crate::redact::shorten;
 use crate::time;
 
-/// What a chain does when a provider that is configured fails.
+/// The reaction of a chain to a provider that is configured and fails.
+///
+/// ```
+/// use alibabacloud_credentials::{DefaultCredentialChain, OnFailure};
+///
+/// let as_official_sdks = DefaultCredentialChain::builder().on_failure(OnFailure::TryNext).build();
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnFailure {
@@ -66,7 +72,7 @@ impl fmt::Debug for Chain {
 }
 
 impl Chain {
-    /// An empty chain. Its name stands in front of its providers': `mine/env`.
+    /// Creates an empty chain. Its name stands in front of its providers': `mine/env`.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -80,7 +86,7 @@ impl Chain {
         }
     }
 
-    /// The outside world, for the time that each provider takes; the real one by default.
+    /// Sets the outside world, whose clock measures the time that each provider takes. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
         self.context = context;
@@ -94,7 +100,7 @@ impl Chain {
         self
     }
 
-    /// What to do when a configured provider fails. Default: stop.
+    /// Sets the reaction to a configured provider that fails. The default is [`OnFailure::Stop`].
     #[must_use]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
@@ -141,8 +147,8 @@ impl Chain {
         self.providers.get(at).map(|provider| (at, provider))
     }
 
-    /// What each provider said when the chain last looked, all of them in order; those that were not asked are judged by
-    /// what can be seen now: on the executor thread, within a second.
+    /// Returns what each provider answered when the chain last looked, in order. Providers that were not asked are judged by
+    /// what can be seen now, on a worker and within a second.
     pub(crate) async fn reports(&self) -> Vec<ProviderReport> {
         let asked = |report: &ProviderReport| report.outcome != ProviderOutcome::NotReached;
         let noted = self.noted();

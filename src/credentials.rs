@@ -1,4 +1,4 @@
-//! What a provider gives: an AccessKey pair, perhaps a security token, perhaps an end.
+//! The value that a provider gives: an AccessKey pair, for temporary credentials with a security token and an end.
 
 use std::any::Any;
 use std::fmt;
@@ -18,24 +18,24 @@ pub(crate) trait BootClock: Send + Sync {
 /// No session lasts longer than this. It keeps all arithmetic on times far from its ends.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// When a credential ends, settled where its answer arrived.
+/// The end of a credential, settled where its response arrived.
 #[derive(Clone)]
 struct End {
     clock: Arc<dyn BootClock>,
     at: Duration,
-    /// What the session lasted when it arrived.
+    /// The lifetime of the session when it arrived.
     whole: Duration,
-    /// Whether the wall clock may end it earlier, and does so whenever it is looked at: its answer had no date.
+    /// The wall clock may end it earlier, and is read at every look: its response had no date.
     by_wall: bool,
 }
 
-/// What remains of a credential that ends.
+/// The remaining time of a credential that ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Left {
     pub(crate) left: Duration,
-    /// What its session lasted when it arrived, as far as that is known.
+    /// The lifetime of its session when it arrived, as far as that is known.
     pub(crate) whole: Duration,
-    /// Where the wall clock alone says so, and is to be asked anew when it is set: the most that can then be left.
+    /// Set where the wall clock alone decides and is read again when it is stepped: the most that can then be left.
     pub(crate) by_wall: Option<Duration>,
 }
 
@@ -63,13 +63,13 @@ struct Inner {
     end: Option<End>,
     provider: Option<String>,
     arn: Option<String>,
-    /// What upper layers of the crate know of its source: see `provenance`.
+    /// Facts about its source for upper layers of the crate: see `provenance`.
     facts: Option<Arc<dyn Any + Send + Sync>>,
     generation: u64,
 }
 
 impl Credentials {
-    /// A long-term AccessKey pair.
+    /// Creates a long-term AccessKey pair.
     pub fn new(access_key_id: impl Into<String>, access_key_secret: impl Into<String>) -> Self {
         Self(Arc::new(Inner {
             access_key_id: Zeroizing::new(access_key_id.into()),
@@ -96,26 +96,26 @@ impl Credentials {
         self.edit(|inner| inner.security_token = Some(token))
     }
 
-    /// Says when the pair stops working, by the wall clock. Without it the pair is taken to last for ever.
+    /// Sets the time at which the pair stops working, by the wall clock. Without it the pair never expires.
     ///
     /// A [`Refresher`](crate::Refresher) judges it by its own wall clock when it receives the pair, and anew when that clock is
-    /// set. Sessions that the crate fetches itself carry what remains of them, measured when the response arrived; to say
-    /// another end replaces that.
+    /// set. Sessions that the crate fetches itself carry what remains of them, measured when the response arrived; this
+    /// setting replaces that.
     #[must_use]
     pub fn with_expiration(self, at: SystemTime) -> Self {
         self.edit(|inner| (inner.expiration, inner.end) = (Some(at), None))
     }
 
-    /// Settles what remains: `left` from now on, by `clock`. From here on it travels with the credential, so it is as old
-    /// in every hand. With `by_wall` that is the most, and the wall clock decides.
+    /// Settles what remains: `left` from now on, by `clock`. It travels with the credential, so every holder sees the same
+    /// age. With `by_wall` it is an upper limit, and the wall clock decides.
     pub(crate) fn with_left(self, clock: Arc<dyn BootClock>, left: Duration, by_wall: bool) -> Self {
         let left = left.min(LONGEST);
         let at = clock.boot().saturating_add(left);
         self.edit(|inner| inner.end = Some(End { clock, at, whole: left, by_wall }))
     }
 
-    /// What remains, by the credential's own clock, or where its answer had no date by the reading `wall` of the wall
-    /// clock; `None` for ever.
+    /// Returns what remains, by the credential's own clock, or by the reading `wall` of the wall clock if its response had no
+    /// date; `None` if it never ends.
     pub(crate) fn left(&self, wall: Duration) -> Option<Left> {
         let by_wall = || {
             let left = self.0.expiration?.duration_since(time::from_epoch(wall)).unwrap_or_default();
@@ -133,7 +133,7 @@ impl Credentials {
         })
     }
 
-    /// Names the source, as [`provider_name`](Self::provider_name) will say it.
+    /// Sets the name of the source that [`provider_name`](Self::provider_name) returns.
     #[must_use]
     pub fn with_provider_name(self, name: impl Into<String>) -> Self {
         let name = name.into();
@@ -152,7 +152,7 @@ impl Credentials {
         self.0.facts.as_ref()?.downcast_ref()
     }
 
-    /// Whose it is, where the issuer said so.
+    /// Returns the ARN of its owner, if the issuer gave it.
     pub(crate) fn arn(&self) -> Option<&str> {
         self.0.arn.as_deref()
     }
@@ -161,7 +161,7 @@ impl Credentials {
         self.edit(|inner| inner.generation = generation)
     }
 
-    /// Names the source where nobody has yet.
+    /// Sets the name of the source unless it has one.
     pub(crate) fn or_provider_name(self, name: &str) -> Self {
         if self.0.provider.is_some() { self } else { self.with_provider_name(name) }
     }
@@ -175,28 +175,29 @@ impl Credentials {
         self.with_provider_name(path)
     }
 
-    /// The AccessKey ID.
+    /// Returns the AccessKey ID.
     pub fn access_key_id(&self) -> &str {
         &self.0.access_key_id
     }
 
-    /// The AccessKey secret.
+    /// Returns the AccessKey secret.
     pub fn access_key_secret(&self) -> &str {
         &self.0.access_key_secret
     }
 
-    /// The security token, for temporary credentials.
+    /// Returns the security token of temporary credentials.
     pub fn security_token(&self) -> Option<&str> {
         self.0.security_token.as_ref().map(|token| token.as_str())
     }
 
-    /// When the credential stops working, by its issuer's clock. What remains of it is measured when the response arrives,
-    /// not computed from this.
+    /// Returns the time at which the credential stops working, by its issuer's clock; `None` if it never does. What remains
+    /// of it is measured when the response arrives, and not computed from this.
     pub fn expiration(&self) -> Option<SystemTime> {
         self.0.expiration
     }
 
-    /// Where the credential came from, outermost first: `default/env`, `default/cli_profile/ram_role_arn/static_ak`.
+    /// Returns the path of providers that it came from, outermost first: `default/env`,
+    /// `default/cli_profile/ram_role_arn/static_ak`.
     pub fn provider_name(&self) -> &str {
         match (&self.0.provider, &self.0.security_token) {
             (Some(name), _) => name,
@@ -205,12 +206,13 @@ impl Credentials {
         }
     }
 
-    /// A number that grows with every new credential of a [`Refresher`](crate::Refresher): 0 when it never passed one.
+    /// Returns a number that grows with every new credential of a [`Refresher`](crate::Refresher); 0 if it never passed
+    /// through one.
     pub fn generation(&self) -> u64 {
         self.0.generation
     }
 
-    /// Whether both would sign the same way.
+    /// Returns whether both sign alike.
     pub(crate) fn same_keys(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
             || (self.0.access_key_id == other.0.access_key_id
@@ -218,7 +220,7 @@ impl Credentials {
                 && self.0.security_token == other.0.security_token)
     }
 
-    /// What must not be repeated in a text that others wrote.
+    /// Returns the texts that must not be repeated from what a server wrote.
     pub(crate) fn secrets(&self) -> Vec<&str> {
         [Some(self.access_key_secret()), self.security_token()].into_iter().flatten().collect()
     }

@@ -7,23 +7,36 @@ use std::time::Duration;
 
 use crate::explain::Explanation;
 
-/// What kind of failure an [`Error`] is.
+/// The kind of an [`Error`].
+///
+/// ```
+/// use alibabacloud_credentials::{Error, ErrorKind};
+///
+/// # fn serve_stale_data() {}
+/// fn on_error(error: &Error) {
+///     match error.kind() {
+///         ErrorKind::NotConfigured => eprintln!("set up credentials first: {error}"),
+///         ErrorKind::Unreachable | ErrorKind::TimedOut => serve_stale_data(),
+///         _ => eprintln!("{error}"),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The source is not there at all: only this lets a chain go on.
     NotConfigured,
-    /// The source is there, and could not give credentials.
+    /// The source is there and could not give credentials.
     Failed,
     /// An argument given in code is malformed. No request was made.
     InvalidInput,
     /// The credential cannot last as long as was asked: see [`Error::available_lifetime`].
     TooShort,
-    /// A server answered, and refused: see [`Error::code`].
+    /// A server responded and refused: see [`Error::code`].
     Refused,
-    /// No answer: the connection could not be made, or broke, or took too long.
+    /// There was no response: the connection could not be made, broke, or took too long.
     Unreachable,
-    /// A server answered with something that is not what the protocol says.
+    /// A server responded with something that does not follow the protocol.
     InvalidResponse,
     /// The source returned a credential that had expired already.
     Expired,
@@ -31,7 +44,7 @@ pub enum ErrorKind {
     TimedOut,
     /// A provider panicked.
     Panicked,
-    /// The credential is another identity's than was expected.
+    /// The credential belongs to another identity than the expected one.
     IdentityMismatch,
 }
 
@@ -59,7 +72,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// Why there are no credentials, or why a call was refused.
+/// The reason why there are no credentials, or why a call was refused.
 ///
 /// Cloning is one reference count: all who waited for the same refresh share its error. `{}` is one line: the provider,
 /// what happened, what came back, what to do. `{:#}` adds the [`causes`](Self::causes), one indented line each. Neither
@@ -93,17 +106,17 @@ struct Inner {
 }
 
 impl Error {
-    /// A source that is not there: `signal` says what was looked at ("VAULT_ADDR is unset"). A chain goes on.
+    /// Creates the error of a source that is not there. `signal` says what was looked at ("VAULT_ADDR is unset"). A chain goes on.
     pub fn not_configured(signal: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotConfigured, signal)
     }
 
-    /// A source that is there and failed. A chain stops here.
+    /// Creates the error of a source that is there and failed. A chain stops.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Failed, message)
     }
 
-    /// An argument that cannot be right.
+    /// Creates the error of an argument that is malformed.
     pub fn invalid_input(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidInput, message).permanent()
     }
@@ -138,19 +151,19 @@ impl Error {
         self.edit(|inner| inner.source = Some(source.into()))
     }
 
-    /// What to do about it, as the end of a sentence.
+    /// Sets the remedy: what to do about it, as the end of a sentence.
     #[must_use]
     pub fn with_remedy(self, remedy: impl Into<String>) -> Self {
         self.edit(|inner| inner.remedy = Some(remedy.into()))
     }
 
-    /// A stable code that programs and TROUBLESHOOTING can key on.
+    /// Sets a stable code that programs can match on.
     #[must_use]
     pub fn with_code(self, code: impl Into<String>) -> Self {
         self.edit(|inner| inner.code = Some(code.into()))
     }
 
-    /// Errors that led to this one.
+    /// Adds errors that led to this one.
     #[must_use]
     pub fn with_causes(self, causes: impl IntoIterator<Item = Error>) -> Self {
         self.edit(|inner| inner.causes.extend(causes))
@@ -203,52 +216,52 @@ impl Error {
         })
     }
 
-    /// What kind of failure this is.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// What happened, without provider, codes and remedy.
+    /// Returns what happened, without provider, codes and remedy.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The provider it happened in, outermost first: `default/cli_profile/ram_role_arn`.
+    /// Returns the path of the provider it happened in, outermost first: `default/cli_profile/ram_role_arn`.
     pub fn provider_name(&self) -> Option<&str> {
         self.0.provider.as_deref()
     }
 
-    /// The server's `Code` (`NoPermission`), or the crate's own (`ProfileNotFound`). Part of the API.
+    /// Returns the server's `Code` (`NoPermission`) or the crate's own (`ProfileNotFound`). Codes are part of the API.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
-    /// The HTTP status of the answer, where there was one.
+    /// Returns the HTTP status of the response, if there was one.
     pub fn http_status(&self) -> Option<u16> {
         self.0.http_status
     }
 
-    /// The `RequestId` of the answer: what the cloud's support asks for.
+    /// Returns the `RequestId` of the response, which the cloud's support asks for.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// What to do, where it is known.
+    /// Returns what to do about it, if that is known.
     pub fn remedy(&self) -> Option<&str> {
         self.0.remedy.as_deref()
     }
 
-    /// The errors that led to this one: for a chain, one for each provider it asked, in order.
+    /// Returns the errors that led to this one: for a chain, one for each provider that it asked, in order.
     pub fn causes(&self) -> &[Error] {
         &self.0.causes
     }
 
-    /// With [`ErrorKind::TooShort`]: how long a credential could be had for.
+    /// Returns, with [`ErrorKind::TooShort`], the longest lifetime that could be had.
     pub fn available_lifetime(&self) -> Option<Duration> {
         self.0.available_lifetime
     }
 
-    /// What every provider said, where a [`DefaultCredentialChain`](crate::DefaultCredentialChain) failed.
+    /// Returns what every provider answered, if a [`DefaultCredentialChain`](crate::DefaultCredentialChain) failed.
     pub fn explanation(&self) -> Option<&Explanation> {
         self.0.explanation.as_deref()
     }

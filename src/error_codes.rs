@@ -2,7 +2,7 @@
 
 use crate::credentials::Credentials;
 
-/// Whose error codes they are: each family of products has its own words for the same thing.
+/// The family of products whose error codes are read: each has its own codes for the same thing.
 ///
 /// | what a refusal says | [`OpenApi`](Self::OpenApi) | [`Oss`](Self::Oss) |
 /// |---|---|---|
@@ -10,9 +10,17 @@ use crate::credentials::Credentials;
 /// | the date is too far off | `InvalidTimeStamp.Expired`, `IllegalTimestamp` | `RequestTimeTooSkewed` |
 /// | the nonce was used before | `SignatureNonceUsed` | |
 ///
-/// `AccessDenied`, `NoPermission` and their like are no one's: another token of the same identity may do no more. OSS says
+/// `AccessDenied`, `NoPermission` and similar codes are in no row: another token of the same identity has the same permissions. OSS says
 /// `InvalidAccessKeyId` of the key id of a session that has ended as well as of one that never was (its error
 /// 0002-00000002).
+///
+/// ```
+/// use alibabacloud_credentials::{Credentials, Product};
+///
+/// let used = Credentials::new("STS.an-id", "a secret").with_security_token("a token");
+/// assert!(Product::OpenApi.is_invalid_token("InvalidSecurityToken.Expired", &used));
+/// assert!(!Product::OpenApi.is_invalid_token("NoPermission", &used));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Product {
@@ -23,7 +31,7 @@ pub enum Product {
 }
 
 impl Product {
-    /// Whether a refusal by this code says that the credential `used` is invalid: then, and only then, it is right to
+    /// Returns whether a refusal with this code says that the credential `used` is invalid. Only then is it right to
     /// [`invalidate`](crate::Refresher::invalidate) it.
     ///
     /// ```
@@ -78,7 +86,7 @@ pub(crate) struct SigningRetries {
     renonced: bool,
 }
 
-/// How a refused call may go through after all.
+/// The way in which a refused call may succeed after all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SigningRetry {
     /// With another credential, if there is one.
@@ -88,7 +96,7 @@ pub(crate) enum SigningRetry {
 }
 
 impl SigningRetries {
-    /// What to do about this refusal of a call signed with `used`, unless it was done already. A nonce that was used before
+    /// Returns what to do about this refusal of a call signed with `used`, unless it was done already. A nonce that was used before
     /// says that a first copy of the request arrived: only a call that `may_repeat` is signed again then.
     pub(crate) fn after(
         &mut self,
@@ -106,7 +114,7 @@ impl SigningRetries {
         self.by_signing_again(product, code).then_some(SigningRetry::SignAgain)
     }
 
-    /// Whether the same credential may do, with a date and a nonce of another moment.
+    /// Returns whether the same credential may succeed with another date and nonce.
     pub(crate) fn by_signing_again(&mut self, product: Product, code: &str) -> bool {
         (product.is_wrong_date(code) && first_time(&mut self.redated))
             || (product.is_used_nonce(code) && first_time(&mut self.renonced))

@@ -1,7 +1,7 @@
 //! The credential provider chain for Alibaba Cloud. A community project, not affiliated with Alibaba Cloud.
 //!
-//! A library or service plugs in [`DefaultCredentialChain`] and never again thinks about where keys come from or when an
-//! STS token runs out:
+//! A library or service plugs in [`DefaultCredentialChain`] and no longer deals with the places that keys come from or the
+//! time at which an STS token expires:
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), alibabacloud_credentials::Error> {
@@ -12,33 +12,46 @@
 //!
 //! // Or let the crate sign and send: Intelligent Media Management, or any other RPC product.
 //! let imm = OpenApiClient::imm("cn-hangzhou", &chain);
-//! let answer = imm.call("CreateProject", [("ProjectName", "testproject")]).await?;
-//! println!("{}", answer.body());
+//! let response = imm.call("CreateProject", [("ProjectName", "testproject")]).await?;
+//! println!("{}", response.body());
 //! # Ok(()) }
 //! ```
 //!
 //! # Where it looks
 //!
 //! Environment → RRSA → `~/.aliyun/config.json` → `~/.alibabacloud/credentials` → instance metadata → credentials URI,
-//! the order of the official SDKs; then, if a role was asked for, AssumeRole with whatever was found.
-//! [`DefaultCredentialChain`] has the table, [`DefaultCredentialChain::explain`] says what happened here. Each source is a
-//! provider that can be used by itself or in a [`Chain`] of your own: [`EnvironmentProvider`], [`OidcRoleProvider`],
-//! [`CliProfileProvider`], [`IniProfileProvider`], [`EcsMetadataProvider`], [`CredentialsUriProvider`],
-//! [`AssumeRoleProvider`].
+//! the order of the official SDKs; then, if a role was asked for, AssumeRole with the credential that was found.
+//! [`DefaultCredentialChain`] has the table, and [`DefaultCredentialChain::explain`] reports what each source answered. Each
+//! source is a provider that can be used by itself or in a [`Chain`] of your own: [`EnvironmentProvider`],
+//! [`OidcRoleProvider`], [`CliProfileProvider`], [`IniProfileProvider`], [`EcsMetadataProvider`],
+//! [`CredentialsUriProvider`], [`AssumeRoleProvider`].
 //!
 //! # What it promises
 //!
 //! * **Never another identity.** A source answers *found*, *not configured* or *failed*, and only *not configured* lets
-//!   the chain go on. What answered once is kept. See [`Chain`].
-//! * **Never an expired credential, never an early failure.** It is renewed ahead of its end, off the callers' path; a
-//!   failed refresh is invisible while the old credential is valid. Two clocks judge, so neither a suspended machine nor a
-//!   clock set back revives an expired session. See [`Refresher`].
-//! * **One refresh at a time**, whoever asks, with a back-off that knows the deadline; all who wait share its result. It
-//!   runs on a thread of the crate's own, so it works on any executor or none, and a caller that gives up harms nobody.
+//!   the chain go on. The source that first gave a usable credential is kept. See [`Chain`].
+//! * **Never an expired credential, never an early failure.** A credential is renewed ahead of its end, off the callers' path;
+//!   a failed refresh is invisible while the old credential is valid. The wall clock and the boot clock both have to agree, so
+//!   neither a suspended machine nor a clock that was set back revives an expired session. See [`Refresher`].
+//! * **One refresh at a time** for all callers, with a back-off that follows the time that remains; all who wait share its
+//!   result. It runs on threads of the crate's own, so it works on any executor or none, and a caller that gives up does not
+//!   disturb it.
 //! * **Secrets stay in.** No secret, token, signature or response body in `Debug`, errors, logs or URLs. The one URL that has
 //!   to hold them, [a presigned one](Refresher::presigned_oss_url), has a type that does not print it.
-//! * **Errors that teach.** Each says which provider, what it tried, what came back and what to do: see [`Error`].
-//! * **A warm read costs nothing to speak of**: no lock, no allocation, no system call.
+//! * **Errors say what to do.** Each says which provider, what it tried, what came back and what to do: see [`Error`].
+//! * **A warm read is cheap**: no lock, no allocation, no system call on Linux.
+//!
+//! # What it does not do
+//!
+//! * It does not read the profile modes `External`, `CloudSSO` and `OAuth` of config.json, and it does not log anybody in.
+//!   Such a profile is an error that names the mode.
+//! * It gives AccessKey pairs and sessions, not bearer tokens: a profile of mode `BearerToken`, `Anonymous` or `RsaKeyPair` is an
+//!   error.
+//! * It stores nothing: no credential is written to a file or a keychain, and sessions are not shared between processes.
+//! * It is no SDK: [`OpenApiClient`] signs and sends RPC calls with untyped parameters. Object storage, log service and
+//!   typed clients are other crates', which can take this chain; `alibabacloud-credentials-adapters` plugs it into some.
+//! * It does not run on WebAssembly: it needs threads, files and sockets.
+//! * It does not protect secrets from code in the same process, from a debugger or from swap.
 //!
 //! # More
 //!
@@ -50,9 +63,10 @@
 //! let chain = DefaultCredentialChain::builder()
 //!     .region("cn-hangzhou")
 //!     .assume_role(AssumeRole::new("acs:ram::1234567890123456:role/media").session_name("job-7"))
+//!     .expect_account("1234567890123456") // credentials of another account are an error
 //!     .build();
 //!
-//! // For work that takes long: what is left of it is enough, or it is an error.
+//! // For work that takes long: a credential that lasts at least so long, or an error that says what can be had.
 //! let credentials = chain.refresher().credentials_valid_for(Duration::from_secs(1800)).await?;
 //!
 //! // Borrow it without waiting, from synchronous code too.
@@ -61,7 +75,10 @@
 //! // A server said that the token is invalid: the next caller gets another one.
 //! chain.refresher().invalidate(&credentials);
 //!
-//! // Which provider answered, and what the others said.
+//! // Renew it even while nobody asks, until the future ends.
+//! chain.refresher().keep_fresh(std::future::pending());
+//!
+//! // Print which provider answered, and what the others said.
 //! println!("{}", chain.explain().await);
 //! # Ok(()) }
 //! ```
@@ -70,25 +87,39 @@
 //! [`RequestSigner`], which also recognizes an invalid token; [`sign`] has the bare signatures. Tests replace the
 //! whole outside world by a [`Context`].
 //!
+//! # Pages
+//!
+//! * [For library authors](_docs::for_library_authors): take `impl Into<Refresher>`, test with a closure and a
+//!   `TestClock`, public foreign types, what semantic versioning covers.
+//! * [Test your own service](_docs::testing_your_service): the emulator in the test's process, faults, clocks.
+//! * [Troubleshooting](_docs::troubleshooting): a row for every error code.
+//! * [Differences from the official SDKs](_docs::differences), each with its reason.
+//! * [Changelog](_docs::changelog).
+//!
 //! # Features
 //!
 //! | feature | what |
 //! |---|---|
 //! | `reqwest` (default) | the HTTP client, with rustls and ring in its own configuration: no process-wide TLS provider |
 //! | `openapi` (default) | [`OpenApiClient`] |
-//! | `blocking` | the chain from synchronous code: `credentials_blocking` and its like, on [`DefaultCredentialChain`], [`Refresher`] and `OpenApiClient` |
+//! | `blocking` | the chain from synchronous code: `credentials_blocking` and the like, on [`DefaultCredentialChain`], [`Refresher`] and `OpenApiClient` |
 //! | `aws-lc-rs`, `native-tls` | other TLS libraries for the HTTP client: they add to the choice, see `TlsLibrary` |
 //! | `test-util` | `TestClock` |
 //!
 //! Without `reqwest` the crate compiles and takes an [`HttpSend`] of your own.
 //!
-//! Where your own crate uses reqwest 0.13 too, choose a TLS feature of it there, as `rustls`: with `rustls-no-provider`
+//! If your own crate uses reqwest 0.13 too, choose a TLS feature of it there, as `rustls`: with `rustls-no-provider`
 //! alone, which this crate switches on, a client of yours finds no provider and panics when it is built.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+// The pages are part of the documentation and not of the library.
+#[cfg(any(doc, doctest))]
+pub mod _docs;
 #[cfg(feature = "blocking")]
 mod blocking;
 mod chain;

@@ -12,11 +12,19 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 
 /// A boxed future that may move between threads.
+///
+/// ```
+/// use alibabacloud_credentials::BoxFuture;
+///
+/// fn answer() -> BoxFuture<'static, u32> {
+///     Box::pin(async { 42 })
+/// }
+/// ```
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A source of credentials.
 ///
-/// It answers one of three things, and the difference matters to a [`Chain`](crate::Chain):
+/// It gives one of three answers, and the difference matters to a [`Chain`](crate::Chain):
 ///
 /// * `Ok`: found.
 /// * [`Error::not_configured`]: this source is not there at all. Only this lets a chain go on.
@@ -36,14 +44,14 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// let chain = Chain::new("mine").then(vault).then(Credentials::new("LTAI5tExampleKeyId01", "a secret"));
 /// ```
 pub trait ProvideCredentials: Send + Sync + 'static {
-    /// The name that stands in errors, explanations and [`Credentials::provider_name`].
+    /// Returns the name that stands in errors, explanations and [`Credentials::provider_name`].
     fn provider_name(&self) -> Cow<'_, str>;
 
     /// Asks the source.
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>>;
 
-    /// What can be told of the source without asking it: for explanations, where a provider before it answered. No
-    /// network; a variable or a file may be looked at. The explanation that an error holds waits a second for it.
+    /// Returns what can be seen of the source without asking it, for explanations where a provider before it answered. It may
+    /// look at a variable or a file, and uses no network. The explanation that an error holds waits a second for it.
     fn source_status(&self) -> Option<SourceStatus> {
         None
     }
@@ -67,8 +75,7 @@ pub trait ProvideCredentials: Send + Sync + 'static {
         false
     }
 
-    /// Hears that a server refused `credentials` as no longer valid. A provider that would give the same ones again is to
-    /// forget them.
+    /// Forgets `credentials`, which a server refused as no longer valid, if it would give the same ones again.
     ///
     /// A [`Refresher`](crate::Refresher) calls it where its next refresh runs, just before that asks, so providers that hold
     /// others pass it on, and it reaches the innermost source. The default does nothing.
@@ -107,23 +114,30 @@ pub(crate) fn is_current(provider: &dyn ProvideCredentials, credentials: &Creden
     (!(kept && current)).then_some(current)
 }
 
-/// Whether a source looks configured, and by what sign.
+/// The sign by which a source looks configured or not.
+///
+/// ```
+/// use alibabacloud_credentials::SourceStatus;
+///
+/// let status = SourceStatus::configured("VAULT_ADDR is set");
+/// assert!(status.configured);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SourceStatus {
-    /// Whether the source would be asked in earnest.
+    /// `true` if the source would be asked.
     pub configured: bool,
     /// The sign: "VAULT_ADDR is set". Never a value.
     pub text: String,
 }
 
 impl SourceStatus {
-    /// A source that is there, and the sign of it.
+    /// Creates the status of a source that is there.
     pub fn configured(text: impl Into<String>) -> Self {
         Self { configured: true, text: text.into() }
     }
 
-    /// A source that is not there.
+    /// Creates the status of a source that is not there.
     pub fn not_configured(text: impl Into<String>) -> Self {
         Self { configured: false, text: text.into() }
     }
@@ -180,7 +194,7 @@ impl ProvideCredentials for Credentials {
     }
 }
 
-/// A source from a closure. Credentials that carry no name yet are given this one.
+/// Creates a provider from a closure. Credentials that carry no name yet get this one.
 ///
 /// ```
 /// # use alibabacloud_credentials::{provider_fn, Credentials, Refresher};
@@ -195,7 +209,14 @@ where
     ProviderFn { name: name.into(), ask }
 }
 
-/// What [`provider_fn`] returns.
+/// The provider that [`provider_fn`] returns.
+///
+/// ```
+/// use alibabacloud_credentials::{Chain, Credentials, provider_fn};
+///
+/// let vault = provider_fn("vault", || async { Ok(Credentials::new("an id", "a secret")) });
+/// let chain = Chain::new("mine").then(vault);
+/// ```
 pub struct ProviderFn<F> {
     name: String,
     ask: F,

@@ -1,18 +1,9 @@
-//! The default chain's rules, as cases: each folder of `chain_cases/cases` is a whole outside world and what has to come
-//! of it.
+//! The default chain's rules as cases: each folder below `chain_cases/cases` describes a whole outside world and the expected
+//! result. `chain_cases/README.md` documents the format, the groups and how to add a case.
 //!
-//! - `env.json`: the entire environment (optional).
-//! - `fs/`: mounted as `/` (optional).
-//! - `http.json`: the traffic (optional): every exchange must take place, in this order, and no other.
-//! - `case.json`: what the builder is told, the secrets, and the steps. A step lets time pass, changes files, asks for
-//!   credentials and then for the explanation, and says what has to come: the credential or the error, the report of
-//!   every provider, and how many requests are made.
-//!
-//! `chain_cases/case.rs` has every member. Each case runs under a clock that stands still, on a runtime of one thread,
-//! with scripted traffic: no network, no waiting, no process environment. And whatever a case shows to anyone (errors and
-//! all beneath them, `Debug`, explanations, URLs, the log at TRACE) is searched for the secrets of the case.
-//!
-//! To add a case: add the folder, its name in `chain_cases/list.rs`, and what it covers in `covers`.
+//! Each case runs under a clock that stands still, on a runtime of one thread, with scripted traffic: no network, no waiting,
+//! no process environment. Everything that a case shows to anyone (errors with their causes, `Debug`, explanations, URLs, the
+//! log at TRACE) is searched for the secrets of the case.
 mod case;
 mod coverage;
 mod declared;
@@ -23,7 +14,7 @@ mod script;
 mod wanted;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use case::Folder;
@@ -33,13 +24,64 @@ fn folder_of(kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chain_cases").join(kind)
 }
 
+/// The folders of the cases of a kind, by name. A folder without `case.json` is a group of cases.
+fn paths(kind: &str) -> BTreeMap<String, PathBuf> {
+    let (mut folders, mut found) = (vec![folder_of(kind)], BTreeMap::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the folder of the cases") {
+            let path = entry.expect("an entry").path();
+            if path.join("case.json").is_file() {
+                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+                assert!(found.insert(name.clone(), path).is_none(), "two cases are called {name}");
+            } else if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    found
+}
+
 fn names(kind: &str) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder_of(kind)).expect("the folder of the cases");
-    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+    paths(kind).into_keys().collect()
 }
 
 fn read(kind: &str, name: &str) -> Folder {
-    Folder::read(&folder_of(kind).join(name)).unwrap_or_else(|problem| panic!("{name}: {problem}"))
+    let path = paths(kind).remove(name).unwrap_or_else(|| panic!("{name}: there is no such folder with a case.json"));
+    Folder::read(&path).unwrap_or_else(|problem| panic!("{name}: {problem}"))
+}
+
+/// The group of a case: the provider of the first cell that it covers and that has one, else `chain`.
+fn group(covers: &[String]) -> &str {
+    let of_cell = |cell: &String| match cell.split('/').next()? {
+        "env" => Some("env"),
+        "env_role" | "assume_role" => Some("ram_role_arn"),
+        "oidc_role_arn" => Some("oidc_role_arn"),
+        "cli_profile" => Some("cli_profile"),
+        "profile" => Some("profile"),
+        "ecs_ram_role" => Some("ecs_ram_role"),
+        "credentials_uri" => Some("credentials_uri"),
+        _ => None,
+    };
+    covers.iter().find_map(of_cell).unwrap_or("chain")
+}
+
+/// The names of all cases, each of which is a test.
+pub(crate) fn case_names() -> impl Iterator<Item = String> {
+    list::CASES.iter().map(|name| (*name).to_owned())
+}
+
+#[test]
+fn every_case_lies_in_the_group_of_its_provider() {
+    let root = folder_of("cases");
+    let mut moves = Vec::new();
+    for (name, path) in paths("cases") {
+        let case = Folder::read(&path).unwrap_or_else(|problem| panic!("{name}: {problem}")).case;
+        let wanted = root.join(group(&case.covers)).join(&name);
+        if path != wanted {
+            moves.push(format!("git mv {} {}", path.display(), wanted.display()));
+        }
+    }
+    assert!(moves.is_empty(), "{}", moves.join("\n"));
 }
 
 /// Runs the case of this name; a case that is ignored is run too, and its verdict only printed.
@@ -57,7 +99,7 @@ fn holds(name: &str) {
 
 #[test]
 fn every_folder_is_in_the_list() {
-    let listed: BTreeSet<String> = list::CASES.iter().map(|name| (*name).to_owned()).collect();
+    let listed: BTreeSet<String> = case_names().collect();
     let unlisted: Vec<_> = names("cases").into_iter().filter(|name| !listed.contains(name)).collect();
     assert!(unlisted.is_empty(), "folders that chain_cases/list.rs lacks: {unlisted:?}");
 }

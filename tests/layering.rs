@@ -25,6 +25,8 @@ const LAYERS: &[&[&str]] = &[
     &["default_chain"],
     &["openapi"],
     &["blocking"],
+    // Pages of the documentation: they name everything, in comments.
+    &["_docs"],
 ];
 
 /// A module's path, as `["signer", "oss4"]`, from its file beneath `src`.

@@ -23,6 +23,7 @@ mod openapi_client;
 mod openapi_repeats;
 mod oss;
 mod oss4;
+mod pages;
 mod public_api;
 mod quickstart;
 mod refresh_scenarios;

@@ -1,7 +1,9 @@
 //! Types of other crates in the public API: an allow-list, so that none becomes part of our promise unnoticed.
 //!
+//! And every public item has an example in its documentation.
+//!
 //! Run by `.ci/run`, which first writes the API's description:
-//! `RUSTC_BOOTSTRAP=1 cargo rustdoc --lib -- -Z unstable-options --output-format json`.
+//! `RUSTC_BOOTSTRAP=1 cargo rustdoc --lib --all-features -- -Z unstable-options --output-format json`.
 
 #![allow(clippy::disallowed_methods)]
 
@@ -24,12 +26,17 @@ const ALLOWED: [&str; 11] = [
     "tokio::sync::watch",
 ];
 
+/// The API as rustdoc describes it.
+fn description() -> Value {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let path = format!("{target}/doc/alibabacloud_credentials.json");
+    serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()
+}
+
 #[test]
 #[ignore = "needs the API's description in target/doc"]
 fn the_public_api_names_only_the_crates_on_the_list() {
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let path = format!("{target}/doc/alibabacloud_credentials.json");
-    let api: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let api = description();
     let paths = api["paths"].as_object().unwrap();
     let mut used = BTreeSet::new();
     // Every item that the description holds is public, or a public one's part; bodies are not in it.
@@ -66,4 +73,39 @@ fn collect(value: &Value, used: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|inner| collect(inner, used)),
         _ => {}
     }
+}
+
+/// Types, traits, functions, constants and modules; what belongs to one of them may share its example.
+#[test]
+#[ignore = "needs the API's description in target/doc"]
+fn every_public_item_has_an_example() {
+    const KINDS: [&str; 8] = ["module", "struct", "enum", "union", "trait", "function", "type_alias", "constant"];
+    let api = description();
+    let index = api["index"].as_object().unwrap();
+    let (mut modules, mut without, mut count) = (vec![api["root"].to_string()], BTreeSet::new(), 0);
+    while let Some(module) = modules.pop() {
+        for id in index[&module]["inner"]["module"]["items"].as_array().unwrap() {
+            let Some(item) = index.get(&id.to_string()) else { continue };
+            let used = &item["inner"]["use"]["id"];
+            let Some((id, item)) =
+                (if used.is_null() { Some((id, item)) } else { index.get(&used.to_string()).map(|item| (used, item)) })
+            else {
+                continue;
+            };
+            let name = item["name"].as_str().unwrap_or_default();
+            let Some(kind) = KINDS.iter().find(|kind| !item["inner"][**kind].is_null()) else { continue };
+            if name == "_docs" {
+                continue;
+            }
+            if *kind == "module" {
+                modules.push(id.to_string());
+            }
+            count += 1;
+            if !item["docs"].as_str().is_some_and(|docs| docs.contains("```")) {
+                without.insert(format!("{kind} {name}"));
+            }
+        }
+    }
+    assert!(count > 60, "the search finds {count} items");
+    assert!(without.is_empty(), "without an example: {without:#?}");
 }

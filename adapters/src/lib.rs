@@ -18,6 +18,8 @@
 //! one in your `Cargo.toml`. A client on reqwest 0.13 that is built without any panics for want of a process-wide
 //! `CryptoProvider`, since the chain's own HTTP client has reqwest built with `rustls-no-provider`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "aliyun-log")]
 mod aliyun_log;
 #[cfg(any(feature = "imm", feature = "ossify"))]

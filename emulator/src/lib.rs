@@ -86,6 +86,8 @@
 //! The package contains a private key, which signs the tokens of [`account::oidc_token`] and of the command `token`. Only
 //! this emulator trusts it.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod account;
 mod authenticate;
 mod builder;

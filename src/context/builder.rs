@@ -13,6 +13,18 @@ use super::{
 use crate::provider::BoxFuture;
 
 /// Builds a [`Context`].
+///
+/// ```
+/// use std::time::UNIX_EPOCH;
+/// use alibabacloud_credentials::{Context, TestClock};
+///
+/// let context = Context::builder()
+///     .env([("HOME", "/home/me")])
+///     .root("tests/world") // /home/me/.aliyun/config.json is tests/world/home/me/.aliyun/config.json
+///     .clock(TestClock::new(UNIX_EPOCH))
+///     .seed(7)
+///     .build();
+/// ```
 #[derive(Default)]
 pub struct ContextBuilder {
     env: Option<BTreeMap<String, String>>,
@@ -33,7 +45,7 @@ impl fmt::Debug for ContextBuilder {
 }
 
 impl ContextBuilder {
-    /// The whole environment. Without it the process' own is read, anew at every refresh.
+    /// Sets the whole environment. By default the process' own is read, again at every refresh.
     #[must_use]
     pub fn env<K: Into<String>, V: Into<String>>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self {
         self.env = Some(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
@@ -47,7 +59,7 @@ impl ContextBuilder {
         self
     }
 
-    /// The HTTP client, for credentials and for `OpenApiClient` alike.
+    /// Sets the HTTP client, for credentials and for `OpenApiClient`.
     #[must_use]
     pub fn http(mut self, sender: impl HttpSend) -> Self {
         self.http = Some(Arc::new(sender));
@@ -63,7 +75,7 @@ impl ContextBuilder {
         self
     }
 
-    /// The clocks.
+    /// Sets the clocks.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
@@ -90,14 +102,14 @@ impl ContextBuilder {
         self
     }
 
-    /// Names and their addresses, in place of the system's.
+    /// Resolves names in place of the system.
     #[cfg(test)]
     pub(crate) fn resolver(mut self, resolve: impl Fn(&str) -> Vec<std::net::IpAddr> + Send + Sync + 'static) -> Self {
         self.resolver = resolver::Resolver::Scripted(Box::new(resolve));
         self
     }
 
-    /// The context. No I/O happens here.
+    /// Builds the context. Does no I/O.
     pub fn build(self) -> Context {
         let executor = self.executor.unwrap_or(Executor::Pool);
         #[cfg(all(feature = "_client", feature = "openapi"))]

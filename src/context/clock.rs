@@ -6,7 +6,15 @@ use super::executor::TIMEKEEPER;
 use crate::provider::BoxFuture;
 use crate::time;
 
-/// The two clocks that a warm read looks at.
+/// The readings of the two clocks that a warm read looks at.
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use alibabacloud_credentials::Now;
+///
+/// let now = Now { wall: Duration::from_secs(1_800_000_000), monotonic: Duration::from_secs(60) };
+/// assert_eq!(now.system_time(), UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// The wall clock, since the Unix epoch.
@@ -16,22 +24,45 @@ pub struct Now {
 }
 
 impl Now {
-    /// The wall clock as the standard library has it.
+    /// Returns the wall clock as a time of the standard library.
     pub fn system_time(self) -> SystemTime {
         time::from_epoch(self.wall)
     }
 }
 
-/// Time, as the crate sees it: it never asks the system otherwise.
+/// The clocks of a [`Context`](crate::Context). The crate reads time nowhere else.
+///
+/// ```
+/// use std::time::Duration;
+/// use alibabacloud_credentials::{BoxFuture, Clock, Now};
+///
+/// /// A machine whose wall clock is an hour behind.
+/// struct Behind<C>(C);
+///
+/// impl<C: Clock> Clock for Behind<C> {
+///     fn now(&self) -> Now {
+///         let now = self.0.now();
+///         Now { wall: now.wall.saturating_sub(Duration::from_secs(3600)), ..now }
+///     }
+///
+///     fn boot(&self) -> Duration {
+///         self.0.boot()
+///     }
+///
+///     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+///         self.0.sleep(duration)
+///     }
+/// }
+/// ```
 pub trait Clock: Send + Sync + 'static {
-    /// Wall and monotonic time. Read on every warm hit, so it should cost nanoseconds; a granularity of up to 10 ms is
-    /// allowed for.
+    /// Returns wall and monotonic time. It is called at every warm read, so it should take nanoseconds; a granularity of up to
+    /// 10 ms is fine.
     fn now(&self) -> Now;
 
-    /// Time since some fixed instant, suspend included. Read on the slow path only.
+    /// Returns the time since some fixed instant, suspend included. It is called on the slow path only.
     fn boot(&self) -> Duration;
 
-    /// Ends after `duration` of monotonic time. It has to work on any executor.
+    /// Returns a future that ends after `duration` of monotonic time, on any executor.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 

@@ -8,12 +8,32 @@ use bytes::Bytes;
 
 use crate::provider::BoxFuture;
 
-/// Sends one HTTP request. Replace it to use an HTTP client of your own, or to script answers in tests.
+/// Sends one HTTP request. Replace it to use an HTTP client of your own, or to script responses in tests.
 ///
-/// The crate enforces [`SendOptions::timeout`] and [`SendOptions::max_body`] itself, whoever implements this.
+/// The crate enforces [`SendOptions::timeout`] and [`SendOptions::max_body`] itself, for every implementation.
 /// An implementation follows no redirects and retries nothing.
+///
+/// ```
+/// use alibabacloud_credentials::{BoxFuture, Context, HttpError, HttpErrorKind, HttpSend, SendOptions};
+/// use bytes::Bytes;
+///
+/// /// A network without a way out.
+/// struct Offline;
+///
+/// impl HttpSend for Offline {
+///     fn send(
+///         &self,
+///         _request: http::Request<Bytes>,
+///         _options: SendOptions,
+///     ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+///         Box::pin(async { Err(HttpError::new(HttpErrorKind::Connect, "the network is unreachable")) })
+///     }
+/// }
+///
+/// let context = Context::builder().http(Offline).build();
+/// ```
 pub trait HttpSend: Send + Sync + 'static {
-    /// Sends `request` and reads the answer to its end.
+    /// Sends `request` and reads the response to its end.
     fn send(
         &self,
         request: http::Request<Bytes>,
@@ -21,19 +41,28 @@ pub trait HttpSend: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>>;
 }
 
-/// The bounds of one request.
+/// The limits of one request.
+///
+/// ```
+/// use std::time::Duration;
+/// use alibabacloud_credentials::SendOptions;
+///
+/// let options = SendOptions::default();
+/// assert_eq!(options.timeout, Duration::from_secs(10));
+/// assert_eq!(options.max_body, 64 * 1024);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SendOptions {
-    /// For the connection, TLS included. Default 5 s.
+    /// The limit for the connection, TLS included. Default 5 s.
     pub connect_timeout: Duration,
-    /// For everything, to the last byte of the answer. Default 10 s.
+    /// The limit for everything, to the last byte of the response. Default 10 s.
     pub timeout: Duration,
-    /// The largest answer in bytes. Default 64 KiB.
+    /// The largest body of a response in bytes. Default 64 KiB.
     pub max_body: usize,
-    /// Whether the proxies that the environment names may be used. Default `true`.
+    /// `true` if the proxies that the environment names may be used. Default `true`.
     pub proxy: bool,
-    /// The address to connect to, where the name was resolved already.
+    /// The address to connect to, if the name was resolved already.
     pub address: Option<IpAddr>,
 }
 
@@ -49,14 +78,33 @@ impl Default for SendOptions {
     }
 }
 
-/// Why there is no HTTP answer. It never holds the URL, which may hold what is not to be shown.
+/// The reason why there is no HTTP response. It holds no URL, since a URL may contain secrets.
+///
+/// ```
+/// use alibabacloud_credentials::{HttpError, HttpErrorKind};
+///
+/// let error = HttpError::new(HttpErrorKind::Timeout, "no complete response within 10 s");
+/// assert_eq!(error.kind(), HttpErrorKind::Timeout);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpError {
     kind: HttpErrorKind,
     message: String,
 }
 
-/// What kind of failure an [`HttpError`] is.
+/// The kind of an [`HttpError`]. It decides whether a request may be sent again.
+///
+/// ```
+/// use alibabacloud_credentials::HttpErrorKind;
+///
+/// fn kind_of(error: &std::io::Error) -> HttpErrorKind {
+///     match error.kind() {
+///         std::io::ErrorKind::ConnectionRefused => HttpErrorKind::Connect,
+///         std::io::ErrorKind::TimedOut => HttpErrorKind::Timeout,
+///         _ => HttpErrorKind::Other,
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HttpErrorKind {
@@ -69,30 +117,30 @@ pub enum HttpErrorKind {
     /// The HTTP client cannot be used as things are: no client, no runtime, a variable that holds no proxy. A repetition
     /// changes nothing.
     Setup,
-    /// It took too long, with the connection made.
+    /// The connection was made, and the rest took too long.
     Timeout,
     /// TLS failed: a certificate, a name, a protocol version, no trusted roots.
     Tls,
-    /// The answer is larger than [`SendOptions::max_body`].
+    /// The response is larger than [`SendOptions::max_body`].
     TooLarge,
-    /// Anything else: the connection broke, or the answer is not HTTP.
+    /// Anything else: the connection broke, or the response is not HTTP.
     Other,
 }
 
 impl HttpErrorKind {
-    /// Whether nothing was sent: a repetition, also elsewhere, cannot do twice what was asked once.
+    /// Returns whether nothing was sent, so that a repetition, also to another host, cannot have an effect twice.
     pub(crate) fn is_unconnected(self) -> bool {
         matches!(self, Self::Connect | Self::ConnectTimeout | Self::Proxy)
     }
 }
 
 impl HttpError {
-    /// An error with a message that holds no URL and no secret.
+    /// Creates an error. The message must hold no URL and no secret.
     pub fn new(kind: HttpErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// The kind of failure.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> HttpErrorKind {
         self.kind
     }

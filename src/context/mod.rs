@@ -84,15 +84,15 @@ enum Http {
     Custom(Arc<dyn HttpSend>),
 }
 
-/// Whether the `Date` of a response may correct the signing clock: only the cloud's own hosts may, never somebody who hands
-/// credentials on.
+/// Says whether the `Date` of a response may correct the signing clock. Only the cloud's own hosts may, and never a service
+/// that hands credentials on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dates {
     Trusted,
     Ignored,
 }
 
-/// When the request of a response was sent: its `Date` was written after that.
+/// The time at which the request of a response was sent: its `Date` was written after that.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Transit {
     pub(crate) sent: Now,
@@ -130,7 +130,7 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
-    /// The real world, with parts replaced.
+    /// Returns a builder for the real world with parts replaced.
     pub fn builder() -> ContextBuilder {
         ContextBuilder::default()
     }
@@ -150,7 +150,7 @@ impl Context {
         Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
     }
 
-    /// Whether a variable is there and holds nothing: worth a word, since somebody meant to set it.
+    /// Returns whether a variable is there and holds nothing, which the explanation mentions.
     pub(crate) fn is_blank(&self, name: &str) -> bool {
         let value = match &self.0.env {
             Some(variables) => variables.get(name).cloned(),
@@ -159,7 +159,7 @@ impl Context {
         value.is_some_and(|value| value.trim().is_empty())
     }
 
-    /// Whether a switch is on: `true` in any case, and nothing else, as the official SDKs read it.
+    /// Returns whether a switch is on: `true` in any case, and nothing else, as the official SDKs read it.
     pub(crate) fn switch(&self, name: &str) -> Result<bool, Error> {
         Ok(self.env(name)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
     }

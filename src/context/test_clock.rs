@@ -31,7 +31,7 @@ struct State {
 }
 
 impl TestClock {
-    /// A clock whose wall shows `start`; monotonic and boot time start at zero.
+    /// Creates a clock whose wall clock shows `start`; monotonic and boot time start at zero.
     pub fn new(start: SystemTime) -> Self {
         let wall = start.duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = Now { wall, monotonic: Duration::ZERO };
@@ -42,7 +42,7 @@ impl TestClock {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets time pass, and wakes who slept until then.
+    /// Lets time pass, and ends the sleeps that are due by then.
     pub fn advance(&self, duration: Duration) {
         let mut state = self.state();
         state.now.wall += duration;
@@ -72,7 +72,7 @@ impl TestClock {
         state.boot += duration;
     }
 
-    /// How long until the next sleeper is due, if anyone sleeps.
+    /// Returns the time until the next sleep ends, if there is one.
     pub fn next_wake(&self) -> Option<Duration> {
         let mut state = self.state();
         state.sleepers.retain(|(_, sleeper)| !sleeper.is_closed());

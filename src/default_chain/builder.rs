@@ -18,6 +18,18 @@ use crate::refresh::Refresher;
 use crate::sts::{AssumeRole, Sts, StsEndpoint, StsSignature};
 
 /// Builds a [`DefaultCredentialChain`]. A bad argument shows as an error of `credentials()`, before any request.
+///
+/// ```
+/// use std::time::Duration;
+/// use alibabacloud_credentials::{AssumeRole, DefaultCredentialChain};
+///
+/// let chain = DefaultCredentialChain::builder()
+///     .region("cn-hangzhou")
+///     .assume_role(AssumeRole::new("acs:ram::1234567890123456:role/media"))
+///     .expect_account("1234567890123456")
+///     .advisory_window(Duration::from_secs(1800))
+///     .build();
+/// ```
 #[derive(Default)]
 pub struct DefaultCredentialChainBuilder {
     context: Context,
@@ -48,14 +60,14 @@ impl fmt::Debug for DefaultCredentialChainBuilder {
 }
 
 impl DefaultCredentialChainBuilder {
-    /// The outside world; the real one by default.
+    /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
         self.context = context;
         self
     }
 
-    /// Restricts the chain to this profile, of config.json, then of the ini file.
+    /// Restricts the chain to this profile of config.json, or else of the ini file.
     #[must_use]
     pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
@@ -69,23 +81,24 @@ impl DefaultCredentialChainBuilder {
         self
     }
 
-    /// The region whose STS is used, as `cn-hangzhou`. Default: `ALIBABA_CLOUD_STS_REGION`, the profile's `sts_region`, the
-    /// region that the RRSA token's issuer or the instance itself names; without any, the global `sts.aliyuncs.com`.
+    /// Sets the region whose STS is used, as `cn-hangzhou`. The default is `ALIBABA_CLOUD_STS_REGION`, the profile's
+    /// `sts_region`, or the region that the RRSA token's issuer or the instance names; without any, the global
+    /// `sts.aliyuncs.com`.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.endpoint.region = Some(region.into());
         self
     }
 
-    /// The STS host as `host[:port]`, always over HTTPS; `http://` for loopback alone.
+    /// Sets the STS host as `host[:port]`, over HTTPS; `http://` is for loopback only.
     #[must_use]
     pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint.endpoint = Some(endpoint.into());
         self
     }
 
-    /// The signature of all signed calls to STS: those of roles given here, in the environment or in a profile, and
-    /// [`caller_identity`](DefaultCredentialChain::caller_identity). Default: [`StsSignature::V3`].
+    /// Sets the signature of all signed calls to STS: those of roles given here, in the environment or in a profile, and
+    /// [`caller_identity`](DefaultCredentialChain::caller_identity). The default is [`StsSignature::V3`].
     #[must_use]
     pub fn sts_signature(mut self, signature: StsSignature) -> Self {
         self.sts_signature = signature;
@@ -99,7 +112,7 @@ impl DefaultCredentialChainBuilder {
         self
     }
 
-    /// Uses the region's VPC host of STS. Without a region it means nothing.
+    /// Uses the region's VPC host of STS. Has no effect without a region.
     #[must_use]
     pub fn vpc_endpoint(mut self, vpc: bool) -> Self {
         self.endpoint.vpc = vpc;
@@ -135,15 +148,17 @@ impl DefaultCredentialChainBuilder {
         self
     }
 
-    /// `false`: instance metadata is never asked, for no profile either. `true`: it is asked for, so it is given its full time, and fails instead of
-    /// being passed over. Default: it is asked last but one, and off the cloud for a quarter of a second at most.
+    /// Says whether to ask instance metadata.
+    ///
+    /// With `false` it is never asked, for no profile either. With `true` it gets its full time and fails instead of being
+    /// passed over. By default it is asked last but one, and off the cloud for a quarter of a second at most.
     #[must_use]
     pub fn ecs_metadata(mut self, ask: bool) -> Self {
         self.ecs_metadata = Some(ask);
         self
     }
 
-    /// Assumes `role` with whatever the chain finds: the last hop.
+    /// Assumes `role` with the credential that the chain finds, as the last hop.
     #[must_use]
     pub fn assume_role(mut self, role: AssumeRole) -> Self {
         self.role = Some(role);
@@ -151,7 +166,7 @@ impl DefaultCredentialChainBuilder {
     }
 
     /// Hands out no other account's credentials, not even at first: [`ErrorKind::IdentityMismatch`](crate::ErrorKind).
-    /// Known from the STS answer, else by one GetCallerIdentity for each new credential.
+    /// The account is known from the STS response, or asked for by one GetCallerIdentity for each new credential.
     #[must_use]
     pub fn expect_account(mut self, account_id: impl Into<String>) -> Self {
         self.expected_account = Some(account_id.into());
@@ -165,21 +180,22 @@ impl DefaultCredentialChainBuilder {
         self
     }
 
-    /// What to do when a configured provider fails. Default: stop.
+    /// Sets the reaction to a configured provider that fails. The default is [`OnFailure::Stop`].
     #[must_use]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
         self
     }
 
-    /// How long before the end a refresh starts: see [`RefresherBuilder::advisory_window`](crate::RefresherBuilder::advisory_window).
+    /// Sets how long before the end a refresh starts: see
+    /// [`RefresherBuilder::advisory_window`](crate::RefresherBuilder::advisory_window).
     #[must_use]
     pub fn advisory_window(mut self, window: Duration) -> Self {
         self.advisory = Some(window);
         self
     }
 
-    /// The chain. No I/O.
+    /// Builds the chain. Does no I/O.
     pub fn build(self) -> DefaultCredentialChain {
         let context = self.context;
         let mut sts = Sts::new(context.clone(), self.endpoint);

@@ -35,7 +35,7 @@ use crate::time;
 /// | 5 | `ecs_ram_role` | instance metadata: [`EcsMetadataProvider`](crate::EcsMetadataProvider) |
 /// | 6 | `credentials_uri` | `ALIBABA_CLOUD_CREDENTIALS_URI`: [`CredentialsUriProvider`](crate::CredentialsUriProvider) |
 ///
-/// What was found can be turned into a role's session by [`assume_role`](DefaultCredentialChainBuilder::assume_role), the
+/// The credential that was found can be turned into a role's session by [`assume_role`](DefaultCredentialChainBuilder::assume_role), the
 /// last hop. Once a session was asked for, the key that it was made with never reaches a caller.
 ///
 /// ```
@@ -67,38 +67,38 @@ impl Default for DefaultCredentialChain {
 }
 
 impl DefaultCredentialChain {
-    /// The chain over the real world. No I/O, no thread, no runtime; it cannot fail.
+    /// Creates the chain over the real world. Does no I/O, starts no thread, needs no runtime, and cannot fail.
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// The same chain for the whole process: five libraries that use it share one session.
+    /// Returns the chain of the process: all libraries that use it share one session.
     pub fn shared() -> Self {
         static SHARED: OnceLock<DefaultCredentialChain> = OnceLock::new();
         SHARED.get_or_init(Self::new).clone()
     }
 
-    /// A chain with choices.
+    /// Returns a builder with the settings of a chain.
     pub fn builder() -> DefaultCredentialChainBuilder {
         DefaultCredentialChainBuilder::default()
     }
 
-    /// The credential, valid now: see [`Refresher::credentials`].
+    /// Returns a credential that is valid now: see [`Refresher::credentials`].
     ///
     /// # Errors
     ///
-    /// When no provider has any, or the one that is configured failed. [`Error::causes`] has what each one said.
+    /// Fails if no provider has credentials, or if one that is configured failed. [`Error::causes`] has the error of each.
     pub async fn credentials(&self) -> Result<Credentials, Error> {
         self.refresher.credentials().await
     }
 
-    /// Everything else: borrowing, invalidating, health, renewal without traffic.
+    /// Returns the refresher, which lends, invalidates, reports health, and renews without traffic.
     pub fn refresher(&self) -> &Refresher {
         &self.refresher
     }
 
-    /// What every provider answered. Looks once, through the cache, if nothing has been looked for yet; else it reports the
-    /// last look, without asking anybody anew.
+    /// Reports what every provider answered. Looks once, through the cache, if nothing has been looked for yet; otherwise it
+    /// reports the last look and asks nobody again.
     pub async fn explain(&self) -> Explanation {
         let result = match self.refresher.known() {
             Some(known) => known,
@@ -118,8 +118,8 @@ impl DefaultCredentialChain {
         Explanation::new(result, reports, notes)
     }
 
-    /// The region, as far as it is known: given in code, else `ALIBABA_CLOUD_REGION_ID` or `ALIBABA_CLOUD_STS_REGION`, else
-    /// what a source named on the way (the profile, the RRSA token's issuer, instance metadata). What cannot be a region is none.
+    /// Returns the region, as far as it is known: given in code, else `ALIBABA_CLOUD_REGION_ID` or `ALIBABA_CLOUD_STS_REGION`, else
+    /// what a source named (the profile, the RRSA token's issuer, instance metadata). A text that cannot be a region is ignored.
     pub fn region(&self) -> Option<String> {
         self.sts.region().filter(|region| check_region(region).is_ok())
     }
@@ -140,7 +140,7 @@ impl DefaultCredentialChain {
         Refresher::builder(provider).context(self.sts.context.clone()).build()
     }
 
-    /// Whose credential this is, as STS says it.
+    /// Asks STS for the owner of the credential.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What every provider of a chain answered, as data.
+//! The answers of all providers of a chain, as data.
 
 mod render;
 
@@ -8,7 +8,17 @@ use serde::{Serialize, Serializer};
 
 pub use self::render::Colored;
 
-/// What became of a provider in a chain's last look.
+/// The result of a provider in a chain's last look.
+///
+/// ```
+/// # async fn example() {
+/// use alibabacloud_credentials::{DefaultCredentialChain, ProviderOutcome};
+///
+/// let explanation = DefaultCredentialChain::new().explain().await;
+/// let failed = explanation.providers.iter().filter(|report| report.outcome == ProviderOutcome::Failed);
+/// println!("{} providers are configured and failed", failed.count());
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -19,31 +29,41 @@ pub enum ProviderOutcome {
     NotConfigured,
     /// It is there and failed.
     Failed,
-    /// It was not asked: one before it answered.
+    /// It was not asked, since one before it answered.
     NotReached,
 }
 
-/// Tells what became of one provider.
+/// The report on one provider.
+///
+/// ```
+/// # async fn example() {
+/// use alibabacloud_credentials::DefaultCredentialChain;
+///
+/// for report in DefaultCredentialChain::new().explain().await.providers {
+///     println!("{}: {:?} {}", report.provider, report.outcome, report.detail.unwrap_or_default());
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ProviderReport {
     /// The provider's name.
     pub provider: String,
-    /// What became of it.
+    /// Its result.
     pub outcome: ProviderOutcome,
-    /// What it looked at (variable; file and profile), or what went wrong. Holds no secret.
+    /// The variable, or the file and profile, that it looked at, or what went wrong. Holds no secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The error's code, where there is one.
+    /// The error's code, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// What to do about it.
+    /// The remedy: what to do about a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
-    /// Whether it is configured and was not asked, because the one in use comes first.
+    /// `true` if it is configured and was not asked, because the one in use comes first.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
-    /// How long it took, where it was asked. In JSON: milliseconds.
+    /// The time that it took, if it was asked. In JSON: milliseconds.
     #[serde(rename = "spent_ms", serialize_with = "milliseconds", skip_serializing_if = "Option::is_none")]
     pub spent: Option<Duration>,
 }
@@ -52,29 +72,39 @@ fn milliseconds<S: Serializer>(spent: &Option<Duration>, serializer: S) -> Resul
     spent.unwrap_or_default().as_millis().serialize(serializer)
 }
 
-/// Summarizes the credential in use, as far as it may be shown.
+/// A summary of the credential in use, without its secrets.
+///
+/// ```
+/// # async fn example() {
+/// use alibabacloud_credentials::DefaultCredentialChain;
+///
+/// if let Some(credentials) = DefaultCredentialChain::new().explain().await.credentials {
+///     println!("{} by {}", credentials.access_key_id, credentials.provider_name);
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CredentialsSummary {
-    /// Where it came from, outermost first.
+    /// The path of providers that it came from, outermost first.
     pub provider_name: String,
-    /// The variable, or the profile and its file, that it came from, where that is known.
+    /// The variable, or the profile and its file, that it came from, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The roles whose sessions lead to it, each with the session's name; the last one is its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
-    /// Whose it is, by its ARN, where STS said so: account and role, or user.
+    /// The ARN of its owner, if STS gave it: account and role, or user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
     /// Its AccessKey ID, shortened.
     pub access_key_id: String,
-    /// When it ends (RFC 3339, UTC).
+    /// The time at which it ends (RFC 3339, UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expiration: Option<String>,
 }
 
-/// Which provider answered, and what the others said. Neither `Display` nor serde show a secret.
+/// The provider that answered, and what the others said. Neither `Display` nor serde show a secret.
 ///
 /// `Display` is a tree of at most 80 columns; [`colored`](Self::colored) is the same with ANSI colors.
 ///
@@ -93,16 +123,16 @@ pub struct Explanation {
     pub credentials: Option<CredentialsSummary>,
     /// The providers, in the chain's order.
     pub providers: Vec<ProviderReport>,
-    /// What else is worth knowing: values that do nothing, names that look like typing errors, a next step.
+    /// Further notes: values that have no effect, names that look like typing errors, a next step.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Why there is none.
+    /// The error, if there is no credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 impl Explanation {
-    /// The tree with ANSI colors, for a terminal.
+    /// Returns the tree with ANSI colors, for a terminal.
     pub fn colored(&self) -> Colored<'_> {
         Colored(self)
     }

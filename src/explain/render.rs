@@ -7,7 +7,15 @@ use super::{Explanation, ProviderOutcome, ProviderReport};
 /// Terminals are at least this wide.
 const COLUMNS: usize = 80;
 
-/// See [`Explanation::colored`].
+/// An explanation that is displayed with ANSI colors: see [`Explanation::colored`].
+///
+/// ```
+/// # async fn example() {
+/// use alibabacloud_credentials::DefaultCredentialChain;
+///
+/// println!("{}", DefaultCredentialChain::new().explain().await.colored());
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Colored<'a>(pub(super) &'a Explanation);
 

@@ -1,4 +1,4 @@
-//! What a JWT says of itself. Nothing is verified here: that is the server's to do.
+//! The claims of a JWT. Nothing is verified here: the server does that.
 
 use std::time::{Duration, SystemTime};
 
@@ -73,7 +73,7 @@ impl Claims {
         claims.ok_or_else(|| wrong("its second part is not a JSON object of claims".to_owned()))
     }
 
-    /// How long ago it expired, by a clock that shows `now`.
+    /// Returns how long ago it expired, by a clock that shows `now`.
     pub(crate) fn expired_for(&self, now: SystemTime) -> Option<Duration> {
         // An end beyond all clocks is none.
         let end = SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(self.exp?).ok()?)?;

@@ -20,14 +20,21 @@ use crate::redact::shown_path;
 use crate::rpc;
 use crate::session_json::Origin;
 
-/// A file, as Kubernetes projects it. A leading `~` is the home directory. The file is read anew each time: the kubelet swaps it well before its token expires.
+/// A file, as Kubernetes projects it. A leading `~` is the home directory. The file is read again for each exchange: the
+/// kubelet replaces it well before its token expires.
+///
+/// ```
+/// use alibabacloud_credentials::{OidcRoleProvider, OidcTokenFile};
+///
+/// let provider = OidcRoleProvider::new().token(OidcTokenFile::new("/var/run/secrets/tokens/sts"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct OidcTokenFile {
     path: PathBuf,
 }
 
 impl OidcTokenFile {
-    /// A file by its path.
+    /// Creates a source from the path of a file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
@@ -78,15 +85,21 @@ impl ProvideOidcToken for OidcTokenFile {
     }
 }
 
-/// An environment variable, as some CI systems set it. It cannot change while the process runs, so neither can the token
-/// be renewed when it has expired.
+/// An environment variable, as some CI systems set it. It cannot be changed from outside while the process runs, so an expired
+/// token is not renewed.
+///
+/// ```
+/// use alibabacloud_credentials::{OidcRoleProvider, OidcTokenVariable};
+///
+/// let provider = OidcRoleProvider::new().token(OidcTokenVariable::new("CI_JOB_JWT"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct OidcTokenVariable {
     name: String,
 }
 
 impl OidcTokenVariable {
-    /// A variable by its name.
+    /// Creates a source from the name of a variable.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into() }
     }
@@ -105,8 +118,17 @@ impl ProvideOidcToken for OidcTokenVariable {
     }
 }
 
-/// A workflow of GitHub Actions with the permission `id-token: write`: a token is fetched anew for every exchange, from
+/// A workflow of GitHub Actions with the permission `id-token: write`. A token is fetched for every exchange, from
 /// `ACTIONS_ID_TOKEN_REQUEST_URL` with `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
+///
+/// ```
+/// use alibabacloud_credentials::{AssumeRole, GitHubActionsToken, OidcRoleProvider};
+///
+/// let provider = OidcRoleProvider::new()
+///     .provider_arn("acs:ram::1234567890123456:oidc-provider/github")
+///     .role(AssumeRole::new("acs:ram::1234567890123456:role/deploy"))
+///     .token(GitHubActionsToken::new("sts.aliyuncs.com"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct GitHubActionsToken {
     audience: String,
@@ -175,7 +197,7 @@ impl ProvideOidcToken for GitHubActionsToken {
     }
 }
 
-/// A token source from a closure.
+/// Creates a token source from a closure.
 ///
 /// ```
 /// use alibabacloud_credentials::{OidcToken, oidc_token_fn};
@@ -190,7 +212,14 @@ where
     OidcTokenFn { name: name.into(), ask }
 }
 
-/// What [`oidc_token_fn`] returns.
+/// The token source that [`oidc_token_fn`] returns.
+///
+/// ```
+/// use alibabacloud_credentials::{OidcRoleProvider, OidcToken, oidc_token_fn};
+///
+/// let source = oidc_token_fn("spiffe", || async { Ok(OidcToken::new("a.signed.jwt")) });
+/// let provider = OidcRoleProvider::new().token(source);
+/// ```
 pub struct OidcTokenFn<F> {
     name: String,
     ask: F,

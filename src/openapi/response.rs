@@ -14,6 +14,14 @@ use crate::rpc::Accepted;
 ///
 /// Serialized, it has the shape in which the IMM guide prints it: `headers`, `statusCode`, `body`.
 ///
+/// ```no_run
+/// # async fn example(imm: alibabacloud_credentials::OpenApiClient) -> Result<(), alibabacloud_credentials::Error> {
+/// let response = imm.call("GetProject", [("ProjectName", "testproject")]).await?;
+/// println!("{} {:?}", response.status_code(), response.request_id());
+/// println!("{}", response.body()["Project"]["FileCount"]);
+/// # Ok(()) }
+/// ```
+///
 /// ```
 /// # fn example(answer: alibabacloud_credentials::ApiResponse) -> Result<(), alibabacloud_credentials::Error> {
 /// #[derive(serde::Deserialize)]

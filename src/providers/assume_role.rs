@@ -17,7 +17,7 @@ use crate::sts::{AssumeRole, Sts, StsSignature};
 
 /// Assumes a role with another provider's credentials: roles chain to any depth.
 ///
-/// The source is kept fresh by a [`Refresher`] of its own and asked anew for every session, so a rotated key is
+/// The source is kept fresh by a [`Refresher`] of its own and asked again for every session, so a rotated key is
 /// taken up. The source's key itself is never handed out.
 ///
 /// ```
@@ -31,7 +31,7 @@ pub struct AssumeRoleProvider {
     source: Refresher,
     role: AssumeRole,
     sts: Sts,
-    /// What was said here of STS, where the rest is the source's own chain's; `None`: the chain's settings are made already.
+    /// The STS settings made here, where the others come from the source's own chain; `None` if they are complete.
     inherits: Option<Given>,
     instance_region: OnceLock<String>,
 }
@@ -55,8 +55,8 @@ impl fmt::Debug for AssumeRoleProvider {
 impl AssumeRoleProvider {
     /// Assumes `role` with the credentials of `source`.
     ///
-    /// Where they come from a [`DefaultCredentialChain`](crate::DefaultCredentialChain), whatever lies between, its STS host,
-    /// region, signature and HTTP client are used too, as far as nothing else is said here. A region that a profile or the
+    /// If they come from a [`DefaultCredentialChain`](crate::DefaultCredentialChain), directly or through other providers, its
+    /// STS host, region, signature and HTTP client are used too, unless they are set here. A region that a profile or the
     /// instance names counts as well.
     pub fn new(source: impl ProvideCredentials, role: AssumeRole) -> Self {
         let provider: Arc<dyn ProvideCredentials> = Arc::new(source);
@@ -84,7 +84,7 @@ impl AssumeRoleProvider {
         Self { provider, source, role, sts, inherits: None, instance_region: OnceLock::new() }
     }
 
-    /// The outside world; the real one by default.
+    /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
         self.source = Refresher::builder(Arc::clone(&self.provider)).context(context.clone()).build();
@@ -95,14 +95,14 @@ impl AssumeRoleProvider {
         self
     }
 
-    /// The STS host as `host[:port]`; before the variables and the region.
+    /// Sets the STS host as `host[:port]`. It goes before the variables and the region.
     #[must_use]
     pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.sts.endpoint.endpoint = Some(endpoint.into());
         self
     }
 
-    /// The region whose STS host is used.
+    /// Sets the region whose STS host is used.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.sts.endpoint.region = Some(region.into());
@@ -116,7 +116,7 @@ impl AssumeRoleProvider {
         self
     }
 
-    /// The signature of the calls to STS. Default: [`StsSignature::V3`].
+    /// Sets the signature of the calls to STS. The default is [`StsSignature::V3`].
     ///
     /// ```
     /// use alibabacloud_credentials::{AssumeRole, AssumeRoleProvider, EnvironmentProvider, StsSignature};
@@ -135,7 +135,7 @@ impl AssumeRoleProvider {
         self
     }
 
-    /// How STS is called: as was said here, else as the chain does that `source` came from.
+    /// Returns the STS settings: those made here, or else those of the chain that `source` came from.
     fn sts(&self, known: &Provenance) -> Sts {
         let (Some(given), Some(mut sts)) = (self.inherits, known.sts.clone()) else { return self.sts.clone() };
         if given.context {

@@ -15,15 +15,15 @@ use super::kept_profile::{Chosen, KeptProfile};
 use super::profile_files::{AskedFor, CLI_DISABLED, ProfileFiles};
 use super::profile_source::SourceSettings;
 
-/// What to do where `current` leads nowhere.
+/// The remedy where `current` leads nowhere.
 const SWITCH: &str = "choose one of them by `aliyun configure switch`, or by ALIBABA_CLOUD_PROFILE";
 
 /// Reads `~/.aliyun/config.json`, or the file that `ALIBABA_CLOUD_CONFIG_FILE` names: modes `AK`, `StsToken`, `RamRoleArn`,
 /// `ChainableRamRoleArn`, `EcsRamRole`, `RamRoleArnWithRoleName`, `OIDC` and `CredentialsURI`. A profile without mode is
-/// what the CLI would take it for.
+/// read as the CLI reads it.
 ///
 /// The profile is the one given here, else `ALIBABA_CLOUD_PROFILE`, else the file's `current`, else `default`. The file is
-/// read anew at every refresh, and a changed file starts one. The profile that gave the first credential is kept: what it says
+/// read at every refresh, and a changed file starts one. The profile that gave the first credential is kept: its content
 /// may change, but a changed `current` switches nobody's identity. `ALIBABA_CLOUD_IGNORE_PROFILE=true` turns all files off.
 ///
 /// ```
@@ -35,7 +35,7 @@ const SWITCH: &str = "choose one of them by `aliyun configure switch`, or by ALI
 pub struct CliProfileProvider {
     profile: Option<String>,
     files: ProfileFiles,
-    /// Whether the ini file's provider follows: then that one judges a profile that is not here.
+    /// The ini file's provider follows, and judges a profile that is not here.
     ini_follows: bool,
 }
 
@@ -46,7 +46,7 @@ impl Default for CliProfileProvider {
 }
 
 impl CliProfileProvider {
-    /// The profile that the environment and the file choose.
+    /// Creates a provider for the profile that the environment and the file choose.
     pub fn new() -> Self {
         Self::default()
     }
@@ -60,14 +60,14 @@ impl CliProfileProvider {
         self.files.kept_profile()
     }
 
-    /// The profile of this name.
+    /// Sets the name of the profile.
     #[must_use]
     pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
         self
     }
 
-    /// The outside world; the real one by default.
+    /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
         self.files.sts.context = context;

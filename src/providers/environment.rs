@@ -111,12 +111,12 @@ impl Default for EnvironmentProvider {
 }
 
 impl EnvironmentProvider {
-    /// The two documented families.
+    /// Creates a provider for the two documented families.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One family, by its prefix: `OSS` reads `OSS_ACCESS_KEY_ID` and so on.
+    /// Creates a provider for one family: the prefix `OSS` reads `OSS_ACCESS_KEY_ID` and so on.
     pub fn prefixed(prefix: impl Into<String>) -> Self {
         let families = vec![Family::of_prefix(&prefix.into())];
         Self { context: Context::default(), families }
@@ -138,7 +138,7 @@ impl EnvironmentProvider {
         self
     }
 
-    /// The outside world; the real one by default.
+    /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
         self.context = context;

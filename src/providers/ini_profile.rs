@@ -18,8 +18,8 @@ use super::profile_source::SourceSettings;
 /// `ALIBABA_CLOUD_CREDENTIALS_FILE` names: types `access_key`, `sts`, `ram_role_arn`, `oidc_role_arn` and `ecs_ram_role`.
 ///
 /// The section is the one given here, else `ALIBABA_CLOUD_PROFILE`, else `default`; the first file that has it counts.
-/// Values are taken as they stand, without quotes, escapes or interpolation; a comment begins with `#` or `;` at the start
-/// of a line or after white space.
+/// A pair of quotes around a value is dropped; otherwise values are taken as they stand, without escapes or interpolation. A
+/// comment begins with `#` or `;` at the start of a line or after white space.
 ///
 /// ```
 /// use alibabacloud_credentials::{IniProfileProvider, Refresher};
@@ -30,7 +30,7 @@ use super::profile_source::SourceSettings;
 pub struct IniProfileProvider {
     profile: Option<String>,
     files: ProfileFiles,
-    /// Whether config.json was looked at first: a profile that was asked for is missing only if it is in neither.
+    /// config.json was looked at first: a profile that was asked for is missing only if it is in neither file.
     after_config: bool,
 }
 
@@ -41,7 +41,7 @@ impl Default for IniProfileProvider {
 }
 
 impl IniProfileProvider {
-    /// The section that the environment chooses.
+    /// Creates a provider for the section that the environment chooses.
     pub fn new() -> Self {
         Self::default()
     }
@@ -55,14 +55,14 @@ impl IniProfileProvider {
         self.files.kept_profile()
     }
 
-    /// The section of this name.
+    /// Sets the name of the section.
     #[must_use]
     pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
         self
     }
 
-    /// The outside world; the real one by default.
+    /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
         self.files.sts.context = context;
@@ -108,7 +108,7 @@ impl IniProfileProvider {
         }
     }
 
-    /// What config.json has instead of the profile that was asked for, where it was looked at.
+    /// Describes what config.json has instead of the profile that was asked for, if it was looked at.
     async fn config_place(&self) -> Vec<String> {
         if !self.after_config {
             return Vec::new();

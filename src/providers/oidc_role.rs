@@ -16,8 +16,8 @@ use crate::sts::{AssumeRole, Sts};
 /// Exchanges an OIDC token for a role's session, by AssumeRoleWithOIDC. No AccessKey is needed.
 ///
 /// Without arguments it reads what ACK's webhook injects for RRSA: `ALIBABA_CLOUD_ROLE_ARN`,
-/// `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and `ALIBABA_CLOUD_OIDC_TOKEN_FILE`. The token is read anew for every exchange. Its
-/// claims are looked at first, so that an expired token says so by itself, once a server's `Date` has told the time.
+/// `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and `ALIBABA_CLOUD_OIDC_TOKEN_FILE`. The token is read again for every exchange. Its
+/// claims are checked first: a token that has expired is not sent, once a server's `Date` has told the time.
 ///
 /// ```
 /// use alibabacloud_credentials::{AssumeRole, GitHubActionsToken, OidcRoleProvider, Refresher};
@@ -61,17 +61,17 @@ struct Exchange {
 }
 
 impl OidcRoleProvider {
-    /// What the environment says.
+    /// Creates a provider that reads the environment.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What the environment says, with the STS settings already made.
+    /// Creates a provider that reads the environment, with complete STS settings.
     pub(crate) fn with_sts(sts: Sts) -> Self {
         Self { sts, ..Self::default() }
     }
 
-    /// What a profile says.
+    /// Creates the provider that a profile describes.
     pub(crate) fn of_profile(provider_arn: &str, token_file: &Path, mut role: AssumeRole, sts: Sts) -> Self {
         // Neither the environment's, which is there for whichever role needs one, nor the profile's own: the CLI and the
         // SDKs send none here, either.
@@ -80,43 +80,43 @@ impl OidcRoleProvider {
         Self { sts, provider_arn: Some(provider_arn.to_owned()), role: Some(role), token: Some(Arc::new(token)) }
     }
 
-    /// The OIDC provider in RAM: `acs:ram::<account id>:oidc-provider/<name>`. Default: the variable.
+    /// Sets the OIDC provider in RAM, `acs:ram::<account id>:oidc-provider/<name>`. The default is the variable.
     #[must_use]
     pub fn provider_arn(mut self, arn: impl Into<String>) -> Self {
         self.provider_arn = Some(arn.into());
         self
     }
 
-    /// The role. Default: the one that the variable names. AssumeRoleWithOIDC has neither ExternalId nor SourceIdentity: a
-    /// role with either is [`ErrorKind::InvalidInput`].
+    /// Sets the role. The default is the one that the variable names. AssumeRoleWithOIDC has neither ExternalId nor
+    /// SourceIdentity: a role with either is [`ErrorKind::InvalidInput`].
     #[must_use]
     pub fn role(mut self, role: AssumeRole) -> Self {
         self.role = Some(role);
         self
     }
 
-    /// The token's source. Default: the file that the variable names.
+    /// Sets the source of the token. The default is the file that the variable names.
     #[must_use]
     pub fn token(mut self, source: impl ProvideOidcToken) -> Self {
         self.token = Some(Arc::new(source));
         self
     }
 
-    /// The outside world; the real one by default.
+    /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
         self.sts.context = context;
         self
     }
 
-    /// The region whose STS host is used. Default: the variables, else the region that ACK wrote into the token's issuer.
+    /// Sets the region whose STS host is used. The default is that of the variables, or else the one in the token's issuer.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.sts.endpoint.region = Some(region.into());
         self
     }
 
-    /// The STS host as `host[:port]`; before the variables and the region.
+    /// Sets the STS host as `host[:port]`. It goes before the variables and the region.
     #[must_use]
     pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.sts.endpoint.endpoint = Some(endpoint.into());

@@ -96,6 +96,16 @@ struct Shared {
 }
 
 /// Builds a [`Refresher`].
+///
+/// ```
+/// use std::time::Duration;
+/// use alibabacloud_credentials::{EnvironmentProvider, Refresher};
+///
+/// let refresher = Refresher::builder(EnvironmentProvider::new())
+///     .advisory_window(Duration::from_secs(1800))
+///     .refresh_timeout(Duration::from_secs(30))
+///     .build();
+/// ```
 pub struct RefresherBuilder {
     provider: Arc<dyn ProvideCredentials>,
     context: Context,

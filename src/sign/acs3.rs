@@ -1,4 +1,4 @@
-//! Signature V3, `ACS3-HMAC-SHA256`: what every current product of this cloud accepts.
+//! Signature V3, `ACS3-HMAC-SHA256`, which all current products accept but Object Storage.
 //!
 //! The rules are the published ones (request structure and signature, version 3): six parts joined by line feeds,
 //! hashed; the secret signs the hash as it is, with no key derivation and no date or region scope.
@@ -32,28 +32,64 @@ use sha2::{Digest, Sha256};
 use crate::encode::{LOWER_HEX, percent_encode_with, push_hex};
 
 /// The algorithm's name, as it stands in the `Authorization` header and in the string to sign.
+///
+/// ```
+/// assert_eq!(alibabacloud_credentials::sign::acs3::ALGORITHM, "ACS3-HMAC-SHA256");
+/// ```
 pub const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
 /// The SHA-256 of an empty body, in hexadecimal.
+///
+/// ```
+/// use alibabacloud_credentials::sign::acs3;
+///
+/// assert_eq!(acs3::payload_sha256(b""), acs3::EMPTY_PAYLOAD);
+/// ```
 pub const EMPTY_PAYLOAD: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// The lower-case hexadecimal SHA-256 of `body`: the value of `x-acs-content-sha256`.
+/// Returns the SHA-256 of `body` in lower-case hexadecimal: the value of `x-acs-content-sha256`.
+///
+/// ```
+/// use alibabacloud_credentials::sign::acs3;
+///
+/// assert!(acs3::payload_sha256(b"hello").starts_with("2cf24dba5fb0a30e"));
+/// ```
 pub fn payload_sha256(body: &[u8]) -> String {
     let mut out = String::with_capacity(64);
     push_hex(&Sha256::digest(body), &mut out);
     out
 }
 
-/// Whether a header of this name (any case) has to be signed: `host`, `content-type` and every `x-acs-*`.
+/// Returns whether a header of this name (any case) has to be signed: `host`, `content-type` and every `x-acs-*`.
 ///
 /// Other headers may be signed too: the server takes the list from the `Authorization` header.
+///
+/// ```
+/// use alibabacloud_credentials::sign::acs3;
+///
+/// assert!(acs3::must_be_signed("X-Acs-Date"));
+/// assert!(!acs3::must_be_signed("user-agent"));
+/// ```
 pub fn must_be_signed(name: &str) -> bool {
     name.eq_ignore_ascii_case("host")
         || name.eq_ignore_ascii_case("content-type")
         || name.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("x-acs-"))
 }
 
-/// A request as it is signed. Nothing in it is encoded yet, but for the path.
+/// A request as it is signed. Only the path is encoded.
+///
+/// ```
+/// use alibabacloud_credentials::sign::acs3;
+///
+/// let request = acs3::Request {
+///     method: "GET",
+///     path: "/",
+///     query: &[("ProjectName", "a b")],
+///     headers: &[("host", "imm.cn-hangzhou.aliyuncs.com")],
+///     payload_sha256: acs3::EMPTY_PAYLOAD,
+/// };
+/// assert!(request.canonical_request().starts_with("GET\n/\nProjectName=a%20b\nhost:imm.cn-hangzhou.aliyuncs.com\n"));
+/// ```
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The method, in upper case.
@@ -76,7 +112,7 @@ impl std::fmt::Debug for Request<'_> {
 }
 
 impl Request<'_> {
-    /// The value of the `Authorization` header.
+    /// Returns the value of the `Authorization` header.
     pub fn authorization(&self, access_key_id: &str, access_key_secret: &str) -> String {
         let headers = self.sorted_headers();
         let names: usize = headers.iter().map(|(name, _)| name.len() + 1).sum();
@@ -102,16 +138,16 @@ impl Request<'_> {
         out
     }
 
-    /// The canonical request: what the server compares when a signature does not match.
+    /// Returns the canonical request, which a server shows when a signature does not match.
     ///
-    /// It holds the values of all signed headers, a security token among them: treat it as a secret.
+    /// It holds the values of all signed headers, the security token included: treat it as a secret.
     pub fn canonical_request(&self) -> String {
         let mut out = String::new();
         self.write_canonical(&self.sorted_headers(), &mut |part| out.push_str(part));
         out
     }
 
-    /// The string to sign: the algorithm and the hash of [`canonical_request`](Self::canonical_request).
+    /// Returns the string to sign: the algorithm and the hash of [`canonical_request`](Self::canonical_request).
     pub fn string_to_sign(&self) -> String {
         let mut out = String::with_capacity(ALGORITHM.len() + 65);
         out.push_str(ALGORITHM);

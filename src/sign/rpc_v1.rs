@@ -1,4 +1,4 @@
-//! Signature V1 of RPC calls, HMAC-SHA1 (`SignatureVersion=1.0`): what older and private-cloud gateways accept.
+//! Signature V1 of RPC calls, HMAC-SHA1 (`SignatureVersion=1.0`), for older and private-cloud gateways.
 //!
 //! The rules are the published ones (RPC signatures): all parameters, of the query and of a form alike, sorted by name and
 //! encoded twice; the secret signs them. No header is signed, and no body but a form. Where a gateway takes both versions,
@@ -35,17 +35,32 @@ use zeroize::Zeroizing;
 use crate::encode::percent_encode_with;
 
 /// The value of the parameter `SignatureMethod`.
+///
+/// ```
+/// assert_eq!(alibabacloud_credentials::sign::rpc_v1::SIGNATURE_METHOD, "HMAC-SHA1");
+/// ```
 pub const SIGNATURE_METHOD: &str = "HMAC-SHA1";
 
 /// The value of the parameter `SignatureVersion`.
+///
+/// ```
+/// assert_eq!(alibabacloud_credentials::sign::rpc_v1::SIGNATURE_VERSION, "1.0");
+/// ```
 pub const SIGNATURE_VERSION: &str = "1.0";
 
-/// A request as it is signed. Nothing in it is encoded yet.
+/// A request as it is signed. Nothing in it is encoded.
+///
+/// ```
+/// use alibabacloud_credentials::sign::rpc_v1;
+///
+/// let request = rpc_v1::Request { method: "POST", parameters: &[("Action", "GetCallerIdentity")] };
+/// assert_eq!(request.string_to_sign(), "POST&%2F&Action%3DGetCallerIdentity");
+/// ```
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The method, in upper case.
     pub method: &'a str,
-    /// All parameters, those of the query and those of the form, decoded, in any order. `Signature` is passed over: it
+    /// All parameters, those of the query and those of the form, decoded, in any order. `Signature` is ignored: it
     /// does not sign itself.
     pub parameters: &'a [(&'a str, &'a str)],
 }
@@ -58,7 +73,7 @@ impl std::fmt::Debug for Request<'_> {
 }
 
 impl Request<'_> {
-    /// The value of the parameter `Signature`, in Base64. It is not percent-encoded yet.
+    /// Returns the value of the parameter `Signature` in Base64, not percent-encoded.
     pub fn signature(&self, access_key_secret: &str) -> String {
         let mut key = Zeroizing::new(String::with_capacity(access_key_secret.len() + 1));
         key.push_str(access_key_secret);
@@ -69,9 +84,9 @@ impl Request<'_> {
         STANDARD.encode(mac.finalize().into_bytes())
     }
 
-    /// The string to sign: what the server compares when a signature does not match.
+    /// Returns the string to sign, which a server shows when a signature does not match.
     ///
-    /// It holds the values of all parameters, a security token among them: treat it as a secret.
+    /// It holds the values of all parameters, the security token included: treat it as a secret.
     pub fn string_to_sign(&self) -> String {
         let mut out = String::new();
         self.write_string_to_sign(&mut |part| out.push_str(part));

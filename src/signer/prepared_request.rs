@@ -14,6 +14,21 @@ use crate::error_codes::{SigningRetries, SigningRetry};
 use crate::rpc;
 
 /// One request of a [`RequestSigner`]: sign it, send it, have the response reviewed, and again if the decision says so.
+///
+/// ```no_run
+/// # use alibabacloud_credentials::{Credentials, Error, RequestSigner, RetryDecision};
+/// # use bytes::Bytes;
+/// # async fn send(request: http::Request<Bytes>) -> http::Response<Bytes> { unimplemented!() }
+/// # async fn example(signer: RequestSigner, head: http::request::Parts, body: Bytes) -> Result<(), Error> {
+/// let mut prepared = signer.prepare(head, Some(&body))?;
+/// let response = loop {
+///     let response = send(prepared.sign().await?.with_body(body.clone())).await;
+///     if prepared.review(response.status(), response.headers(), response.body()).await == RetryDecision::Done {
+///         break response;
+///     }
+/// };
+/// # Ok(()) }
+/// ```
 pub struct PreparedRequest {
     signer: RequestSigner,
     head: request::Parts,
@@ -38,6 +53,16 @@ impl fmt::Debug for PreparedRequest {
 }
 
 /// A request with its signature. It may be sent once.
+///
+/// ```no_run
+/// # use alibabacloud_credentials::{Credentials, Error, RequestSigner, RetryDecision};
+/// # use bytes::Bytes;
+/// # async fn send(request: http::Request<Bytes>) -> http::Response<Bytes> { unimplemented!() }
+/// # async fn example(signer: RequestSigner, head: http::request::Parts, body: Bytes) -> Result<(), Error> {
+/// let signed = signer.prepare(head, Some(&body))?.sign().await?;
+/// let response = send(signed.with_body(body)).await;
+/// # Ok(()) }
+/// ```
 pub struct SignedRequest {
     /// The head to send in place of the one that was given.
     pub head: request::Parts,
@@ -59,7 +84,21 @@ impl SignedRequest {
     }
 }
 
-/// Whether a request is to be signed and sent again.
+/// Says whether a request is to be signed and sent again.
+///
+/// ```no_run
+/// # use alibabacloud_credentials::{Credentials, Error, RequestSigner, RetryDecision};
+/// # use bytes::Bytes;
+/// # async fn send(request: http::Request<Bytes>) -> http::Response<Bytes> { unimplemented!() }
+/// # async fn example(signer: RequestSigner, head: http::request::Parts, body: Bytes) -> Result<(), Error> {
+/// # let mut prepared = signer.prepare(head, Some(&body))?;
+/// # let response = send(prepared.sign().await?.with_body(body.clone())).await;
+/// let decision = prepared.review(response.status(), response.headers(), response.body()).await;
+/// if decision == RetryDecision::SignAgain {
+///     let response = send(prepared.sign().await?.with_body(body)).await;
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]

@@ -1,4 +1,4 @@
-//! What AssumeRole is asked for, checked before any request is made.
+//! The arguments of AssumeRole, checked before any request is made.
 
 use std::fmt;
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl fmt::Debug for AssumeRole {
 }
 
 impl AssumeRole {
-    /// The role `acs:ram::<account id>:role/<role name>`.
+    /// Creates a request for a session of the role `acs:ram::<account id>:role/<role name>`.
     pub fn new(role_arn: impl Into<String>) -> Self {
         Self {
             role_arn: role_arn.into(),
@@ -56,23 +56,23 @@ impl AssumeRole {
         }
     }
 
-    /// What audit logs call the session: 2 to 64 characters of `A-Z a-z 0-9 . @ _ -`. Default:
-    /// `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else `credentials-rust-<milliseconds>`.
+    /// Sets the name of the session in audit logs: 2 to 64 characters of `A-Z a-z 0-9 . @ _ -`. The default is
+    /// `ALIBABA_CLOUD_ROLE_SESSION_NAME`, or else `credentials-rust-<milliseconds>`.
     #[must_use]
     pub fn session_name(mut self, name: impl Into<String>) -> Self {
         self.session_name = Some(name.into());
         self
     }
 
-    /// What the role's trust policy may ask for, against the confused deputy: 2 to 1224 characters of
-    /// `A-Z a-z 0-9 + = , . @ : / _ -`.
+    /// Sets the ExternalId, which the role's trust policy may demand against the confused-deputy problem: 2 to 1224 characters
+    /// of `A-Z a-z 0-9 + = , . @ : / _ -`.
     #[must_use]
     pub fn external_id(mut self, id: impl Into<String>) -> Self {
         self.external_id = Some(id.into());
         self
     }
 
-    /// A policy in JSON that the session is limited to, beside the role's own: at most 2048 characters. One that is longer is
+    /// Sets a policy in JSON that limits the session further than the role's own: at most 2048 characters. A longer one is
     /// sent without the white space between its parts.
     #[must_use]
     pub fn policy(mut self, json: impl Into<String>) -> Self {
@@ -82,14 +82,15 @@ impl AssumeRole {
         self
     }
 
-    /// Who is behind the session; it stays when roles are chained. 2 to 64 characters of `A-Z a-z 0-9 + = , . @ _ -`.
+    /// Sets the SourceIdentity: who is behind the session. It stays when roles are chained. 2 to 64 characters of
+    /// `A-Z a-z 0-9 + = , . @ _ -`.
     #[must_use]
     pub fn source_identity(mut self, identity: impl Into<String>) -> Self {
         self.source_identity = Some(identity.into());
         self
     }
 
-    /// How long a session lasts: whole seconds, from 900 to the role's MaxSessionDuration. Default 3600.
+    /// Sets the lifetime of a session in whole seconds, from 900 to the role's MaxSessionDuration. The default is 3600.
     #[must_use]
     pub fn duration(mut self, duration: Duration) -> Self {
         self.duration = Some(duration);

@@ -38,11 +38,11 @@ pub(crate) struct Sts {
     /// The session name made up for those who gave none: one for all clones, so that audit logs show one caller.
     made_up_name: Arc<OnceLock<String>>,
     learned: Arc<Mutex<Learned>>,
-    /// Whether the global host answered last, where there is a regional one too.
+    /// The global host answered last, where there is a regional one too.
     global: Arc<AtomicBool>,
 }
 
-/// What the sources named on the way, for the calls that no source makes.
+/// Facts that the sources named, for the calls that no source makes.
 #[derive(Clone, Debug, Default)]
 struct Learned {
     /// A profile's own region.
@@ -53,7 +53,16 @@ struct Learned {
     endpoint: Option<ProfileEndpoint>,
 }
 
-/// Who a key belongs to, as GetCallerIdentity says it.
+/// The owner of a credential, as GetCallerIdentity returns it.
+///
+/// ```
+/// # async fn example() -> Result<(), alibabacloud_credentials::Error> {
+/// use alibabacloud_credentials::DefaultCredentialChain;
+///
+/// let identity = DefaultCredentialChain::new().caller_identity().await?;
+/// println!("{} of account {}", identity.arn, identity.account_id);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
@@ -79,7 +88,7 @@ impl Sts {
         Self { context, endpoint, ..Self::default() }
     }
 
-    /// Whether nothing said so far which region's host to use.
+    /// Returns whether nothing has named the region whose host to use.
     pub(crate) fn wants_region(&self) -> bool {
         self.endpoint().resolve(&self.context, None).is_ok_and(|hosts| endpoint::is_global(&hosts.first))
     }
@@ -187,7 +196,7 @@ impl Sts {
         self.session(&answer, &host, ACTION, role.requested())
     }
 
-    /// What is said about the host: a call that no profile's source makes goes by the profile in use, too.
+    /// Returns the settings of the host. A call that no profile's source makes follows the profile in use, too.
     fn endpoint(&self) -> StsEndpoint {
         let mut endpoint = self.endpoint.clone();
         endpoint.profile = endpoint.profile.or_else(|| self.learned().endpoint.clone());
@@ -284,7 +293,7 @@ impl Sts {
     }
 }
 
-/// What a call proves its caller by.
+/// The proof of a call's caller.
 #[derive(Clone, Copy)]
 enum Proof<'a> {
     Key(&'a Credentials),

@@ -54,12 +54,12 @@ impl fmt::Debug for CredentialsUriProvider {
 }
 
 impl CredentialsUriProvider {
-    /// The URL that the environment names.
+    /// Creates a provider for the URL that the environment names.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// This URL. A blank one is none.
+    /// Sets the URL. A blank one counts as none.
     #[must_use]
     pub fn uri(mut self, uri: impl Into<String>) -> Self {
         let uri: String = uri.into();
@@ -77,7 +77,7 @@ impl CredentialsUriProvider {
         self
     }
 
-    /// The outside world; the real one by default.
+    /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
         self.context = context;

@@ -71,18 +71,18 @@ impl Default for EcsMetadataProvider {
     }
 }
 
-/// How the service is to be asked this time.
+/// The way in which the service is asked this time.
 struct Plan {
     /// Given by code or variable.
     role: Option<String>,
-    /// Whether somebody asked for metadata by name.
+    /// Somebody asked for metadata by name.
     asked: bool,
     effort: Effort,
     v1: bool,
 }
 
 impl EcsMetadataProvider {
-    /// The role that the environment names, else the instance's, if this is an instance.
+    /// Creates a provider for the role that the environment names, or else the one that the instance has.
     pub fn new() -> Self {
         Self {
             role_name: None,
@@ -93,7 +93,7 @@ impl EcsMetadataProvider {
         }
     }
 
-    /// The role of this name: letters, digits and `_ . @ -`, at most 64. A blank one is none.
+    /// Sets the name of the role: at most 64 letters, digits and `_ . @ -`. A blank one counts as none.
     #[must_use]
     pub fn role_name(mut self, name: impl Into<String>) -> Self {
         let name: String = name.into();
@@ -101,7 +101,7 @@ impl EcsMetadataProvider {
         self
     }
 
-    /// Asks for metadata by name, whichever role the instance has: that there is none is a failure then.
+    /// Makes the absence of metadata or of a role a failure, whichever role the instance has.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.required = true;
@@ -115,7 +115,7 @@ impl EcsMetadataProvider {
         self
     }
 
-    /// The outside world; the real one by default.
+    /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
         self.service = Service::new(context);

@@ -1,6 +1,6 @@
 //! Signature V4 of Object Storage, `OSS4-HMAC-SHA256`: in a header, or in the URL itself ([`Request::presigned_url`]).
 //!
-//! No product but OSS takes it, and OSS takes no ACS3. Six parts joined by line feeds, hashed; a key that is derived from
+//! No other product accepts it, and OSS does not accept ACS3. Six parts joined by line feeds, hashed; a key that is derived from
 //! the secret, the day and the region signs the hash. `content-type`, `content-md5` and every `x-oss-*` header are always
 //! signed, others when they are listed.
 //!
@@ -42,17 +42,28 @@ pub use self::presigned::PresignedUrl;
 use crate::encode::{percent_encode, percent_encode_with, push_hex};
 
 /// The algorithm's name, as it stands in the `Authorization` header, in URLs and in the string to sign.
+///
+/// ```
+/// assert_eq!(alibabacloud_credentials::sign::oss4::ALGORITHM, "OSS4-HMAC-SHA256");
+/// ```
 pub const ALGORITHM: &str = "OSS4-HMAC-SHA256";
 
-/// The value of the header `x-oss-content-sha256`: OSS does not have its bodies signed, TLS guards them.
+/// The value of the header `x-oss-content-sha256`. OSS signatures do not cover the body; TLS protects it.
+///
+/// ```
+/// use alibabacloud_credentials::sign::oss4;
+///
+/// let header = ("x-oss-content-sha256", oss4::UNSIGNED_PAYLOAD);
+/// assert_eq!(header.1, "UNSIGNED-PAYLOAD");
+/// ```
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// The header that says when a request was signed.
 const DATE: &str = "x-oss-date";
 const CONTENT_SHA256: &str = "x-oss-content-sha256";
 
-/// The value of the header `x-oss-date`: `20231216T172512Z`. It has years of four digits: a time beyond them gives the
-/// first second of the year 0, or the last of 9999.
+/// Returns the value of the header `x-oss-date`: `20231216T172512Z`. A time outside the years 0 to 9999 gives the first or
+/// the last second of them.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -63,19 +74,34 @@ pub fn date(at: SystemTime) -> String {
     crate::time::to_iso(at).replace(['-', ':'], "")
 }
 
-/// Whether a header of this name (any case) is signed without being listed: `content-type`, `content-md5`, `x-oss-*`.
+/// Returns whether a header of this name (any case) is signed without being listed: `content-type`, `content-md5`, `x-oss-*`.
+///
+/// ```
+/// use alibabacloud_credentials::sign::oss4;
+///
+/// assert!(oss4::is_always_signed("Content-Type"));
+/// assert!(!oss4::is_always_signed("cache-control")); // list it in `additional_headers` to sign it
+/// ```
 pub fn is_always_signed(name: &str) -> bool {
     name.eq_ignore_ascii_case("content-type")
         || name.eq_ignore_ascii_case("content-md5")
         || name.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("x-oss-"))
 }
 
-/// A request as it is signed. Nothing in it is encoded yet.
+/// A request as it is signed. Nothing in it is encoded.
 ///
 /// ```
-/// use alibabacloud_credentials::sign::oss4::Request;
+/// use alibabacloud_credentials::sign::oss4;
 ///
-/// let film = Request { method: "GET", bucket: "media", key: "films/a b.mp4", region: "cn-hangzhou", ..Request::default() };
+/// let request = oss4::Request {
+///     method: "GET",
+///     bucket: "media",
+///     key: "films/a b.mp4",
+///     region: "cn-hangzhou",
+///     headers: &[("x-oss-date", "20231216T172512Z"), ("x-oss-content-sha256", oss4::UNSIGNED_PAYLOAD)],
+///     ..oss4::Request::default()
+/// };
+/// assert!(request.canonical_request().starts_with("GET\n/media/films/a%20b.mp4\n"));
 /// ```
 #[derive(Clone, Copy, Default)]
 pub struct Request<'a> {
@@ -89,11 +115,11 @@ pub struct Request<'a> {
     pub region: &'a str,
     /// Query parameters, in any order. One with an empty value is signed as its bare name.
     pub query: &'a [(&'a str, &'a str)],
-    /// The headers, in any order and case; those that are not signed are passed over. For
+    /// The headers, in any order and case; those that are not signed are ignored. For
     /// [`authorization`](Self::authorization) they hold `x-oss-date` (see [`date`]) and `x-oss-content-sha256`.
     pub headers: &'a [(&'a str, &'a str)],
     /// Names of `headers` to sign too, in any order and case: `host`, for one. Names of headers that are
-    /// not there, or always signed, are passed over.
+    /// not there, or always signed, are ignored.
     pub additional_headers: &'a [&'a str],
 }
 
@@ -110,9 +136,9 @@ impl std::fmt::Debug for Request<'_> {
 }
 
 impl Request<'_> {
-    /// The value of the `Authorization` header.
+    /// Returns the value of the `Authorization` header.
     ///
-    /// Without the header `x-oss-date` there is nothing that OSS would accept.
+    /// OSS refuses a request without the header `x-oss-date`.
     pub fn authorization(&self, access_key_id: &str, access_key_secret: &str) -> String {
         let additional = self.additional();
         let date = self.header(DATE).unwrap_or_default();
@@ -126,16 +152,16 @@ impl Request<'_> {
         out
     }
 
-    /// The canonical request: what the server compares when a signature does not match.
+    /// Returns the canonical request, which a server shows when a signature does not match.
     ///
-    /// It holds the values of all signed headers, a security token among them: treat it as a secret.
+    /// It holds the values of all signed headers, the security token included: treat it as a secret.
     pub fn canonical_request(&self) -> String {
         let mut out = String::new();
         self.write_canonical(&self.query_of(&[]), &mut |part| out.push_str(part));
         out
     }
 
-    /// The string to sign: the algorithm, when, for what, and the hash of [`canonical_request`](Self::canonical_request).
+    /// Returns the string to sign: the algorithm, the date, the scope, and the hash of [`canonical_request`](Self::canonical_request).
     pub fn string_to_sign(&self) -> String {
         self.signed_text(&self.query_of(&[]), self.header(DATE).unwrap_or_default())
     }

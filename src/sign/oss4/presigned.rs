@@ -1,4 +1,4 @@
-//! A URL that carries its own signature: whoever holds it may make that one request until it ends.
+//! A URL that carries its own signature: its holder may make that one request until it ends.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use crate::time;
 /// The longest that OSS lets a URL of version 4 live.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What the signature itself puts into the query.
+/// The query parameters that the signature sets.
 const OURS: [&str; 7] = [
     "x-oss-additional-headers",
     "x-oss-credential",
@@ -27,8 +27,29 @@ const OURS: [&str; 7] = [
     "x-oss-signature-version",
 ];
 
-/// A presigned URL: a secret, since it is all that its holder needs. `Debug` shows only the host, there is no `Display`,
+/// A presigned URL. It is a secret, since its holder needs nothing else. `Debug` shows only the host, there is no `Display`,
 /// and it is zeroized when it is dropped.
+///
+/// ```
+/// # use std::time::{Duration, SystemTime};
+/// use alibabacloud_credentials::{Credentials, sign::oss4};
+///
+/// let request = oss4::Request {
+///     method: "GET",
+///     bucket: "media",
+///     key: "a.mp4",
+///     region: "cn-hangzhou",
+///     query: &[],
+///     headers: &[],
+///     additional_headers: &[],
+/// };
+/// let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_702_781_677);
+/// let key = Credentials::new("ak", "sk");
+/// let url = request.presigned_url("media.oss-cn-hangzhou.aliyuncs.com", at, Duration::from_secs(600), &key)?;
+/// assert!(url.as_str().contains("x-oss-expires=600"));
+/// assert!(!format!("{url:?}").contains("x-oss-signature"));
+/// # Ok::<(), alibabacloud_credentials::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PresignedUrl {
     url: Zeroizing<String>,
@@ -36,7 +57,7 @@ pub struct PresignedUrl {
 }
 
 impl PresignedUrl {
-    /// The URL. Do not log it.
+    /// Returns the URL. Do not log it.
     pub fn as_str(&self) -> &str {
         &self.url
     }
@@ -49,13 +70,13 @@ impl fmt::Debug for PresignedUrl {
 }
 
 impl Request<'_> {
-    /// The URL that makes this request, signed at `at`, for `lifetime` in whole seconds (a fraction is dropped).
+    /// Returns the URL that makes this request, signed at `at`, for `lifetime` in whole seconds (a fraction is dropped).
     ///
     /// `host` is where the object is found: `<bucket>.oss-cn-hangzhou.aliyuncs.com`, or a domain that is bound to the
     /// bucket; HTTPS (`http://` for loopback). Where the host stands for no bucket (an endpoint of OSS, `localhost` or an
     /// address, as of an emulator), the bucket is in the path. Whoever uses the URL has to send the signed ones of `headers` as they stand here.
     ///
-    /// It works no longer than `credentials` do; those of a session end sooner than people think. To have a session
+    /// It works no longer than `credentials` do, which for a session is an hour or less by default. To have a session
     /// renewed for it, see [`Refresher::presigned_oss_url`](crate::Refresher::presigned_oss_url).
     ///
     /// # Errors
@@ -110,7 +131,7 @@ impl Request<'_> {
         Ok(self.presign(&endpoint, at, lifetime, credentials))
     }
 
-    /// What can be told without a credential.
+    /// Checks what can be checked without a credential.
     pub(crate) fn check_presigned(&self, host: &str, lifetime: Duration) -> Result<Endpoint, Error> {
         if !(Duration::from_secs(1)..=LONGEST).contains(&lifetime) {
             let message = "a presigned URL lasts at least 1 s, and at most 7 days";
