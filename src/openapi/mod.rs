@@ -250,13 +250,7 @@ impl OpenApiClient {
         options: SendOptions,
         credentials: &Credentials,
     ) -> Result<ApiResponse, Error> {
-        let sender = match self.0.sender.get() {
-            Some(sender) => sender,
-            None => {
-                let made = context.caller_sender()?;
-                self.0.sender.get_or_init(|| made)
-            }
-        };
+        let sender = self.0.sender.get_or_init(|| context.caller_sender());
         let mut request = rpc::signed(context, call, credentials)?;
         if let Some(name) = user_agent {
             request.headers_mut().insert(header::USER_AGENT, name.clone());
