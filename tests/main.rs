@@ -26,6 +26,7 @@ mod oss4;
 mod public_api;
 mod quickstart;
 mod refresh_scenarios;
+mod renewal_errors;
 mod rpc_v1;
 mod runtimes;
 mod signer;
