@@ -182,6 +182,16 @@ impl Error {
         self.map_message(|message| format!("{setting}: {message}"))
     }
 
+    /// Says why there is no other credential than the one that was refused. What to do is then that error's to say.
+    pub(crate) fn not_replaced(self, why: Error) -> Self {
+        let said = why.clone().edit(|inner| inner.remedy = None);
+        self.edit(|inner| {
+            inner.message = format!("{}; no other credential was to be had: {said}", inner.message);
+            inner.remedy.clone_from(&why.0.remedy);
+            inner.causes.push(why);
+        })
+    }
+
     pub(crate) fn with_http_status(self, status: u16) -> Self {
         self.edit(|inner| inner.http_status = Some(status))
     }

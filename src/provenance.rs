@@ -18,8 +18,8 @@ pub(crate) struct Provenance {
     pub(crate) roles: Vec<RoleSession>,
     /// Whether it is the environment's own.
     pub(crate) environment: bool,
-    /// Whether a session that somebody wrote down leads to it: nobody renews that.
-    pub(crate) written_down: bool,
+    /// Where the session stands that leads to it, if somebody wrote it down: nobody renews that.
+    pub(crate) written_down: Option<String>,
     /// Where the key at the bottom is an instance's own.
     pub(crate) instance: Option<InstanceRole>,
     /// The settings of the chain that gave it, for roles that are assumed over it.

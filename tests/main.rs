@@ -27,6 +27,7 @@ mod pages;
 mod public_api;
 mod quickstart;
 mod refresh_scenarios;
+mod renewal_errors;
 mod rpc_v1;
 mod runtimes;
 mod signer;

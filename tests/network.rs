@@ -300,3 +300,65 @@ fn a_call_outside_any_runtime_says_so() {
     assert_eq!((error.kind(), error.code()), (ErrorKind::Failed, Some("HttpClientSetup")));
     assert!(error.message().contains("tokio runtime"), "{error}");
 }
+
+#[test]
+fn a_runtime_without_drivers_says_so_and_does_not_panic() {
+    let server = Server::start(|_, _| ok(""));
+    let build = |prepare: fn(&mut tokio::runtime::Builder) -> &mut tokio::runtime::Builder| {
+        prepare(&mut tokio::runtime::Builder::new_current_thread()).build().unwrap()
+    };
+    for runtime in
+        [build(|builder| builder), build(|builder| builder.enable_io()), build(|builder| builder.enable_time())]
+    {
+        let error = create(&runtime, &client(&server.url(), &[])).unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Failed, Some("HttpClientSetup")), "{error}");
+        assert!(error.message().contains("enable_all") && !error.is_transient(), "{error}");
+        // Credentials do not run there, so they need none of it.
+        runtime.block_on(Refresher::new(key()).credentials()).unwrap();
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+/// The variables of a process are its own, so the test starts itself again under other ones.
+#[cfg(unix)]
+#[test]
+#[allow(clippy::disallowed_methods)] // the child looks at its own variables
+fn variables_that_are_not_utf_8_are_named_where_they_count_and_stop_nothing_else() {
+    use std::os::unix::ffi::OsStrExt;
+    const CHILD: &str = "CHILD_OF_A_TEST";
+    const CASES: [(&str, Option<&str>, &str, &str); 7] = [
+        ("NO_PROXY", Some("127.0.0.1:9"), "imm.example.invalid", "HttpClientSetup"),
+        ("NO_PROXY", None, "imm.example.invalid", "ConnectFailed"),
+        ("HTTPS_PROXY", None, "imm.example.invalid", "HttpClientSetup"),
+        ("ALL_PROXY", None, "http://imm.example.invalid", "HttpClientSetup"),
+        ("HTTPS_PROXY", None, "http://imm.example.invalid", "ConnectFailed"),
+        ("SSL_CERT_FILE", None, "imm.example.invalid", "TlsFailed"),
+        ("SSL_CERT_DIR", None, "imm.example.invalid", "TlsFailed"),
+    ];
+    if let Some(case) = std::env::var_os(CHILD) {
+        let (variable, _, endpoint, code) = CASES[case.to_str().unwrap().parse::<usize>().unwrap()];
+        let client = OpenApiClient::builder(endpoint, "2020-09-30", key()).attempts(1).allow_plain_http().build();
+        let error = create(&runtime(), &client).unwrap_err();
+        assert_eq!(error.code(), Some(code), "{error}");
+        assert_eq!(error.message().contains(variable), code != "ConnectFailed", "{error}");
+        assert!(!error.to_string().contains("it may pass"), "{error}");
+        assert_eq!(error.message().contains("/none/j\u{fffd}rg"), code == "TlsFailed", "{error}");
+        return;
+    }
+    for (at, (variable, proxy, ..)) in CASES.into_iter().enumerate() {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "network::variables_that_are_not_utf_8_are_named_where_they_count_and_stop_nothing_else"])
+            .env_clear()
+            .envs(proxy.map(|proxy| ("HTTPS_PROXY", proxy)))
+            .env(CHILD, at.to_string())
+            .env(variable, std::ffi::OsStr::from_bytes(b"/none/j\xf6rg"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(
+            child.status.success() && said.contains("1 passed"),
+            "{said}{}",
+            String::from_utf8_lossy(&child.stderr)
+        );
+    }
+}

@@ -179,7 +179,7 @@ async fn a_key_that_no_header_can_carry_and_a_name_of_any_script_are_handled() {
     let emulator = emulator().await;
     let broken = imm(&emulator, Credentials::new("line\nfeed", "fake-secret"));
     let error = broken.call("ListProjects", []).await.unwrap_err();
-    assert_eq!(error.code(), Some("InvalidHeader"));
+    assert_eq!(error.code(), Some("InvalidKeyCharacter"));
     let named =
         provider_fn("保险库", || async { Ok(Credentials::new(account::RAM_USER.id, account::RAM_USER.secret)) });
     assert!(imm(&emulator, Refresher::new(named)).call("ListProjects", []).await.is_ok());

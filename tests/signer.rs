@@ -202,6 +202,45 @@ async fn an_object_is_signed_with_its_bucket_and_no_hash() {
     assert!(signed.head.headers["x-oss-security-token"].is_sensitive());
 }
 
+#[tokio::test]
+async fn a_key_with_characters_that_none_has_signs_nothing_by_any_signature() {
+    let good = || Credentials::new("STS.an-id", "fake-secret").with_security_token("fake-token");
+    let bad: [(&str, Credentials, &str); 4] = [
+        ("the AccessKey secret", Credentials::new("an-id", "fake-secret\n"), "InvalidKeyCharacter"),
+        ("the AccessKey secret", Credentials::new("an-id", "${SECRET}"), "Placeholder"),
+        ("the AccessKey ID", Credentials::new("\u{200b}an-id", "fake-secret"), "InvalidKeyCharacter"),
+        ("the security token", good().with_security_token("\"fake-token\""), "InvalidKeyCharacter"),
+    ];
+    let rpc = || head(Request::post("https://sts.aliyuncs.com/?Action=A&Version=V"));
+    let object = || head(Request::get("https://media.oss-cn-hangzhou.aliyuncs.com/k"));
+    for (what, credentials, code) in bad {
+        let refresher = Refresher::new(provider_fn("test", move || std::future::ready(Ok(credentials.clone()))));
+        let signers = [
+            (RequestSigner::acs3(refresher.clone()), rpc_call(IMM)),
+            (RequestSigner::rpc_v1(refresher.clone()), rpc()),
+            (RequestSigner::oss4("cn-hangzhou", refresher.clone()), object()),
+        ];
+        let mut errors = Vec::new();
+        for (signer, head) in signers {
+            errors.push(signer.prepare(head, Some(b"")).unwrap().sign().await.unwrap_err());
+        }
+        let (host, lifetime) = ("media.oss-cn-hangzhou.aliyuncs.com", Duration::from_secs(60));
+        let film = sign::oss4::Request {
+            method: "GET",
+            bucket: "media",
+            key: "k",
+            region: "cn-hangzhou",
+            ..Default::default()
+        };
+        errors.push(refresher.presigned_oss_url(host, lifetime, &film).await.unwrap_err());
+        for error in errors {
+            assert_eq!(error.code(), Some(code), "{error}");
+            assert!(error.message().starts_with(what), "{error}");
+            assert!(!format!("{error} {error:?}").contains("fake-"), "{error}");
+        }
+    }
+}
+
 #[test]
 fn a_request_that_cannot_be_signed_is_refused_before_anything_is_asked() {
     let acs3 = RequestSigner::acs3(fixed());

@@ -25,7 +25,9 @@ fn visit(directory: &Path, codes: &mut BTreeSet<String>) {
                     codes.extend(pattern.split('"').skip(1).step_by(2).filter(looks_like_a_code).map(str::to_owned));
                 }
             }
-            codes.extend(quoted(&source, "(ErrorKind::Unreachable, \"").into_iter().map(str::to_owned));
+            for kind in ["(ErrorKind::Unreachable, \"", "(ErrorKind::Failed, \""] {
+                codes.extend(quoted(&source, kind).into_iter().map(str::to_owned));
+            }
         }
     }
 }

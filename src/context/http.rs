@@ -155,10 +155,10 @@ impl fmt::Display for HttpError {
 impl std::error::Error for HttpError {}
 
 /// Stands in for the HTTP client where there is none: says so.
-#[cfg(not(feature = "_client"))]
+#[cfg(any(test, not(feature = "_client")))]
 pub(super) struct NoHttp;
 
-#[cfg(not(feature = "_client"))]
+#[cfg(any(test, not(feature = "_client")))]
 impl HttpSend for NoHttp {
     fn send(
         &self,
@@ -167,5 +167,22 @@ impl HttpSend for NoHttp {
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
         let message = "no HTTP client: enable the feature `reqwest`, or give one by Context::builder().http(…)";
         Box::pin(std::future::ready(Err(HttpError::new(HttpErrorKind::Setup, message))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AssumeRole, AssumeRoleProvider, Context, Credentials, ErrorKind, Refresher};
+
+    #[tokio::test]
+    async fn a_build_without_a_client_says_so_and_that_it_does_not_pass() {
+        let context = Context::builder().env([("X", "y")]).http(NoHttp).build();
+        let key = Credentials::new("LTAI5tExampleKeyId01", "fake-secret");
+        let role = AssumeRole::new("acs:ram::100:role/media");
+        let session = Refresher::new(AssumeRoleProvider::new(key, role).context(context));
+        let error = session.credentials().await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Failed, Some("HttpClientSetup")), "{error}");
+        assert!(error.message().contains("Context::builder().http") && !error.is_transient(), "{error}");
     }
 }

@@ -262,7 +262,7 @@ impl Context {
             Http::Custom(sender) => self.bounded(sender.as_ref(), request, options, dates).await,
             #[cfg(feature = "_client")]
             Http::Own(sender) => {
-                sender.learn(self)?;
+                sender.learn(self);
                 let (context, sender) = (self.clone(), Arc::clone(sender));
                 let answer = executor::TIMEKEEPER
                     .run(async move { context.bounded(sender.as_ref(), request, options, dates).await });
@@ -274,18 +274,16 @@ impl Context {
 
     /// A sender for calls on the caller's own runtime: the crate's own client, another one than for credentials.
     #[cfg(feature = "openapi")]
-    pub(crate) fn caller_sender(&self) -> Result<CallerSender, Error> {
-        Ok(match &self.0.http {
+    pub(crate) fn caller_sender(&self) -> CallerSender {
+        match &self.0.http {
             Http::Custom(sender) => CallerSender::Custom(Arc::clone(sender)),
             #[cfg(feature = "_client")]
             Http::Own(sender) => {
                 let sender = sender.another();
-                sender.learn(self).map_err(|error| {
-                    Error::failed(error.to_string()).with_code("HttpClientSetup").with_source(error).permanent()
-                })?;
+                sender.learn(self);
                 CallerSender::Own(Arc::new(sender))
             }
-        })
+        }
     }
 
     /// Sends with `sender`, and enforces the bounds whatever it does. The response carries a [`Transit`], and corrects the

@@ -27,6 +27,9 @@ const LONGEST_IDLE: Duration = Duration::from_secs(5);
 /// The most idle connections that are kept to one host, on one runtime.
 const MOST_IDLE: usize = 4;
 
+const NO_RUNTIME: &str =
+    "this call needs a tokio runtime with its I/O and time drivers (Builder::enable_all); credentials alone do not";
+
 /// Sends by one client for each live runtime and way of connecting, since reqwest fixes the way when a client is built.
 pub(crate) struct ReqwestSender {
     clients: Clients,
@@ -74,38 +77,33 @@ impl ReqwestSender {
     }
 
     /// Takes over what the context's environment says now; clients built under other settings are dropped.
-    pub(super) fn learn(&self, context: &Context) -> Result<(), HttpError> {
-        let variable = |names: &[&'static str]| -> Result<Option<(&'static str, String)>, HttpError> {
-            for name in names {
-                let value =
-                    context.env(name).map_err(|error| HttpError::new(HttpErrorKind::Setup, error.to_string()))?;
-                if let Some(value) = value {
-                    return Ok(Some((name, value)));
-                }
-            }
-            Ok(None)
+    ///
+    /// A variable that cannot be read is an error of the requests that go by it, and of no other one.
+    pub(super) fn learn(&self, context: &Context) {
+        let variable = |names: &[&'static str]| {
+            names.iter().find_map(|name| match context.env(name) {
+                Ok(value) => value.map(|value| (*name, Ok(value))),
+                Err(error) => Some((*name, Err(HttpError::new(HttpErrorKind::Setup, error.message())))),
+            })
         };
-        let text = |names: &[&'static str]| variable(names).map(|found| found.map(|(_, value)| value));
         let settings = Settings {
             proxies: Proxies::read(ProxyVariables {
                 // `HTTP_PROXY` in capitals is what a CGI client sends as a `Proxy:` header, so only the small one is read.
-                http: variable(&["http_proxy", "ALL_PROXY", "all_proxy"])?,
-                https: variable(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])?,
-                none: text(&["NO_PROXY", "no_proxy"])?,
+                http: variable(&["http_proxy", "ALL_PROXY", "all_proxy"]),
+                https: variable(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
+                none: variable(&["NO_PROXY", "no_proxy"]).map(|(_, value)| value),
             }),
             tls: TlsSettings::new(
                 self.tls,
-                TlsVariables { file: text(&["SSL_CERT_FILE"])?, directory: text(&["SSL_CERT_DIR"])? },
+                TlsVariables { file: context.env_path("SSL_CERT_FILE"), directory: context.env_path("SSL_CERT_DIR") },
             ),
         };
         self.clients.set(settings);
-        Ok(())
     }
 
     fn way(&self, uri: &Uri, options: &SendOptions) -> Result<Way, HttpError> {
         let Ok(runtime) = Handle::try_current() else {
-            let message = "this call needs a tokio runtime with its I/O and time drivers; credentials alone do not";
-            return Err(HttpError::new(HttpErrorKind::Setup, message));
+            return Err(HttpError::new(HttpErrorKind::Setup, NO_RUNTIME));
         };
         let host = uri.host().unwrap_or_default();
         let proxy = if options.proxy && !super::is_loopback(host) { self.clients.proxy(uri)? } else { None };

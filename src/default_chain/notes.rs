@@ -84,7 +84,7 @@ pub(crate) fn notes(
         let own = "with RRSA (an annotated service account) a pod has its own";
         notes.push(format!("this is the role of the Kubernetes node, which all of its pods share; {own}"));
     }
-    if known.written_down {
+    if known.written_down.is_some() {
         let place = known.place.map(|place| format!(" ({place})")).unwrap_or_default();
         notes.push(format!(
             "the session at its source was written down{place} and cannot be renewed; a role over a long-lived key, RRSA and \
@@ -131,7 +131,10 @@ mod tests {
 
     #[test]
     fn a_session_that_nobody_renews_and_a_key_that_lasts_are_called_that() {
-        let note = noted(&[], found(|known| (known.written_down, known.place) = (true, Some("a file".to_owned()))));
+        let note = noted(
+            &[],
+            found(|known| (known.written_down, known.place) = (Some("A_TOKEN".to_owned()), Some("a file".to_owned()))),
+        );
         assert!(note[0].contains("was written down (a file) and cannot be renewed"), "{note:?}");
         let key = |environment| Provenance::edit(Credentials::new("id", "s"), |known| known.environment = environment);
         assert!(noted(&[], key(true))[0].contains("or ALIBABA_CLOUD_ROLE_ARN exchanges"));

@@ -24,6 +24,7 @@ use crate::context::{self, CallerSender, Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::endpoint::{Endpoint, check_region};
 use crate::error::{Error, ErrorKind};
+use crate::provenance::Provenance;
 use crate::refresh::Refresher;
 use crate::rpc::{self, Call};
 
@@ -220,8 +221,8 @@ impl OpenApiClient {
                     inner.credentials.invalidate(&credentials);
                     match self.within(remaining(), inner.credentials.credentials()).await.and_then(|fresh| fresh) {
                         Ok(fresh) if fresh.generation() != credentials.generation() => {}
-                        Ok(_) => return Err(not_renewable(context, &credentials, error)),
-                        Err(cause) => return Err(error.with_causes([cause])),
+                        Ok(_) => return Err(not_replaced(&inner.credentials, &credentials, error)),
+                        Err(why) => return Err(error.not_replaced(why)),
                     }
                 }
                 Next::GiveUp => return Err(error),
@@ -250,13 +251,7 @@ impl OpenApiClient {
         options: SendOptions,
         credentials: &Credentials,
     ) -> Result<ApiResponse, Error> {
-        let sender = match self.0.sender.get() {
-            Some(sender) => sender,
-            None => {
-                let made = context.caller_sender()?;
-                self.0.sender.get_or_init(|| made)
-            }
-        };
+        let sender = self.0.sender.get_or_init(|| context.caller_sender());
         let mut request = rpc::signed(context, call, credentials)?;
         if let Some(name) = user_agent {
             request.headers_mut().insert(header::USER_AGENT, name.clone());
@@ -278,18 +273,16 @@ fn check_action(action: &str) -> Result<(), Error> {
     Err(error.with_code("InvalidAction"))
 }
 
-/// The server calls the token invalid, and the source has no other: it says which source that is, and which ones renew.
-fn not_renewable(context: &Context, used: &Credentials, error: Error) -> Error {
-    const SOURCES: &str = "use a source that renews its sessions: AssumeRole, RRSA or instance metadata";
-    let innermost = used.provider_name().rsplit('/').next().unwrap_or_default();
-    let place = match innermost {
-        "env" => {
-            let names = ["ALIBABA_CLOUD_SECURITY_TOKEN", "IMM_SESSION_TOKEN"];
-            let holds = |name: &&&str| context.env(name).is_ok_and(|token| token.as_deref() == used.security_token());
-            names.iter().find(holds).map_or("a token from the environment", |name| *name)
-        }
-        "static_sts" => "a token that is written down",
-        _ => return error,
-    };
-    error.with_remedy(format!("{place} cannot be renewed; {SOURCES}"))
+/// Says why a source has no other credential than the one that the server refused: it failed, or its session is one that
+/// somebody wrote down.
+fn not_replaced(source: &Refresher, used: &Credentials, error: Error) -> Error {
+    if let Some(why) = source.health().last_failure() {
+        return error.not_replaced(why);
+    }
+    match Provenance::of(used).written_down {
+        Some(place) => error.with_remedy(format!(
+            "{place} cannot be renewed; use a source that renews its sessions: AssumeRole, RRSA or instance metadata"
+        )),
+        None => error,
+    }
 }

@@ -195,10 +195,17 @@ impl AssumeRoleProvider {
             Err(error)
                 if error.code().is_some_and(|code| is_dead_key(code, &source)) && self.source.invalidate(&source) =>
             {
-                let fresh = self.source.credentials().await?;
-                if fresh.generation() == source.generation() {
-                    return Err(of_role(error, &role));
-                }
+                let fresh = match self.source.credentials().await {
+                    Ok(fresh) if fresh.generation() != source.generation() => fresh,
+                    Ok(_) => {
+                        let error = of_role(error, &role);
+                        return Err(match self.source.health().last_failure() {
+                            Some(why) => error.not_replaced(why),
+                            None => error,
+                        });
+                    }
+                    Err(why) => return Err(of_role(error, &role).not_replaced(why)),
+                };
                 sts.assume_role(&fresh, &self.role, region.as_deref()).await
             }
             answer => answer,

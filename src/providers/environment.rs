@@ -83,7 +83,7 @@ impl Family {
             ))),
             (Some(id), Some(secret), token) => {
                 let keys = Credentials::new(id, secret);
-                let written_down = token.is_some();
+                let written_down = token.as_ref().map(|(name, _)| (*name).clone());
                 let keys = token.into_iter().fold(keys, |keys, (_, token)| keys.with_security_token(token));
                 Ok(Some(Provenance::edit(keys, |known| {
                     known.place = Some(self.id.clone());

@@ -319,7 +319,7 @@ impl ProfileFiles {
     ) -> Result<Credentials, Error> {
         let place = format!("{kind} `{}` of {}", shown(&chosen.selected.name), shown_path(&chosen.path));
         let at = |error: Error| error.map_message(|message| format!("{place}: {message}"));
-        let written_down = source.is_written_down();
+        let written_down = source.is_written_down().then(|| place.clone());
         let provider = {
             let mut built = lock(&self.built);
             match &*built {
@@ -344,7 +344,7 @@ impl ProfileFiles {
                 Some(moved) => format!("{place} ({moved})"),
                 None => place.clone(),
             });
-            known.written_down |= written_down;
+            known.written_down = known.written_down.take().or(written_down);
         }))
     }
 }

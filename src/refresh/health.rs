@@ -63,3 +63,16 @@ pub enum Health {
         expires_at: Option<SystemTime>,
     },
 }
+
+impl Health {
+    /// Why the source gave nothing else when it was asked last.
+    pub(crate) fn last_failure(self) -> Option<Error> {
+        match self {
+            // A rejection that nobody has acted on yet is no answer of the source.
+            Self::Degraded { error, .. } | Self::Expired { error, .. } => {
+                Some(error).filter(|error| error.code() != Some("CredentialRejected"))
+            }
+            _ => None,
+        }
+    }
+}

@@ -7,15 +7,15 @@ use super::{Call, encoded, post};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::key_characters;
+use crate::key_characters::check_characters;
 use crate::sign::rpc_v1;
 use crate::time;
 
 /// `Action`, `Version` and `Format` in the URL, where logs may show them; all the rest in the form, key id, token and
 /// signature included. Gateways read both as one, and the signature covers both.
 pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credentials) -> Result<Request<Bytes>, Error> {
-    // The id and the token show in what is sent; a secret with a line feed would be blamed on them.
-    key_characters::check("the AccessKey secret", credentials.access_key_secret())?;
+    // The server would blame another one of them: a secret with a line feed is told as an id that does not exist.
+    check_characters(credentials)?;
     let query = [("Action", call.action), ("Version", call.version), ("Format", "JSON")];
     let form = call.query.iter().chain(call.form).copied();
     post(call, &query, signed_form(context, credentials, &query, form))

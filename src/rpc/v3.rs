@@ -9,14 +9,14 @@ use super::{Call, FORM, encoded, post};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::key_characters;
+use crate::key_characters::check_characters;
 use crate::sign::acs3;
 use crate::time;
 
 /// As the official SDKs sign: the token in a header, nothing of the key in the URL.
 pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credentials) -> Result<Request<Bytes>, Error> {
-    // The id and the token show in what is sent; a secret with a line feed would be blamed on them.
-    key_characters::check("the AccessKey secret", credentials.access_key_secret())?;
+    // The server would blame another one of them: a secret with a line feed is told as an id that does not exist.
+    check_characters(credentials)?;
     let date = time::to_iso(context.signing_time());
     let nonce = context.nonce();
     let body = encoded(call.form);

@@ -11,6 +11,7 @@ use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::error_codes::{SigningRetries, SigningRetry};
+use crate::key_characters::check_characters;
 use crate::rpc;
 
 /// One request of a [`RequestSigner`]: sign it, send it, have the response reviewed, and again if the decision says so.
@@ -136,10 +137,11 @@ impl PreparedRequest {
     ///
     /// # Errors
     ///
-    /// Those of the credentials; [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) where a key id or token
-    /// holds what no header can.
+    /// Those of the credentials; `InvalidKeyCharacter` or `Placeholder` where the id, the secret or the token holds what none
+    /// does: the server would blame another one of them, or say that it does not exist.
     pub async fn sign(&mut self) -> Result<SignedRequest, Error> {
         let credentials = self.signer.0.credentials.credentials().await?;
+        check_characters(&credentials)?;
         let context = self.signer.0.credentials.context();
         let signed = match &self.signable {
             Signable::Acs3(signable) => signable.sign(&self.head, self.host.authority(), context, &credentials),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::key_characters::check_characters;
 use crate::refresh::Refresher;
 use crate::sign::oss4::{self, PresignedUrl};
 
@@ -43,6 +44,7 @@ impl Refresher {
     ) -> Result<PresignedUrl, Error> {
         let endpoint = request.check_presigned(host, lifetime)?;
         let credentials = self.credentials_valid_for(lifetime).await?;
+        check_characters(&credentials)?;
         Ok(request.presign(&endpoint, self.context().signing_time(), lifetime, &credentials))
     }
 }

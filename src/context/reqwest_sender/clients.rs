@@ -1,7 +1,7 @@
 //! The clients, one for each live runtime and way of connecting.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::proxy::Proxy;
 use super::tls::Tls;
-use super::{HttpError, HttpErrorKind, LONGEST_IDLE, MOST_IDLE, Settings, Way, connects};
+use super::{HttpError, HttpErrorKind, LONGEST_IDLE, MOST_IDLE, NO_RUNTIME, Settings, Way, connects};
 
 /// The most ways kept for one runtime; a program uses two or three.
 const MOST_WAYS: usize = 8;
@@ -91,6 +91,10 @@ impl Clients {
             None if way.tls => Some(settings.tls.shared()?),
             None => None,
         };
+        let known = self.state().runtimes.iter().any(|(process, id, _)| (*process, *id) == (way.process, way.runtime));
+        if !known {
+            check_drivers()?;
+        }
         let client = build(way, &settings, tls.as_deref())?;
         let mut state = self.state();
         // Another task of this runtime may have been faster.
@@ -151,6 +155,20 @@ impl Drop for Leave {
         drop(state);
         let _: Vec<(Way, Client)> = gone;
     }
+}
+
+/// Checks that the current runtime can make connections and keep time. It does not say so by itself: what needs a driver
+/// that was not enabled panics.
+fn check_drivers() -> Result<(), HttpError> {
+    // A process without a socket left will hear of that from its connection.
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok();
+    let socket = socket.filter(|socket| socket.set_nonblocking(true).is_ok());
+    #[allow(clippy::disallowed_methods)] // nothing waits for it
+    let has_drivers = std::panic::catch_unwind(|| {
+        drop(tokio::time::sleep(Duration::ZERO));
+        drop(socket.map(tokio::net::UdpSocket::from_std));
+    });
+    has_drivers.map_err(|_| HttpError::new(HttpErrorKind::Setup, NO_RUNTIME))
 }
 
 fn build(way: &Way, settings: &Settings, tls: Option<&Tls>) -> Result<Client, HttpError> {

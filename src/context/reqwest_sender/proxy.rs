@@ -7,20 +7,30 @@ use http::Uri;
 
 use super::{HttpError, HttpErrorKind};
 
+/// A variable's value, or why it cannot be read.
+pub(super) type Value = Result<String, HttpError>;
+
 /// The variables as they stand.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(super) struct ProxyVariables {
     /// Name and value.
-    pub(super) http: Option<(&'static str, String)>,
-    pub(super) https: Option<(&'static str, String)>,
-    pub(super) none: Option<String>,
+    pub(super) http: Option<(&'static str, Value)>,
+    pub(super) https: Option<(&'static str, Value)>,
+    pub(super) none: Option<Value>,
 }
 
-#[derive(Clone, Default, PartialEq, Eq)]
+/// What the variables say. One that cannot be read fails the requests that it is about.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Proxies {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
-    none: Vec<Exception>,
+    http: Option<Result<Proxy, HttpError>>,
+    https: Option<Result<Proxy, HttpError>>,
+    none: Result<Vec<Exception>, HttpError>,
+}
+
+impl Default for Proxies {
+    fn default() -> Self {
+        Self::read(ProxyVariables::default())
+    }
 }
 
 /// A proxy that a variable names.
@@ -43,11 +53,11 @@ impl fmt::Display for Proxy {
 
 impl Proxies {
     pub(super) fn read(variables: ProxyVariables) -> Self {
-        let proxy = |(variable, url)| Proxy { variable, url };
+        let proxy = |(variable, url): (_, Value)| url.map(|url| Proxy { variable, url });
         Self {
             http: variables.http.map(proxy),
             https: variables.https.map(proxy),
-            none: variables.none.as_deref().map(exceptions).unwrap_or_default(),
+            none: variables.none.map_or(Ok(Vec::new()), |value| value.map(|text| exceptions(&text))),
         }
     }
 
@@ -55,15 +65,16 @@ impl Proxies {
     ///
     /// # Errors
     ///
-    /// The variable holds no proxy's URL.
+    /// A variable that decides this holds no proxy's URL, or no text.
     pub(super) fn of(&self, uri: &Uri) -> Result<Option<Proxy>, HttpError> {
         let plain = uri.scheme_str() == Some("http");
         let Some(proxy) = (if plain { &self.http } else { &self.https }) else { return Ok(None) };
         let host = uri.host().unwrap_or_default();
         let port = uri.port_u16().unwrap_or(if plain { 80 } else { 443 });
-        if self.none.iter().any(|exception| exception.covers(host, port)) {
+        if self.none.as_ref().map_err(Clone::clone)?.iter().any(|exception| exception.covers(host, port)) {
             return Ok(None);
         }
+        let proxy = proxy.as_ref().map_err(Clone::clone)?;
         if proxy.authority().is_none() {
             return Err(proxy.malformed());
         }
@@ -241,9 +252,9 @@ mod tests {
             ("x.*.com", "https://x.y.com/", false),
         ] {
             let variables = ProxyVariables {
-                http: Some(("http_proxy", "proxy:1".to_owned())),
-                https: Some(("HTTPS_PROXY", "proxy:1".to_owned())),
-                none: Some(text.to_owned()),
+                http: Some(("http_proxy", Ok("proxy:1".to_owned()))),
+                https: Some(("HTTPS_PROXY", Ok("proxy:1".to_owned()))),
+                none: Some(Ok(text.to_owned())),
             };
             let proxy = Proxies::read(variables).of(&uri.parse().unwrap()).unwrap();
             assert_eq!(proxy.is_none(), excepted, "{text} {uri}");
@@ -262,7 +273,7 @@ mod tests {
             ("://fake-pass", None),
         ] {
             let variables =
-                ProxyVariables { https: Some(("HTTPS_PROXY", url.to_owned())), ..ProxyVariables::default() };
+                ProxyVariables { https: Some(("HTTPS_PROXY", Ok(url.to_owned()))), ..ProxyVariables::default() };
             let found = Proxies::read(variables).of(&"https://sts.aliyuncs.com/".parse().unwrap());
             match (found, shown) {
                 (Ok(Some(proxy)), Some(shown)) => {

@@ -1,6 +1,7 @@
 //! TLS: which library, chosen when the program runs, and whom it trusts. All clients of a process share one configuration.
 
 use std::error::Error as StdError;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use reqwest::ClientBuilder;
@@ -54,8 +55,8 @@ impl TlsLibrary {
 /// Where trusted roots are, if not in the system's store.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct TlsVariables {
-    pub(super) file: Option<String>,
-    pub(super) directory: Option<String>,
+    pub(super) file: Option<PathBuf>,
+    pub(super) directory: Option<PathBuf>,
 }
 
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -189,15 +190,16 @@ pub(super) fn is_tls(error: &(dyn StdError + 'static)) -> bool {
 
 /// Where the trusted roots were looked for.
 fn named(variables: &TlsVariables) -> String {
-    let file = variables.file.as_deref().map(|path| format!("SSL_CERT_FILE ({path})"));
-    let directory = variables.directory.as_deref().map(|path| format!("SSL_CERT_DIR ({path})"));
+    let file = variables.file.as_deref().map(|path| format!("SSL_CERT_FILE ({})", path.display()));
+    let directory = variables.directory.as_deref().map(|path| format!("SSL_CERT_DIR ({})", path.display()));
     let named: Vec<String> = [file, directory].into_iter().flatten().collect();
     if named.is_empty() { "the system's store".to_owned() } else { named.join(" and ") }
 }
 
-fn no_roots(variables: &TlsVariables) -> HttpError {
+fn no_roots(variables: &TlsVariables, why: Option<&std::io::Error>) -> HttpError {
+    let why = why.map(|error| format!(" ({error})")).unwrap_or_default();
     let message = format!(
-        "no trusted root certificate in {}; install the package ca-certificates, or let SSL_CERT_FILE name a PEM file",
+        "no trusted root certificate in {}{why}; install the package ca-certificates, or let SSL_CERT_FILE name a PEM file",
         named(variables)
     );
     HttpError::new(HttpErrorKind::Tls, message)
@@ -206,7 +208,6 @@ fn no_roots(variables: &TlsVariables) -> HttpError {
 #[cfg(feature = "_rustls")]
 mod with_rustls {
     use std::error::Error as StdError;
-    use std::path::Path;
     use std::sync::Arc;
 
     use rustls::crypto::CryptoProvider;
@@ -235,13 +236,17 @@ mod with_rustls {
     pub(super) fn roots(variables: &TlsVariables) -> Result<RootCertStore, HttpError> {
         let (file, directory) = (variables.file.as_deref(), variables.directory.as_deref());
         let found = if file.is_some() || directory.is_some() {
-            rustls_native_certs::load_certs_from_paths(file.map(Path::new), directory.map(Path::new))
+            rustls_native_certs::load_certs_from_paths(file, directory)
         } else {
             rustls_native_certs::load_native_certs()
         };
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() { Err(no_roots(variables)) } else { Ok(roots) }
+        let why = found.errors.iter().find_map(|error| match &error.kind {
+            rustls_native_certs::ErrorKind::Io { inner, .. } => Some(inner),
+            _ => None,
+        });
+        if roots.is_empty() { Err(no_roots(variables, why)) } else { Ok(roots) }
     }
 
     /// An I/O error hides what it wraps from `source()`, and connectors wrap more than once.
@@ -264,23 +269,23 @@ mod native {
         if *variables == TlsVariables::default() {
             return Ok(None);
         }
-        let mut files: Vec<PathBuf> = variables.file.iter().map(PathBuf::from).collect();
+        let mut files: Vec<PathBuf> = variables.file.iter().cloned().collect();
         if let Some(directory) = &variables.directory {
             let entries = std::fs::read_dir(directory);
-            let entries = entries.map_err(|error| unusable("SSL_CERT_DIR", Path::new(directory), &error))?;
+            let entries = entries.map_err(|error| unusable("SSL_CERT_DIR", directory, &error))?;
             files.extend(entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()));
         }
         let mut roots = Vec::new();
         for path in &files {
             match std::fs::read(path) {
                 Ok(pem) => roots.extend(Certificate::from_pem_bundle(&pem).unwrap_or_default()),
-                Err(error) if variables.file.as_deref().map(Path::new) == Some(path) => {
+                Err(error) if variables.file.as_ref() == Some(path) => {
                     return Err(unusable("SSL_CERT_FILE", path, &error));
                 }
                 Err(_) => {}
             }
         }
-        if roots.is_empty() { Err(no_roots(variables)) } else { Ok(Some(roots)) }
+        if roots.is_empty() { Err(no_roots(variables, None)) } else { Ok(Some(roots)) }
     }
 
     fn unusable(variable: &str, path: &Path, error: &std::io::Error) -> HttpError {
