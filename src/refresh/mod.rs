@@ -1,5 +1,6 @@
 //! The refresher: a credential that is fetched once for everybody, and renewed before it expires.
 
+mod builder;
 mod health;
 mod lease;
 mod machine;
@@ -17,6 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+pub use self::builder::RefresherBuilder;
 pub use self::health::Health;
 use self::lease::Time;
 use self::machine::{Machine, Name};
@@ -95,59 +97,6 @@ struct Shared {
     alive: OnceLock<watch::Sender<()>>,
 }
 
-/// Builds a [`Refresher`].
-///
-/// ```
-/// use std::time::Duration;
-/// use alibabacloud_credentials::{EnvironmentProvider, Refresher};
-///
-/// let refresher = Refresher::builder(EnvironmentProvider::new())
-///     .advisory_window(Duration::from_secs(1800))
-///     .refresh_timeout(Duration::from_secs(30))
-///     .build();
-/// ```
-pub struct RefresherBuilder {
-    provider: Arc<dyn ProvideCredentials>,
-    context: Context,
-    advisory: Option<Duration>,
-    limit: Duration,
-}
-
-impl fmt::Debug for RefresherBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RefresherBuilder").field("provider", &self.provider.provider_name()).finish_non_exhaustive()
-    }
-}
-
-impl RefresherBuilder {
-    /// The outside world; the real one by default.
-    #[must_use]
-    pub fn context(mut self, context: Context) -> Self {
-        self.context = context;
-        self
-    }
-
-    /// How long before the end a refresh starts; never more than half of what a credential lasts.
-    #[must_use]
-    pub fn advisory_window(mut self, window: Duration) -> Self {
-        self.advisory = Some(window);
-        self
-    }
-
-    /// A refresh that takes longer has failed. Default 120 s.
-    #[must_use]
-    pub fn refresh_timeout(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// The refresher. Nothing is asked yet.
-    pub fn build(self) -> Refresher {
-        let machine = Machine::new(self.advisory, self.limit);
-        Refresher::with_machine(self.provider, self.context, self.limit, |_| machine)
-    }
-}
-
 impl Refresher {
     /// Keeps `provider`'s credential fresh. No I/O, no thread, no runtime; nothing is asked yet.
     pub fn new(provider: impl ProvideCredentials) -> Self {
@@ -156,12 +105,7 @@ impl Refresher {
 
     /// The same, with choices.
     pub fn builder(provider: impl ProvideCredentials) -> RefresherBuilder {
-        RefresherBuilder {
-            provider: Arc::new(provider),
-            context: Context::default(),
-            advisory: None,
-            limit: REFRESH_TIMEOUT,
-        }
+        RefresherBuilder::new(Arc::new(provider))
     }
 
     /// A refresher that holds `credentials` already, so that a literal costs no refresh.
