@@ -93,9 +93,9 @@ async fn ask(host: &str, (variable, path): (&str, &Path)) -> [(&'static str, Res
     let uri = CredentialsUriProvider::new().uri(format!("https://{host}{CREDENTIALS}")).context(context.clone());
     let uri = Refresher::builder(uri).context(context).build();
     [
-        ("AssumeRole", role.credentials().await.map(drop)),
+        ("AssumeRole", drive(&clock, role.credentials()).await.map(drop)),
         ("a call", drive(&clock, imm.call("ListProjects", [])).await.map(drop)),
-        ("the credentials URI", uri.credentials().await.map(drop)),
+        ("the credentials URI", drive(&clock, uri.credentials()).await.map(drop)),
     ]
 }
 
