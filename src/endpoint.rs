@@ -1,4 +1,4 @@
-//! Where a request goes: `host[:port]`, over HTTPS.
+//! The endpoint of a request: `host[:port]`, over HTTPS.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};

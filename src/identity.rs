@@ -15,7 +15,7 @@ pub(crate) struct IdentityCheck {
     role: Option<String>,
     sts: Sts,
     verified: Mutex<Option<Credentials>>,
-    /// Whether the last check let nothing pass.
+    /// The last check let nothing pass.
     held_back: AtomicBool,
 }
 
@@ -80,7 +80,7 @@ impl IdentityCheck {
         verdict
     }
 
-    /// Whether the source has something else than what is in use, which did not pass: STS may have been down.
+    /// Returns whether the source has something else than the credential in use, which did not pass: STS may have been down.
     pub(crate) fn holds_back(&self) -> bool {
         self.held_back.load(Ordering::Acquire)
     }

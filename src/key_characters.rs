@@ -1,6 +1,6 @@
 //! Checks ids, secrets and tokens for characters that none of them has, before anyone is asked with them.
 //!
-//! What was pasted with its quotes, a placeholder of a manual, or a file that ends in a line feed would otherwise be sent, and
+//! A value that was pasted with its quotes, a placeholder of a manual, or a trailing line feed would otherwise be sent, and
 //! the refusal would speak of a key that does not exist.
 
 use crate::credentials::Credentials;

@@ -17,7 +17,7 @@ pub(crate) fn expand_home(context: &Context, path: PathBuf) -> PathBuf {
     }
 }
 
-/// What to say of a path that is not there and looks as if a shell should have expanded it.
+/// Returns a hint for a path that is not there and looks as if a shell should have expanded it.
 pub(crate) fn unexpanded(path: &Path) -> Option<String> {
     let text = path.to_string_lossy();
     let what = if text.contains('$') || text.split('%').count() > 2 {

@@ -9,18 +9,18 @@ use crate::credentials::Credentials;
 use crate::redact::shown;
 use crate::sts::Sts;
 
-/// What is known of a credential's source.
+/// The known facts about a credential's source.
 #[derive(Clone, Default)]
 pub(crate) struct Provenance {
     /// The variable, or the profile and its file, as explanations name it.
     pub(crate) place: Option<String>,
     /// The roles whose sessions lead to it, the last one of them its own.
     pub(crate) roles: Vec<RoleSession>,
-    /// Whether it is the environment's own.
+    /// It is the environment's own.
     pub(crate) environment: bool,
     /// Where the session stands that leads to it, if somebody wrote it down: nobody renews that.
     pub(crate) written_down: Option<String>,
-    /// Where the key at the bottom is an instance's own.
+    /// Set if the key at the bottom is an instance's own.
     pub(crate) instance: Option<InstanceRole>,
     /// The settings of the chain that gave it, for roles that are assumed over it.
     pub(crate) sts: Option<Sts>,
@@ -42,14 +42,14 @@ impl fmt::Display for RoleSession {
     }
 }
 
-/// How the metadata service was asked.
+/// The way in which the metadata service was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InstanceRole {
     pub(crate) v1_disabled: bool,
 }
 
 impl Provenance {
-    /// What `credentials` carry, or nothing.
+    /// Returns the facts that `credentials` carry, or none.
     pub(crate) fn of(credentials: &Credentials) -> Self {
         credentials.facts::<Self>().cloned().unwrap_or_default()
     }

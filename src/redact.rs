@@ -1,4 +1,4 @@
-//! What may be shown of ids, names, paths and other people's texts.
+//! Redaction: the parts of ids, names, paths and foreign texts that may be shown.
 
 use std::path::Path;
 
@@ -24,8 +24,8 @@ pub(crate) fn shown_path(path: &Path) -> String {
     path.display().to_string().replace(char::is_control, "?")
 }
 
-/// What is kept of a text that a server wrote: nothing after an echoed string to sign (it holds tokens), none of the
-/// `secrets` that were sent, no control characters, at most 300 characters.
+/// Reduces a text that a server wrote: nothing after an echoed string to sign (it holds tokens), none of the `secrets` that
+/// were sent, no control characters, at most 300 characters.
 pub(crate) fn tame(text: &str, secrets: &[&str]) -> String {
     let lower = text.to_ascii_lowercase();
     let end = ["string to sign is", "stringtosign is", "canonicalrequest is"]

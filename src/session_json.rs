@@ -1,4 +1,4 @@
-//! A session as JSON: `{AccessKeyId, AccessKeySecret, SecurityToken, Expiration}`, whoever hands it out. The one reader.
+//! A session as JSON: `{AccessKeyId, AccessKeySecret, SecurityToken, Expiration}`, for every service that hands one out. The only reader.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
@@ -11,7 +11,7 @@ use crate::rpc;
 use crate::time;
 use crate::validity::{self, Arrival, Issuer};
 
-/// Who answered what, as errors name it.
+/// The host and the request of a response, as errors name them.
 #[derive(Clone, Copy)]
 pub(crate) struct Origin<'a> {
     pub(crate) host: &'a str,
@@ -47,7 +47,7 @@ impl Origin<'_> {
     }
 }
 
-/// Whether a document has to say `"Code": "Success"`, or only must not say anything else.
+/// The rule for `Code`: a document must say `Success`, or must only not say anything else.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
     Required,

@@ -32,7 +32,7 @@ pub(crate) fn saturating_add(time: SystemTime, duration: Duration) -> SystemTime
         .unwrap_or(time)
 }
 
-/// Whether [`to_iso`] names this very second.
+/// Returns whether [`to_iso`] names this very second.
 pub(crate) fn has_iso(time: SystemTime) -> bool {
     (FIRST..=LAST).contains(&seconds(time))
 }

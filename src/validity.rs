@@ -1,8 +1,8 @@
-//! How long a session lasts: settled once, where its answer arrives, from an expiration and two clocks that may be wrong.
+//! The lifetime of a session, settled once, where its response arrives, from an expiration and two clocks that may be wrong.
 
 use std::time::{Duration, SystemTime};
 
-/// Who answered, and so whose word the answer's `Date` is.
+/// The kind of service that responded, which decides how far the response's `Date` is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Issuer {
     /// STS itself, and for how long it was asked.
@@ -11,7 +11,7 @@ pub(crate) enum Issuer {
     Relay,
 }
 
-/// What an answer and the local clocks say.
+/// The times that a response and the local clocks give.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) expiration: SystemTime,
@@ -20,17 +20,17 @@ pub(crate) struct Arrival {
     /// The wall clock when the request was sent, and now.
     pub(crate) sent: SystemTime,
     pub(crate) now: SystemTime,
-    /// How long that took, suspend included.
+    /// The time that this took, suspend included.
     pub(crate) took: Duration,
 }
 
-/// What remains of a session.
+/// The remaining time of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Validity {
     pub(crate) left: Duration,
-    /// Whether the wall clock may end it before, and is asked again later: no `Date` was there to be settled by.
+    /// The wall clock may end it earlier, and is read again later, since there was no `Date`.
     pub(crate) by_wall: bool,
-    /// Whether one of the two clocks says that it is over.
+    /// One of the two clocks says that it is over.
     pub(crate) disputed: bool,
 }
 
@@ -98,7 +98,7 @@ fn nanos_between(start: SystemTime, end: SystemTime) -> i128 {
     }
 }
 
-/// What lies ahead; nothing when it is past.
+/// Returns the time ahead; zero if it is past.
 fn duration(nanos: i128) -> Duration {
     u64::try_from(nanos.max(0)).map_or(Duration::MAX, Duration::from_nanos)
 }

@@ -43,7 +43,7 @@ impl BlockingIo {
         Arc::clone(&turn.permit)
     }
 
-    /// Whether an access is under way.
+    /// Returns whether an access is under way.
     pub(crate) fn is_busy(&self) -> bool {
         self.permit().available_permits() == 0
     }

@@ -18,14 +18,14 @@ pub(crate) struct ClockSkew(Mutex<Option<Measured>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Measured {
-    /// What to add to the wall clock, in seconds.
+    /// The correction to add to the wall clock, in seconds.
     correction: f64,
     /// Wall minus boot time when it was measured, in seconds.
     wall_over_boot: f64,
 }
 
 impl Measured {
-    /// Whether the wall clock has not been set since.
+    /// Returns whether the wall clock has not been set since.
     fn holds(self, wall: Duration, boot: Duration) -> bool {
         (wall_over_boot(wall, boot) - self.wall_over_boot).abs() <= MOVED
     }

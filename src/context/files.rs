@@ -12,7 +12,7 @@ use super::{BlockingIo, Context};
 use crate::error::{Error, ErrorKind};
 use crate::redact::shown_path;
 
-/// What a file holds: keys and tokens, so it is zeroized.
+/// The content of a file: keys and tokens, so it is zeroized.
 pub(crate) type Content = Zeroizing<Vec<u8>>;
 
 /// A read that takes longer has failed.
@@ -48,7 +48,7 @@ impl Reads {
     }
 }
 
-/// What a file looked like when it was read. A change in place shows in size or time, a rename in the inode, and the swap
+/// The look of a file when it was read. A change in place shows in size or time, a rename in the inode, and the swap
 /// of a link anywhere on the way to it (as a ConfigMap's) in where the path leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
@@ -59,7 +59,7 @@ pub(crate) struct Stamp {
 }
 
 impl Context {
-    /// Where `path` is looked up.
+    /// Returns the path at which `path` is looked up.
     fn locate(&self, path: &Path) -> PathBuf {
         match &self.0.root {
             Some(root) if path.is_absolute() => {
@@ -71,7 +71,7 @@ impl Context {
         }
     }
 
-    /// What the file looks like, `None` when there is none; a second old at most. On this very thread: it is for looks that
+    /// Returns the look of the file, `None` if there is none; a second old at most. On this very thread: it is for looks that
     /// may hang.
     pub(crate) fn stamp(&self, path: &Path) -> Option<Stamp> {
         let (path, now) = (self.locate(path), self.now().monotonic);

@@ -10,7 +10,7 @@ use super::Context;
 pub(super) struct MetadataAbsence(Mutex<Option<Duration>>);
 
 impl Context {
-    /// How long ago a look for instance metadata found none. Clones of the context share it, whoever looked.
+    /// Returns how long ago a look for instance metadata found none. All clones of the context share it.
     pub(crate) fn since_no_metadata(&self) -> Option<Duration> {
         let looked = *self.0.metadata_absence.0.lock().unwrap_or_else(PoisonError::into_inner);
         looked.map(|at| self.boot().saturating_sub(at))

@@ -35,7 +35,7 @@ pub(crate) async fn while_held<T>(left: Duration, refresh: impl Future<Output = 
     .await
 }
 
-/// How often one call has been tried again. Calls for credentials are idempotent: at worst a session is granted that
+/// The number of retries of one call. Calls for credentials are idempotent: at worst a session is granted that
 /// nobody uses.
 pub(crate) struct Retries<'a> {
     context: &'a Context,
@@ -55,7 +55,7 @@ impl<'a> Retries<'a> {
         Self { context, left, began: context.now().monotonic }
     }
 
-    /// Whether to try again, after a pause: the server's, or a short one.
+    /// Returns whether to try again, after a pause: the server's, or a short one.
     pub(crate) async fn again(&mut self, retry_after: Option<Duration>) -> bool {
         let Some(left) = self.left.checked_sub(1) else { return false };
         let most = PAUSE * 2_u32.pow(RETRIES - self.left);
@@ -72,13 +72,13 @@ impl<'a> Retries<'a> {
 }
 
 impl HttpErrorKind {
-    /// Whether the request may get an answer next time: the connection was not made, or broke.
+    /// Returns whether the request may get a response next time: the connection was not made, or broke.
     pub(crate) fn is_passing(self) -> bool {
         matches!(self, Self::Connect | Self::ConnectTimeout | Self::Other)
     }
 }
 
-/// Whether a server that answers so may have an answer next time.
+/// Returns whether a server that responds so may respond otherwise next time.
 pub(crate) fn is_passing(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }

@@ -1,4 +1,4 @@
-//! What else is worth knowing in an explanation: values that do nothing, names that look like typing errors, a next step.
+//! Further notes of an explanation: values that have no effect, names that look like typing errors, a next step.
 
 use crate::context::Context;
 use crate::credentials::Credentials;
@@ -30,7 +30,7 @@ const NEAR_MISSES: [(&str, &str, Reader); 19] = [
     ("ALIBABA_CLOUD_IMDSV1_DISABLE", "ALIBABA_CLOUD_IMDSV1_DISABLED", Reader::Nobody),
 ];
 
-/// Who reads a name that this crate does not read by itself.
+/// The program that reads a name which this crate does not read by itself.
 #[derive(Clone, Copy)]
 enum Reader {
     Nobody,
@@ -42,7 +42,7 @@ enum Reader {
 
 const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
 
-/// What a chain was told that matters here.
+/// The settings of a chain that matter here.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct NoteSettings {
     pub(crate) legacy_variables: bool,

@@ -80,7 +80,7 @@ fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, color: bool) -> 
     Ok(())
 }
 
-/// Whether the reports tell by themselves why there is no credential: one has the error's own words, or nobody has any.
+/// Returns whether the reports tell by themselves why there is no credential: one has the error's text, or none has any.
 /// They do not where it failed behind the chain (a role that was refused, another identity) or before it answered.
 fn is_shown(error: &str, reports: &[ProviderReport]) -> bool {
     let nobody = !reports.is_empty() && reports.iter().all(|report| report.outcome == ProviderOutcome::NotConfigured);

@@ -20,7 +20,7 @@ pub(crate) struct Ini {
 #[derive(Default)]
 struct Section {
     name: String,
-    /// Where it begins.
+    /// The line in which it begins.
     line: usize,
     values: Vec<(String, Zeroizing<String>)>,
 }
@@ -68,7 +68,7 @@ impl Ini {
         values.filter(|(name, _)| name == key).map(|(_, value)| &**value).next_back().filter(|value| !value.is_empty())
     }
 
-    /// What the section gives; errors name it, in the file that is shown as `path`.
+    /// Returns the source that the section describes. Errors name the section and the file, shown as `path`.
     pub(crate) fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error> {
         let place = format!("section `{}` of {path}", shown(&selected.name));
         let at = |error: Error| error.map_message(|message| format!("{place} {message}"));
@@ -149,7 +149,7 @@ impl Ini {
     }
 }
 
-/// What stands within a pair of quotes, as Go and Node read it.
+/// Drops a pair of quotes, as Go and Node do.
 fn unquoted(value: &str) -> &str {
     let within = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
     within('"').or_else(|| within('\'')).unwrap_or(value)

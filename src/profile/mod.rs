@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::key_characters;
 use crate::sts::{AssumeRole, ProfileEndpoint};
 
-/// What a profile says: which source, over which other.
+/// The source that a profile describes, over which other.
 #[derive(Clone)]
 pub(crate) enum Source {
     Keys(Credentials),
@@ -23,7 +23,7 @@ pub(crate) enum Source {
 }
 
 impl PartialEq for Source {
-    /// Whether the same provider would be built for both.
+    /// Returns whether the same provider would be built for both.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Keys(a), Self::Keys(b)) => a.same_keys(b) && a.expiration() == b.expiration(),
@@ -42,7 +42,7 @@ impl PartialEq for Source {
 }
 
 impl Source {
-    /// Whether it ends in a session that somebody wrote down, and that nobody renews.
+    /// Returns whether it ends in a session that somebody wrote down, and that nobody renews.
     pub(crate) fn is_written_down(&self) -> bool {
         match self {
             Self::Keys(keys) => keys.security_token().is_some(),
@@ -52,12 +52,12 @@ impl Source {
     }
 }
 
-/// What the environment says of profiles: what is filled into a role profile that leaves it empty, and the time.
+/// The environment's values for profiles: what is filled into a role profile that leaves it empty, and the time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EnvDefaults {
     pub(crate) role_arn: Option<String>,
     pub(crate) external_id: Option<String>,
-    /// What the wall clock shows; without it no session is taken for expired.
+    /// The wall clock; without it no session counts as expired.
     pub(crate) now: Option<SystemTime>,
 }
 

@@ -219,12 +219,12 @@ impl AssumeRoleProvider {
     }
 }
 
-/// Says whose session was asked for: a service with a role for each tenant has many.
+/// Names the role and session of an error: a service with a role for each tenant has many.
 fn of_role(error: Error, role: &RoleSession) -> Error {
     error.map_message(|message| format!("{role}: {message}"))
 }
 
-/// Refusals that another key of the same source can mend.
+/// Refusals that another key of the same source can resolve.
 fn is_dead_key(code: &str, used: &Credentials) -> bool {
     Product::OpenApi.is_invalid_token(code, used) || code.starts_with("InvalidAccessKeyId.")
 }

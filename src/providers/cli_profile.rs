@@ -116,7 +116,7 @@ impl CliProfileProvider {
         Ok(found)
     }
 
-    /// There is no file, or none is to be read: an error for whoever asked for a profile by name, if no other file may have it.
+    /// There is no file, or none is to be read: an error if a profile was asked for by name and no other file may have it.
     fn nothing_to_read(&self, asked_for: Option<&AskedFor>, why: String) -> Error {
         match asked_for {
             Some(asked_for) if !self.ini_follows => self.files.not_found(&asked_for.name, Some(asked_for), &why),

@@ -15,7 +15,7 @@ use crate::sts::{AssumeRole, Sts};
 pub(crate) struct EnvironmentRole {
     keys: EnvironmentProvider,
     sts: Sts,
-    /// What the variables held when the last answer was made of them: a session does not show which key it was asked for with.
+    /// The values of the variables at the last result: a session does not show the key that it was made with.
     made_of: Mutex<Option<Variables>>,
 }
 

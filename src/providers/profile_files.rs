@@ -1,4 +1,4 @@
-//! What the two file providers share: where the files are, which profile is asked for, and what was made of it last.
+//! The shared part of the two file providers: the paths of the files, the profile that is asked for, and its last result.
 
 use std::fmt;
 use std::future::Future;
@@ -28,10 +28,10 @@ const LIMIT: u64 = 1024 * 1024;
 /// A file that was read, or found missing.
 pub(super) struct ProfileFile<T> {
     pub(super) path: PathBuf,
-    /// Whether a variable names it.
+    /// The variable that names it, if one does.
     pub(super) variable: Option<&'static str>,
     pub(super) content: Option<T>,
-    /// Whether nobody named it, and a directory on the way to it may not be entered.
+    /// Nobody named it, and a directory on the way to it may not be entered.
     barred: bool,
 }
 
@@ -80,12 +80,12 @@ pub(super) struct ProfileFiles {
     pub(super) sts: Sts,
     settings: SourceSettings,
     kept: Arc<KeptProfile>,
-    /// Whether what is given is handed out; else somebody outside looks at it first, and says so.
+    /// Keeps the profile by itself; otherwise the chain does, once the credential is handed out.
     keeps_itself: bool,
     /// The provider is kept while the profile says the same: a metadata token or an inner session outlives a refresh.
     built: Mutex<Option<(Source, Arc<dyn ProvideCredentials>)>>,
     seen: Mutex<Vec<(PathBuf, Option<Stamp>)>>,
-    /// Whether the last look failed for a reason that need not be in the files.
+    /// The last look failed for a reason that need not be in the files.
     failed_elsewhere: AtomicBool,
 }
 
@@ -139,8 +139,8 @@ impl ProfileFiles {
         ask.await
     }
 
-    /// Whether what was given last is what the files still say: every file that was looked at looks the same. Where a file
-    /// could not be read, or its source did not answer (STS was down), the next look is due when the back-off ends, changed
+    /// Returns whether the files still say what they said at the last look: every file that was read looks the same. If a file
+    /// could not be read, or its source did not respond (STS was down), the next look is due when the back-off ends, changed
     /// or not.
     pub(super) fn is_current(&self) -> bool {
         !self.failed_elsewhere.load(Ordering::Acquire)
@@ -184,7 +184,7 @@ impl ProfileFiles {
         Ok(None)
     }
 
-    /// Where config.json is, and the variable that says so; `None` without a home directory.
+    /// Returns the path of config.json and the variable that names it; `None` without a home directory.
     fn config_path(&self) -> Option<(PathBuf, Option<&'static str>)> {
         const VARIABLE: &str = "ALIBABA_CLOUD_CONFIG_FILE";
         if let Some(kept) = self.kept() {
@@ -196,7 +196,7 @@ impl ProfileFiles {
         self.context().home_dir().map(|home| (home.join(".aliyun").join("config.json"), None))
     }
 
-    /// Where the ini file may be, and the variable that says so; nowhere without a home directory.
+    /// Returns the paths of the ini file and the variable that names it; no path without a home directory.
     fn ini_paths(&self) -> (Vec<PathBuf>, Option<&'static str>) {
         const VARIABLE: &str = "ALIBABA_CLOUD_CREDENTIALS_FILE";
         if let Some(kept) = self.kept() {
@@ -245,7 +245,7 @@ impl ProfileFiles {
         })
     }
 
-    /// Whether config.json is there, and which of its profiles would be used.
+    /// Describes whether config.json is there, and which of its profiles would be used.
     pub(super) fn config_status(&self, in_code: Option<&String>) -> Option<SourceStatus> {
         let disabled = self.context().switch(CLI_DISABLED).ok()?.then_some(CLI_DISABLED);
         if let Some(variable) = self.ignored().ok()?.or(disabled) {
@@ -263,7 +263,7 @@ impl ProfileFiles {
         Some(named().map_or(status, SourceStatus::configured))
     }
 
-    /// Whether the ini file is there.
+    /// Describes whether the ini file is there.
     pub(super) fn ini_status(&self) -> Option<SourceStatus> {
         if let Some(variable) = self.ignored().ok()? {
             return Some(SourceStatus::not_configured(format!("{variable} is true")));

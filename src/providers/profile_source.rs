@@ -10,12 +10,12 @@ use crate::profile::Source;
 use crate::provider::ProvideCredentials;
 use crate::sts::Sts;
 
-/// What a chain was told of the sources that it, or a profile, may lead to.
+/// A chain's settings for the sources that it, or a profile, may lead to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SourceSettings {
     /// Instance metadata is never asked.
     pub(crate) no_metadata: bool,
-    /// What the CLI and Terraform alone read is read, too.
+    /// Variables that only the CLI and Terraform read are read, too.
     pub(crate) legacy_variables: bool,
     /// Hosts that a credentials URI may ask over plain HTTP.
     pub(crate) allowed_hosts: Vec<String>,

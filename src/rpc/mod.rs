@@ -28,10 +28,10 @@ pub(crate) use self::unsigned::unsigned;
 pub(crate) use self::v1::{signed as signed_v1, signed_form};
 pub(crate) use self::v3::{header_value, provider_header, signed};
 
-/// What this crate says of itself: the pattern of the official SDKs.
+/// The user agent, in the pattern of the official SDKs.
 pub(crate) const USER_AGENT: &str = concat!("AlibabaCloud (Rust) Credentials/", env!("CARGO_PKG_VERSION"), " TeaDSL/1");
 
-/// What the body of a call is, when there is one.
+/// The content type of a call with a body.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A call: everything but who makes it and when.
@@ -100,7 +100,7 @@ pub(crate) struct Accepted {
     #[cfg(feature = "openapi")]
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// When the request was sent.
+    /// The time at which the request was sent.
     pub(crate) transit: Option<Transit>,
     pub(crate) body: Value,
 }
@@ -217,7 +217,7 @@ fn not_json(call: Call<'_>, status: StatusCode, headers: &HeaderMap, bytes: &[u8
     }
 }
 
-/// What the answer calls itself, in words of ours: a header may hold as much as a body.
+/// Returns the media type of a response from a list of our own: a header is as little trusted as a body.
 fn media_type(headers: &HeaderMap) -> &'static str {
     const KNOWN: [&str; 5] = ["text/html", "text/plain", "text/xml", "application/xml", "application/json"];
     let Some(given) = headers.get(header::CONTENT_TYPE) else { return "no content type" };
@@ -274,7 +274,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     wait.or_else(until).filter(|wait| !wait.is_zero())
 }
 
-/// What the server's clock showed when it answered.
+/// Returns the time of the server's clock when it responded.
 pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
     time::parse_http(headers.get(header::DATE)?.to_str().ok()?)
 }
@@ -284,7 +284,7 @@ fn is_passing(code: &str, status: StatusCode) -> bool {
     is_throttling(code, status) || Product::OpenApi.is_wrong_date(code) || Product::OpenApi.is_used_nonce(code)
 }
 
-/// Whether a refusal asks for patience.
+/// Returns whether a refusal asks to wait.
 pub(crate) fn is_throttling(code: &str, status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || code == "Throttling" || code.starts_with("Throttling.")
 }

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::time;
 
-/// What is secret travels in the form.
+/// Builds an unsigned call. Secrets travel in the form.
 pub(crate) fn unsigned(context: &Context, call: Call<'_>) -> Result<Request<Bytes>, Error> {
     let (timestamp, nonce) = (time::to_iso(context.signing_time()), context.nonce());
     let query = [

@@ -4,14 +4,14 @@ use crate::context::Context;
 use crate::endpoint::{Endpoint, check_region};
 use crate::error::Error;
 
-/// What code, and a profile, say about the STS host.
+/// The settings of the STS host, from code and from a profile.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StsEndpoint {
     pub(crate) endpoint: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) vpc: bool,
     pub(crate) allow_plain_http: bool,
-    /// What a profile of config.json adds, behind the environment.
+    /// The settings of a profile of config.json, behind the environment.
     pub(crate) profile: Option<ProfileEndpoint>,
 }
 

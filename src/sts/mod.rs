@@ -29,7 +29,7 @@ use crate::validity::Issuer;
 const VERSION: &str = "2015-04-01";
 
 /// The calls, each with the key that it is given: nothing is cached here, and nothing retried but what a fresh nonce or
-/// the right time mends at once.
+/// the right time resolves at once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sts {
     pub(crate) context: Context,

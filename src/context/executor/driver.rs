@@ -77,8 +77,8 @@ fn same(one: &Option<Arc<Running>>, other: &Option<Arc<Running>>) -> bool {
     }
 }
 
-/// Whether the thread could be started. A runtime must not be dropped where its user is asynchronous, so one that was left
-/// over is shut down.
+/// Starts the thread, and returns whether it could be started. A runtime must not be dropped in asynchronous code, so one that
+/// is left over is shut down.
 fn drive(name: &str, runtime: Runtime) -> bool {
     let handed = Arc::new(Mutex::new(Some(runtime)));
     let taken = Arc::clone(&handed);

@@ -1,4 +1,4 @@
-//! Where code runs: the crate's own timers and connections on one thread, refreshes on workers or where the user says.
+//! The threads that code runs on: the crate's own timers and connections on one thread, refreshes on workers or where the user says.
 //!
 //! A refresh that ran in a caller's future would die with it, and one on a caller's runtime would hang when that runtime
 //! is alive and not driven. So refreshes have threads of their own, started when first needed; callers only wait on a
@@ -26,12 +26,12 @@ use crate::provider::BoxFuture;
 
 type Task = BoxFuture<'static, ()>;
 
-/// Where refreshes run.
+/// The place where refreshes run.
 #[derive(Clone)]
 pub(crate) enum Executor {
     /// On the crate's own workers.
     Pool,
-    /// Where the user's function starts them.
+    /// The user's function starts them.
     Custom(Arc<Spawner>),
 }
 
@@ -51,9 +51,9 @@ impl fmt::Debug for Executor {
 }
 
 thread_local! {
-    /// Whether this thread is one of the crate's workers.
+    /// This thread is one of the crate's workers.
     static WORKER: Cell<bool> = const { Cell::new(false) };
-    /// Whether the user's executor is running one of our tasks on this thread.
+    /// The user's executor is running one of our tasks on this thread.
     #[cfg(feature = "blocking")]
     static GUEST: Cell<bool> = const { Cell::new(false) };
 }
@@ -67,7 +67,7 @@ fn mark_worker() {
     WORKER.with(|worker| worker.set(true));
 }
 
-/// How long a caller waits for the user's function to return, so that a task which it starts on the caller's own runtime is
+/// The longest wait of a caller for the user's function to return, so that a task which it starts on the caller's own runtime is
 /// queued there before the caller goes on. A function that takes longer is not waited for.
 const HANDOVER: Duration = Duration::from_secs(1);
 
@@ -107,12 +107,12 @@ impl Executor {
         result
     }
 
-    /// Whether the current thread is one of the crate's workers.
+    /// Returns whether the current thread is one of the crate's workers.
     pub(crate) fn is_worker() -> bool {
         WORKER.with(Cell::get)
     }
 
-    /// Whether a refresh is what this thread is doing: it must not block until one ends.
+    /// Returns whether this thread is running a refresh: it must not block until one ends.
     #[cfg(feature = "blocking")]
     pub(crate) fn is_refreshing() -> bool {
         Self::is_worker() || GUEST.with(Cell::get)

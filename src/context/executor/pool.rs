@@ -38,7 +38,7 @@ struct Queue {
     waiting: usize,
     /// Tasks taken so far: what progress is measured by.
     taken: u64,
-    /// Whether the timekeeper watches for a stall.
+    /// The timekeeper watches for a stall.
     watched: bool,
 }
 

@@ -127,7 +127,7 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>
     Ok(value.filter(|value| !value.is_empty()))
 }
 
-/// Whether there is a value, where the value itself is nobody's business.
+/// Reads whether there is a value, without keeping it.
 fn is_set<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     secret(from).map(|value| value.is_some())
 }
@@ -180,7 +180,7 @@ impl Config {
         profile.region_id.as_deref().or(profile.sts_region.as_deref())
     }
 
-    /// What a profile says of the STS host.
+    /// Returns a profile's settings of the STS host.
     pub(crate) fn endpoint(&self, name: &str) -> ProfileEndpoint {
         self.profile(name).map(Profile::endpoint).unwrap_or_default()
     }

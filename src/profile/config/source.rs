@@ -1,4 +1,4 @@
-//! What a profile of config.json gives: its mode, and the source that it describes, over other profiles where it chains.
+//! The source that a profile of config.json describes, by its mode, over other profiles where it chains.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,7 @@ use crate::time;
 const ROLES: usize = 10;
 
 impl Config {
-    /// What the profile gives; errors name it, in the file that is shown as `path`.
+    /// Returns the source that the profile describes. Errors name the profile and the file, shown as `path`.
     pub(crate) fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error> {
         self.resolve_chain(selected, path, defaults, &mut Vec::new())
     }
@@ -55,7 +55,7 @@ impl Config {
 }
 
 impl Profile {
-    /// What the profile gives by itself. `selected` decides whether an empty one is an error.
+    /// Returns the source that the profile describes by itself. `selected` decides whether an empty one is an error.
     fn source(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
         let Some(mode) = self.mode()? else { return self.unrecognised(selected, defaults) };
         let keys = |needs_token: bool| {
@@ -84,7 +84,7 @@ impl Profile {
         Ok(Source::Role { source: Box::new(source), role: self.role(defaults)?, endpoint: self.endpoint() })
     }
 
-    /// What a profile gives in which the CLI sees no mode: nothing at all, or half of something.
+    /// Returns the source, or the error, of a profile in which the CLI sees no mode: it is empty, or half set.
     fn unrecognised(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
         let of_another_mode = [
             ("ChainableRamRoleArn", "source_profile", self.source_profile.is_some()),

@@ -1,4 +1,4 @@
-//! Where a credentials URI leads: read strictly, since what is sent back are secrets.
+//! The target of a credentials URI, read strictly, since its responses are secrets.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -65,7 +65,7 @@ impl Target {
     }
 }
 
-/// Whether plain HTTP to `address` stays on this machine or its link, or reaches the metadata service.
+/// Returns whether plain HTTP to `address` stays on this machine or its link, or reaches the metadata service.
 pub(super) fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4 == Ipv4Addr::new(100, 100, 100, 200),

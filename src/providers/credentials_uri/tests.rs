@@ -51,7 +51,7 @@ impl World {
         CredentialsUriProvider::new().context(context.clock(self.clock.clone()).build())
     }
 
-    /// Where requests went: the pinned address, and whether a proxy was allowed.
+    /// Returns where requests went: the pinned address, and whether a proxy was allowed.
     fn went(&self) -> Vec<(String, bool)> {
         let to = |options: &SendOptions| options.address.map_or("-".to_owned(), |address| address.to_string());
         self.http.seen().iter().map(|(_, options)| (to(options), options.proxy)).collect()

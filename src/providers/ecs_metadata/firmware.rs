@@ -1,4 +1,4 @@
-//! What the machine says that it is, without a packet.
+//! Reads the machine's firmware strings, without a packet.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::context::Context;
 /// The strings that the hypervisor gives to the firmware, as Linux shows them.
 const STRINGS: [&str; 2] = ["/sys/class/dmi/id/product_name", "/sys/class/dmi/id/sys_vendor"];
 
-/// Whether one of them names the cloud. What cannot be read does not.
+/// Returns whether one of them names the cloud. A file that cannot be read does not.
 pub(super) async fn says_alibaba_cloud(context: &Context) -> bool {
     for path in STRINGS {
         if let Ok(Some(text)) = context.read_file(Path::new(path), 4096).await

@@ -13,7 +13,7 @@ use crate::rpc;
 use crate::session_json::Origin;
 
 pub(super) const HOST: &str = "100.100.100.200";
-/// The same in every official SDK, and not to be changed from outside: whoever could would choose the identity. The IPv6
+/// The same in every official SDK, and not to be changed from outside: a setting would choose the identity. The IPv6
 /// address is the one that instances with IPv6 have, as cloud-init knows it.
 const HOSTS: [&str; 2] = [HOST, "[fd00:100::100:200]"];
 
@@ -27,7 +27,7 @@ const TOKEN_MARGIN: Duration = Duration::from_secs(60);
 /// The largest answer: credentials have about 1 KiB.
 const MAX_BODY: usize = 16 * 1024;
 
-/// How hard to try before there was any answer.
+/// The effort to make before there was any response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effort {
     /// The official SDKs' second, one more attempt, and the other address where no connection can be made.
@@ -65,7 +65,7 @@ struct State {
     token: Option<Token>,
     /// Which of [`HOSTS`] took the last connection.
     host: usize,
-    /// Whether there was ever an answer.
+    /// There was a response before.
     answered: bool,
 }
 
@@ -90,7 +90,7 @@ impl Service {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it has ever answered anything.
+    /// Returns whether it has ever responded.
     pub(super) fn answered(&self) -> bool {
         self.state().answered
     }

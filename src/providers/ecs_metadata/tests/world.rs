@@ -19,11 +19,11 @@ pub(super) struct Instance {
     pub(super) put: u16,
     /// The number of the only token that is good.
     pub(super) token: u32,
-    /// Whether requests need a token.
+    /// Requests need a token.
     pub(super) hardened: bool,
     /// The next answers, whatever was asked.
     pub(super) next: Vec<Answered>,
-    /// What is answered to any connection to an address that begins so.
+    /// The errors of connections to addresses that begin so.
     pub(super) unreachable: Vec<(&'static str, HttpErrorKind)>,
     pub(super) credentials: Option<String>,
 }
@@ -69,7 +69,7 @@ impl World {
         EcsMetadataProvider::new().required().context(self.context(env))
     }
 
-    /// What was asked since the last time, in short: `PUT`, `role`, the role's name, `region`; with `-` where there was no
+    /// Returns the requests since the last time, in short: `PUT`, `role`, the role's name, `region`; with `-` where there was no
     /// token, and `6` where it was over IPv6.
     pub(super) fn asked(&self, from: usize) -> String {
         let short = |request: &Request<Bytes>| {
