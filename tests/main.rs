@@ -24,6 +24,7 @@ mod openapi_repeats;
 mod oss;
 mod oss4;
 mod public_api;
+mod public_names;
 mod quickstart;
 mod refresh_scenarios;
 mod renewal_errors;
