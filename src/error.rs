@@ -1,76 +1,15 @@
 //! One error type, a tree: what was tried, what came back, what to do.
 
+mod kind;
+
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::kind::ErrorKind;
 use crate::explain::Explanation;
-
-/// The kind of an [`Error`].
-///
-/// ```
-/// use alibabacloud_credentials::{Error, ErrorKind};
-///
-/// # fn serve_stale_data() {}
-/// fn on_error(error: &Error) {
-///     match error.kind() {
-///         ErrorKind::NotConfigured => eprintln!("set up credentials first: {error}"),
-///         ErrorKind::Unreachable | ErrorKind::TimedOut => serve_stale_data(),
-///         _ => eprintln!("{error}"),
-///     }
-/// }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The source is not there at all: only this lets a chain go on.
-    NotConfigured,
-    /// The source is there and could not give credentials.
-    Failed,
-    /// An argument given in code is malformed. No request was made.
-    InvalidInput,
-    /// The credential cannot last as long as was asked: see [`Error::available_lifetime`].
-    TooShort,
-    /// A server responded and refused: see [`Error::code`].
-    Refused,
-    /// There was no response: the connection could not be made, broke, or took too long.
-    Unreachable,
-    /// A server responded with something that does not follow the protocol.
-    InvalidResponse,
-    /// The source returned a credential that had expired already.
-    Expired,
-    /// The refresh, or a call before its first attempt, took longer than its limit.
-    TimedOut,
-    /// A provider panicked.
-    Panicked,
-    /// The credential belongs to another identity than the expected one.
-    IdentityMismatch,
-}
-
-impl ErrorKind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::NotConfigured => "not configured",
-            Self::Failed => "failed",
-            Self::InvalidInput => "invalid input",
-            Self::TooShort => "too short",
-            Self::Refused => "refused",
-            Self::Unreachable => "unreachable",
-            Self::InvalidResponse => "invalid response",
-            Self::Expired => "expired",
-            Self::TimedOut => "timed out",
-            Self::Panicked => "panicked",
-            Self::IdentityMismatch => "identity mismatch",
-        }
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// The reason why there are no credentials, or why a call was refused.
 ///
@@ -98,12 +37,19 @@ struct Inner {
     request_id: Option<String>,
     remedy: Option<String>,
     causes: Vec<Error>,
-    source: Option<Arc<dyn StdError + Send + Sync>>,
+    source: Option<Source>,
     retry_after: Option<Duration>,
     available_lifetime: Option<Duration>,
     permanent: bool,
     explanation: Option<Arc<Explanation>>,
 }
+
+/// An error that was given. It is shown and never changed, so nothing is left half done in it where a panic is caught.
+#[derive(Clone)]
+struct Source(Arc<dyn StdError + Send + Sync>);
+
+impl UnwindSafe for Source {}
+impl RefUnwindSafe for Source {}
 
 impl Error {
     /// Creates the error of a source that is not there. `signal` says what was looked at ("VAULT_ADDR is unset"). A chain goes on.
@@ -148,7 +94,7 @@ impl Error {
     #[must_use]
     pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source: Box<dyn StdError + Send + Sync> = source.into();
-        self.edit(|inner| inner.source = Some(source.into()))
+        self.edit(|inner| inner.source = Some(Source(source.into())))
     }
 
     /// Sets the remedy: what to do about it, as the end of a sentence.
@@ -372,11 +318,9 @@ impl fmt::Debug for Error {
 }
 
 impl StdError for Error {
+    /// Only an error that was given by [`with_source`](Self::with_source): what else led here is in [`causes`](Self::causes).
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match &self.0.source {
-            Some(source) => Some(&**source),
-            None => self.0.causes.last().map(|cause| cause as &(dyn StdError + 'static)),
-        }
+        self.0.source.as_ref().map(|source| &*source.0 as &(dyn StdError + 'static))
     }
 }
 

@@ -25,6 +25,7 @@ mod oss;
 mod oss4;
 mod pages;
 mod public_api;
+mod public_names;
 mod quickstart;
 mod refresh_scenarios;
 mod renewal_errors;

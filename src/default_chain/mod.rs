@@ -2,6 +2,7 @@
 
 mod builder;
 mod notes;
+mod verbs;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,7 +19,7 @@ use crate::explain::{CredentialsSummary, Explanation, ProviderReport};
 use crate::identity::IdentityCheck;
 use crate::provenance::Provenance;
 use crate::provider::{BoxFuture, Private, ProvideCredentials};
-use crate::providers::{AssumeRoleProvider, KeptProfile};
+use crate::providers::{AssumeRoleProvider, EnvironmentProvider, KeptProfile};
 use crate::redact::{shorten, shown};
 use crate::refresh::Refresher;
 use crate::sts::{AssumeRole, CallerIdentity, Sts};
@@ -92,7 +93,7 @@ impl DefaultCredentialChain {
         self.refresher.credentials().await
     }
 
-    /// Returns the refresher, which lends, invalidates, reports health, and renews without traffic.
+    /// Returns the cache of this chain, for code that takes a [`Refresher`].
     pub fn refresher(&self) -> &Refresher {
         &self.refresher
     }
@@ -223,7 +224,7 @@ impl Outermost {
     async fn ask(&self, lifetime: Option<Duration>) -> Result<Credentials, Error> {
         self.sts.endpoint.check()?;
         self.identity.check_arguments()?;
-        self.env_prefixes.iter().try_for_each(|prefix| check_prefix(prefix))?;
+        self.env_prefixes.iter().try_for_each(|prefix| EnvironmentProvider::check_prefix(prefix))?;
         let found = match lifetime {
             Some(lifetime) => self.found.provide_credentials_valid_for(lifetime).await?,
             None => self.found.provide_credentials().await?,
@@ -247,15 +248,6 @@ impl Outermost {
             }
         }
     }
-}
-
-fn check_prefix(prefix: &str) -> Result<(), Error> {
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if !prefix.is_empty() && prefix.bytes().all(valid) {
-        return Ok(());
-    }
-    let what = "the prefix given by .env_prefix(…) is not letters, digits and _, as OSS for OSS_ACCESS_KEY_ID";
-    Err(Error::invalid_input(what).with_code("InvalidParameter.EnvPrefix"))
 }
 
 impl ProvideCredentials for Outermost {

@@ -116,6 +116,22 @@ impl AssumeRoleProvider {
         self
     }
 
+    /// Allows plain `http://` for the STS host beyond loopback: what is secret then travels in the clear.
+    ///
+    /// ```
+    /// use alibabacloud_credentials::{AssumeRole, AssumeRoleProvider, EnvironmentProvider};
+    ///
+    /// let role = AssumeRole::new("acs:ram::1234567890123456:role/media");
+    /// let provider = AssumeRoleProvider::new(EnvironmentProvider::new(), role)
+    ///     .sts_endpoint("http://sts.test.internal:8080")
+    ///     .allow_plain_http();
+    /// ```
+    #[must_use]
+    pub fn allow_plain_http(mut self) -> Self {
+        self.sts.endpoint.allow_plain_http = true;
+        self
+    }
+
     /// Sets the signature of the calls to STS. The default is [`StsSignature::V3`].
     ///
     /// ```
@@ -149,6 +165,7 @@ impl AssumeRoleProvider {
             (inherited.endpoint, inherited.region) = (own.endpoint.clone(), own.region.clone());
         }
         inherited.vpc |= own.vpc;
+        inherited.allow_plain_http |= own.allow_plain_http;
         sts
     }
 

@@ -38,6 +38,8 @@ struct Family {
     id: String,
     secret: String,
     tokens: Vec<String>,
+    /// The prefix, where code gave it.
+    given: Option<String>,
 }
 
 impl Family {
@@ -47,13 +49,23 @@ impl Family {
             "IMM" => vec!["IMM_SESSION_TOKEN".to_owned()],
             _ => vec![format!("{prefix}_SECURITY_TOKEN"), format!("{prefix}_SESSION_TOKEN")],
         };
-        Self { id: format!("{prefix}_ACCESS_KEY_ID"), secret: format!("{prefix}_ACCESS_KEY_SECRET"), tokens }
+        Self {
+            id: format!("{prefix}_ACCESS_KEY_ID"),
+            secret: format!("{prefix}_ACCESS_KEY_SECRET"),
+            tokens,
+            given: None,
+        }
+    }
+
+    /// A family of a prefix that code gave.
+    fn given(prefix: String) -> Self {
+        Self { given: Some(prefix.clone()), ..Self::of_prefix(&prefix) }
     }
 
     /// Terraform's, whose token another family has too: it means something with a key of this one alone.
     fn of_terraform() -> Self {
         let tokens = vec!["ALICLOUD_SECURITY_TOKEN".to_owned()];
-        Self { id: "ALICLOUD_ACCESS_KEY".to_owned(), secret: "ALICLOUD_SECRET_KEY".to_owned(), tokens }
+        Self { id: "ALICLOUD_ACCESS_KEY".to_owned(), secret: "ALICLOUD_SECRET_KEY".to_owned(), tokens, given: None }
     }
 
     /// The family's values; `None` where none of them is set.
@@ -116,16 +128,24 @@ impl EnvironmentProvider {
         Self::default()
     }
 
-    /// Creates a provider for one family: the prefix `OSS` reads `OSS_ACCESS_KEY_ID` and so on.
+    /// Creates a provider for one family: the prefix `OSS` reads `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET`, and `OSS_SECURITY_TOKEN` or
+    /// `OSS_SESSION_TOKEN`. A prefix is letters, digits and `_`; another one is an error (`InvalidParameter.EnvPrefix`).
+    ///
+    /// ```
+    /// use alibabacloud_credentials::EnvironmentProvider;
+    ///
+    /// let oss_alone = EnvironmentProvider::prefixed("OSS");
+    /// let oss_last = EnvironmentProvider::new().and_prefix("OSS");
+    /// ```
     pub fn prefixed(prefix: impl Into<String>) -> Self {
-        let families = vec![Family::of_prefix(&prefix.into())];
+        let families = vec![Family::given(prefix.into())];
         Self { context: Context::default(), families }
     }
 
-    /// Adds a family behind the others.
+    /// Adds a family behind the others; the prefix is as in [`prefixed`](Self::prefixed).
     #[must_use]
     pub fn and_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.families.push(Family::of_prefix(&prefix.into()));
+        self.families.push(Family::given(prefix.into()));
         self
     }
 
@@ -145,7 +165,17 @@ impl EnvironmentProvider {
         self
     }
 
+    /// Checks a prefix that was given in code.
+    pub(crate) fn check_prefix(prefix: &str) -> Result<(), Error> {
+        if !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Ok(());
+        }
+        let what = "the prefix of variables given in code is not letters, digits and _, as OSS for OSS_ACCESS_KEY_ID";
+        Err(Error::invalid_input(what).with_code("InvalidParameter.EnvPrefix"))
+    }
+
     pub(super) fn read(&self) -> Result<Credentials, Error> {
+        self.families.iter().filter_map(|family| family.given.as_deref()).try_for_each(Self::check_prefix)?;
         for family in &self.families {
             if let Some(found) = family.read(&self.context)? {
                 return Ok(found.with_provider_name("env"));

@@ -123,6 +123,32 @@ impl OidcRoleProvider {
         self
     }
 
+    /// Uses the region's VPC host.
+    ///
+    /// ```
+    /// use alibabacloud_credentials::OidcRoleProvider;
+    ///
+    /// let provider = OidcRoleProvider::new().region("cn-hangzhou").vpc_endpoint(true);
+    /// ```
+    #[must_use]
+    pub fn vpc_endpoint(mut self, vpc: bool) -> Self {
+        self.sts.endpoint.vpc = vpc;
+        self
+    }
+
+    /// Allows plain `http://` for the STS host beyond loopback: what is secret then travels in the clear.
+    ///
+    /// ```
+    /// use alibabacloud_credentials::OidcRoleProvider;
+    ///
+    /// let provider = OidcRoleProvider::new().sts_endpoint("http://sts.test.internal:8080").allow_plain_http();
+    /// ```
+    #[must_use]
+    pub fn allow_plain_http(mut self) -> Self {
+        self.sts.endpoint.allow_plain_http = true;
+        self
+    }
+
     fn exchange(&self) -> Result<Exchange, Error> {
         let env = |name: &str| self.sts.context.env(name);
         let in_code = self.provider_arn.is_some() || self.token.is_some();
