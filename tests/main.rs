@@ -9,6 +9,7 @@ mod chain_cases;
 mod credentials_uri;
 mod file_reload;
 mod foreign_code;
+mod histories;
 mod http;
 mod identity;
 mod imm_operations;
