@@ -133,7 +133,19 @@ impl Credentials {
         })
     }
 
-    /// Sets the name of the source that [`provider_name`](Self::provider_name) returns.
+    /// Takes `by` off what remains, where that is settled.
+    pub(crate) fn shortened(self, by: Duration) -> Self {
+        if by.is_zero() {
+            return self;
+        }
+        self.edit(|inner| {
+            if let Some(end) = &mut inner.end {
+                end.at = end.at.saturating_sub(by);
+            }
+        })
+    }
+
+    /// Names the source, as [`provider_name`](Self::provider_name) will say it.
     #[must_use]
     pub fn with_provider_name(self, name: impl Into<String>) -> Self {
         let name = name.into();

@@ -76,12 +76,15 @@ pub(crate) fn settle(issuer: Issuer, arrival: Arrival) -> Option<Validity> {
                 let most = Validity { left: LONGEST_RELAYED, by_wall: true, disputed: false };
                 return (!by_wall.is_zero()).then_some(most);
             };
+            // Whether it was over is what the `Date` says by itself: one that ended on its way is no matter of dispute.
+            let was_over = by_date <= 0;
             let by_date = duration(by_date).saturating_sub(arrival.took);
-            match (by_date.is_zero(), by_wall.is_zero()) {
-                (false, false) => Some(settled(by_date.min(by_wall).min(LONGEST_RELAYED))),
-                (true, true) => None,
-                _ => Some(Validity { disputed: true, ..settled(by_date.max(by_wall).min(DISPUTED)) }),
-            }
+            let validity = match (was_over, by_wall.is_zero()) {
+                (false, false) => settled(by_date.min(by_wall).min(LONGEST_RELAYED)),
+                (true, true) => return None,
+                _ => Validity { disputed: true, ..settled(by_date.max(by_wall).min(DISPUTED)) },
+            };
+            (!validity.left.is_zero()).then_some(validity)
         }
     }
 }
@@ -175,6 +178,9 @@ mod tests {
         let asleep = Arrival { sent: at(NOW - 18_000), took: slept, ..arrival(3600 - 18_000, Some(-18_000)) };
         assert_eq!(settle(Issuer::Sts { requested: ASKED }, asleep), None);
         assert_eq!(settle(Issuer::Relay, asleep), None);
+        // The local clock is slow, but nobody says that it was over: the machine slept through all of it.
+        let slow_clock = Arrival { expiration: at(NOW + 3600), date: Some(at(NOW)), took: slept, ..arrival(0, None) };
+        assert_eq!(settle(Issuer::Relay, slow_clock), None);
         let slow = Arrival { sent: at(NOW - 9), took: Duration::from_secs(9), ..arrival(3600 - 9, Some(-9)) };
         assert_eq!(left(Issuer::Sts { requested: ASKED }, slow), Some((3590.0, false, false)));
     }

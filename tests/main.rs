@@ -9,6 +9,8 @@ mod chain_cases;
 mod credentials_uri;
 mod file_reload;
 mod foreign_code;
+#[allow(dead_code, unused_imports)] // the long run of `examples/histories.rs` needs more of it
+mod histories;
 mod http;
 mod identity;
 mod imm_operations;

@@ -214,6 +214,9 @@ impl Machine {
         self.observe(now, &mut actions);
         let Some(current) = self.valid(now) else {
             let step = self.answer(now, Some(wanted), &mut actions);
+            if actions.launch.is_some() {
+                self.wished_at = Some(now.boot);
+            }
             return (step, actions);
         };
         let left = current.lease.remaining(now).unwrap_or(Duration::MAX);
@@ -259,11 +262,14 @@ impl Machine {
     fn wait(&mut self, now: Time, patience: Option<Duration>, wanted: Option<Duration>, actions: &mut Actions) -> Step {
         self.launch(now, wanted, actions);
         let Some(flight) = &self.flight else {
+            let pause = self.floor.saturating_sub(now.boot);
             return match (self.valid(now), &self.failure) {
+                // One that is withheld is for those whom a refresh has failed, and one may start soon.
+                (Some(_), _) if self.lendable(now).is_none() && pause <= SECOND => Step::Pause(pause),
                 (Some(current), _) => Step::Use(current.credentials.clone()),
                 (None, Some(failure)) => Step::Fail(failure.error.clone()),
                 (None, None) if self.lost >= LOST => Step::Fail(dropped()),
-                (None, None) => Step::Pause(self.floor.saturating_sub(now.boot)),
+                (None, None) => Step::Pause(pause),
             };
         };
         let age = now.monotonic.saturating_sub(flight.started.monotonic);

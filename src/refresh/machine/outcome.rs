@@ -84,11 +84,14 @@ impl Machine {
     pub(super) fn accept(&mut self, found: Found, now: Time, draw: u64, actions: &mut Actions) -> Outcome {
         let Found { credentials, mut left, generation } = found;
         let whole = left.map(|left| left.whole);
+        let mut shorter_by = None;
         let same = self.current.as_mut().filter(|current| current.credentials.same_keys(&credentials));
         if let (Some(current), Some(left)) = (&same, &mut left)
             && left.by_wall.is_none()
         {
-            left.left = left.left.min(current.lease.remaining(now).unwrap_or(Duration::MAX));
+            let shorter = left.left.min(current.lease.remaining(now).unwrap_or(Duration::MAX));
+            shorter_by = Some(left.left - shorter);
+            left.left = shorter;
         }
         if left.is_some_and(|left| left.left <= GRANULARITY) {
             actions.discarded.0 = Some(credentials.clone());
@@ -100,8 +103,13 @@ impl Machine {
         if let Some(current) = same {
             current.lease = lease;
             current.checked_at = current.checked_at.map(|_| now.boot);
-            let kept = current.credentials.clone();
-            actions.discarded.0 = Some(credentials);
+            let Some(by) = shorter_by else {
+                actions.discarded.0 = Some(credentials);
+                return Ok(current.credentials.clone());
+            };
+            // What is handed out carries what is settled now, so that whoever holds it knows as much.
+            let kept = credentials.shortened(by).with_generation(current.credentials.generation());
+            actions.discarded.0 = Some(std::mem::replace(&mut current.credentials, kept.clone()));
             return Ok(kept);
         }
         self.longest = self.longest.max(Some(whole.unwrap_or(Duration::MAX)));
