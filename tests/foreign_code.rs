@@ -21,6 +21,7 @@ use crate::support::block_on;
 
 /// Blocks the thread of whoever comes, until it is let go.
 #[derive(Clone)]
+#[allow(clippy::type_complexity)] // the two ends of one channel
 struct Block(Arc<(Mutex<Sender<()>>, Mutex<Receiver<()>>)>);
 
 /// Lets everybody go when it is dropped.
