@@ -122,8 +122,15 @@ fn links(text: &str) -> Vec<&str> {
 }
 
 /// The pages that are read on a registry page or as part of the documentation.
-const PACKAGED: [&str; 5] =
-    ["README.md", "README.zh-CN.md", "CHANGELOG.md", "TROUBLESHOOTING.md", "docs/differences.md"];
+const PACKAGED: [&str; 7] = [
+    "README.md",
+    "README.zh-CN.md",
+    "CHANGELOG.md",
+    "TROUBLESHOOTING.md",
+    "docs/differences.md",
+    "adapters/README.md",
+    "emulator/README.md",
+];
 
 /// The pages for contributors: they are read in the repository.
 const OF_THE_REPOSITORY: [&str; 9] = [
