@@ -14,11 +14,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alibabacloud_credentials::{
     AssumeRole, Context, CredentialsUriProvider, DefaultCredentialChain, Error, ErrorKind, OpenApiClient, Refresher,
-    TestClock,
+    TestClock, TlsLibrary,
 };
 use alibabacloud_emulator::{Emulator, account};
 use drive::drive;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use server::{Server, close, reset};
 
 /// What every clock shows, but for the one that certificates are judged by: that is the system's.
@@ -33,6 +33,8 @@ type Authority = CertifiedIssuer<'static, KeyPair>;
 
 fn authority() -> Authority {
     let mut params = CertificateParams::new([]).unwrap();
+    // Another name than the servers', or OpenSSL takes those for their own issuers.
+    params.distinguished_name.push(DnType::CommonName, "an authority of the tests");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
@@ -75,9 +77,19 @@ fn file(test: &str, name: &str, content: &str) -> PathBuf {
 }
 
 /// Everyone who asks over HTTPS, in a world with these roots: AssumeRole, a call, the credentials URI.
-async fn ask(host: &str, (variable, path): (&str, &Path)) -> [(&'static str, Result<(), Error>); 3] {
+async fn ask(host: &str, roots: (&str, &Path)) -> [(&'static str, Result<(), Error>); 3] {
+    ask_by(None, host, roots).await
+}
+
+/// The same by a TLS library of choice.
+async fn ask_by(
+    library: Option<TlsLibrary>,
+    host: &str,
+    (variable, path): (&str, &Path),
+) -> [(&'static str, Result<(), Error>); 3] {
     let clock = TestClock::new(now());
-    let context = Context::builder()
+    let builder = library.into_iter().fold(Context::builder(), |builder, library| builder.tls(library));
+    let context = builder
         .clock(clock.clone())
         .env([
             ("ALIBABA_CLOUD_ACCESS_KEY_ID", account::RAM_USER.id),
@@ -113,6 +125,37 @@ async fn a_server_that_the_contexts_roots_vouch_for_is_asked_and_no_provider_is_
     }
     assert_eq!((emulator.calls().len(), emulator.summary().rejected), (6, 0));
     assert!(rustls::crypto::CryptoProvider::get_default().is_none(), "the process' own choice is left to it");
+}
+
+#[tokio::test]
+async fn each_library_of_the_build_asks_whom_the_roots_vouch_for_and_nobody_else_and_a_missing_one_is_named() {
+    let (ca, other) = (authority(), authority());
+    let good = emulator(certificate("localhost", |_| {}, Some(&ca))).await;
+    let bad = emulator(certificate("localhost", |_| {}, Some(&other))).await;
+    let roots = file("libraries", "ca.pem", &ca.pem());
+    for (library, feature, is_built) in [
+        (TlsLibrary::Ring, "reqwest", true),
+        (TlsLibrary::AwsLcRs, "aws-lc-rs", cfg!(feature = "aws-lc-rs")),
+        (TlsLibrary::Native, "native-tls", cfg!(feature = "native-tls")),
+    ] {
+        for (who, result) in ask_by(Some(library), &host(&good), ("SSL_CERT_FILE", &roots)).await {
+            match result {
+                Ok(()) => assert!(is_built, "{who}, {library:?}"),
+                Err(error) => {
+                    assert!(!is_built, "{who}, {library:?}: {error}");
+                    assert_eq!((error.kind(), error.code()), (ErrorKind::Failed, Some("HttpClientSetup")), "{error}");
+                    assert!(error.message().contains(&format!("`{feature}`")), "{error}");
+                    assert!(!error.is_transient() && !error.to_string().contains("it may pass"), "{error}");
+                }
+            }
+        }
+        for (who, result) in ask_by(Some(library), &host(&bad), ("SSL_CERT_FILE", &roots)).await {
+            let code = if is_built { "TlsFailed" } else { "HttpClientSetup" };
+            assert_eq!(result.unwrap_err().code(), Some(code), "{who}, {library:?}");
+        }
+    }
+    assert_eq!(bad.calls().len(), 0);
+    assert!(rustls::crypto::CryptoProvider::get_default().is_none());
 }
 
 #[tokio::test]
