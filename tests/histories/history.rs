@@ -13,6 +13,9 @@ use super::source::{MOODS, Mood, Server, Source};
 use super::tap::{Tap, Tapped};
 use super::truth::{START, Truth, from_epoch};
 
+/// A provider that a refresher stands over, and its source where it has one of its own.
+type Over = (Arc<dyn ProvideCredentials>, Option<Arc<Source>>);
+
 /// What happens.
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -140,7 +143,7 @@ impl History {
         let context = outside(&source);
         let outer_limit = limit();
         sources.push(Arc::clone(&source));
-        let over: Option<(Arc<dyn ProvideCredentials>, Option<Arc<Source>>)> = match shape {
+        let over: Option<Over> = match shape {
             1 => Some((Arc::new(inner.clone()), None)),
             2 => {
                 let under = inner.clone();
