@@ -61,7 +61,9 @@ pub(crate) fn settle(issuer: Issuer, arrival: Arrival) -> Option<Validity> {
                 nanos_between(date, arrival.now) >= -AGREEMENT && nanos_between(arrival.sent, date) >= -AGREEMENT
             });
             let asked = nanos(requested);
-            let left = if agreed || (by_date - asked).abs() <= (by_wall - asked).abs() {
+            // The session was granted somewhere between the request and now, so by the local clock it lasted from then on.
+            let by_wall_lasted = asked.clamp(by_wall, by_wall.saturating_add(nanos(arrival.took)));
+            let left = if agreed || (by_date - asked).abs() <= (by_wall_lasted - asked).abs() {
                 duration(by_date).saturating_sub(arrival.took)
             } else {
                 duration(by_wall)
@@ -178,6 +180,10 @@ mod tests {
         let asleep = Arrival { sent: at(NOW - 18_000), took: slept, ..arrival(3600 - 18_000, Some(-18_000)) };
         assert_eq!(settle(Issuer::Sts { requested: ASKED }, asleep), None);
         assert_eq!(settle(Issuer::Relay, asleep), None);
+        // The same with 12 h, and a Date that is 2 h behind: what was asked for tells that the local clock is right.
+        let (half_day, long) = (Duration::from_secs(43_200), 43_200 - 18_000);
+        let wrong = Arrival { sent: at(NOW - 18_000), took: slept, ..arrival(long, Some(-18_000 - 7200)) };
+        assert_eq!(left(Issuer::Sts { requested: half_day }, wrong), Some((25_199.0, false, false)));
         // The local clock is slow, but nobody says that it was over: the machine slept through all of it.
         let slow_clock = Arrival { expiration: at(NOW + 3600), date: Some(at(NOW)), took: slept, ..arrival(0, None) };
         assert_eq!(settle(Issuer::Relay, slow_clock), None);

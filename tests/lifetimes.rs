@@ -302,3 +302,37 @@ async fn a_sleep_and_an_equal_step_back_do_not_cancel_out() {
     clock.advance(s(1));
     assert!(refresher.cached().is_none());
 }
+
+#[tokio::test]
+async fn one_that_is_withheld_waits_for_the_second_in_which_its_source_is_left_alone() {
+    let clock = start();
+    let (source, repeats) = (Hourly::new(&clock), Arc::new(AtomicUsize::new(0)));
+    let (counted, shared) = (source.clone(), Arc::clone(&repeats));
+    let held = Arc::new(std::sync::Mutex::new(None));
+    let provider = provider_fn("source", move || {
+        let (source, held, repeats) = (counted.clone(), Arc::clone(&held), shared.load(Ordering::SeqCst) > 0);
+        async move {
+            let known: Option<Credentials> = held.lock().unwrap().clone();
+            match known {
+                Some(known) if repeats => Ok(known),
+                _ => {
+                    let session = source.session().await?;
+                    *held.lock().unwrap() = Some(session.clone());
+                    Ok(session)
+                }
+            }
+        }
+    });
+    let refresher = Refresher::builder(provider).context(context(&clock)).build();
+    let used = refresher.credentials().await.unwrap();
+    repeats.store(1, Ordering::SeqCst);
+    assert!(refresher.invalidate(&used));
+    assert_eq!(refresher.credentials().await.unwrap().access_key_id(), "STS.1", "the same again");
+    // Within that second the clock is set past its end, and the source has a new one.
+    repeats.store(0, Ordering::SeqCst);
+    clock.step(5 * 3600);
+    let caller = tokio::spawn(async move { refresher.credentials().await });
+    settle().await;
+    clock.advance(s(1));
+    assert_eq!(caller.await.unwrap().unwrap().access_key_id(), "STS.2");
+}

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alibabacloud_credentials::{
-    AssumeRole, AssumeRoleProvider, BoxFuture, Chain, Clock, Context, Credentials, DefaultCredentialChain, Error,
-    ErrorKind, Health, HttpError, HttpSend, OnFailure, ProvideCredentials, Refresher, SendOptions, TestClock,
-    provider_fn,
+    AssumeRole, AssumeRoleProvider, BoxFuture, Chain, Clock, Context, Credentials, CredentialsUriProvider,
+    DefaultCredentialChain, Error, ErrorKind, Health, HttpError, HttpSend, OnFailure, ProvideCredentials, Refresher,
+    SendOptions, TestClock, provider_fn,
 };
 use bytes::Bytes;
 use http::{Request, Response};
@@ -247,4 +247,64 @@ async fn health_says_since_when_there_is_no_valid_credential() {
     let Health::Expired { since, .. } = refresher.health() else { panic!("{:?}", refresher.health()) };
     assert_eq!(since, end, "the end, and not the first failure before it");
     assert!(since < clock.now().system_time() - Duration::from_secs(300));
+}
+
+/// Somebody who hands one session of an hour on, with a `Date` or without one.
+#[derive(Clone)]
+struct Relay {
+    clock: TestClock,
+    is_dated: Arc<AtomicBool>,
+}
+
+impl HttpSend for Relay {
+    fn send(&self, _: Request<Bytes>, _: SendOptions) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
+        let body = r#"{"Code":"Success","AccessKeyId":"STS.1","AccessKeySecret":"fake","SecurityToken":"fake",
+            "Expiration":"2027-01-15T09:00:00Z"}"#;
+        let mut response = Response::builder();
+        if self.is_dated.load(Ordering::SeqCst) {
+            let date = chrono::DateTime::<chrono::Utc>::from(self.clock.now().system_time());
+            response = response.header("date", date.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+        }
+        Box::pin(std::future::ready(Ok(response.body(body.into()).unwrap())))
+    }
+}
+
+#[tokio::test]
+async fn what_a_repeated_session_is_known_to_last_is_known_to_whoever_holds_it() {
+    let relay = Relay { clock: start(), is_dated: Arc::default() };
+    let outside = Context::builder().env([("HOME", "/nowhere")]).clock(relay.clock.clone()).http(relay.clone());
+    let outside = outside.spawn(|task| drop(tokio::spawn(task))).build();
+    let uri = CredentialsUriProvider::new().uri("http://127.0.0.1/session").context(outside.clone());
+    let inner = Refresher::builder(uri).context(outside.clone()).build();
+    let outer = Refresher::builder(inner.clone()).context(outside).build();
+    let used = outer.credentials().await.unwrap();
+    // Without a Date the wall clock alone says when it ends. With one that is settled, and travels with the credential.
+    relay.is_dated.store(true, Ordering::SeqCst);
+    relay.clock.advance(s(1000));
+    assert!(outer.invalidate(&used));
+    outer.credentials().await.unwrap();
+    relay.clock.step(-5 * 3600);
+    relay.clock.advance(s(2600));
+    assert!(inner.cached().is_none(), "it is over");
+    assert!(outer.cached().is_none(), "in every hand");
+}
+
+#[tokio::test]
+async fn a_wish_that_came_with_a_refresh_is_not_asked_for_again_within_the_second() {
+    let clock = start();
+    let lasts = Arc::new(AtomicUsize::new(3600));
+    let (source, shared) = (Hourly::new(&clock), Arc::clone(&lasts));
+    let counted = source.clone();
+    let provider = provider_fn("source", move || {
+        let source = Hourly { lasts: s(shared.load(Ordering::SeqCst) as u64), ..counted.clone() };
+        async move { source.provider().provide_credentials().await }
+    });
+    let refresher = Refresher::builder(provider).context(context(&clock)).build();
+    refresher.credentials().await.unwrap();
+    clock.advance(s(3600));
+    lasts.store(900, Ordering::SeqCst);
+    for _ in 0..10 {
+        assert_eq!(refresher.credentials_valid_for(s(1800)).await.unwrap_err().kind(), ErrorKind::TooShort);
+    }
+    assert_eq!(source.asked(), 2, "once for all of them");
 }
