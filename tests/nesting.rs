@@ -284,6 +284,7 @@ async fn what_a_repeated_session_is_known_to_last_is_known_to_whoever_holds_it()
     assert!(outer.invalidate(&used));
     outer.credentials().await.unwrap();
     relay.clock.step(-5 * 3600);
+    assert!(inner.cached().is_some() && outer.cached().is_some(), "a wall clock that steps back ends nothing");
     relay.clock.advance(s(2600));
     assert!(inner.cached().is_none(), "it is over");
     assert!(outer.cached().is_none(), "in every hand");

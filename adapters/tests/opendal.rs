@@ -89,7 +89,8 @@ async fn an_outage_of_sts_is_not_seen_while_the_session_lasts() {
 async fn an_outage_of_sts_at_a_cold_start_is_temporary() {
     let (cloud, operator) = world().await;
     cloud.break_sts();
-    assert!(operator.write("a", "b").await.unwrap_err().is_temporary(), "RetryLayer tries again");
+    let error = cloud.drive(operator.write("a", "b")).await.unwrap_err();
+    assert!(error.is_temporary(), "RetryLayer tries again: {error}");
 }
 
 #[tokio::test]

@@ -117,11 +117,13 @@ async fn a_source_that_has_nothing_is_an_error_and_never_none() {
 
 #[tokio::test]
 async fn an_outage_of_sts_is_worth_another_attempt_and_a_refusal_is_not() {
-    for (status, code, expected) in [(503, "ServiceUnavailable", true), (500, "InternalError", true), (403, "NoPermission", false)] {
+    for (status, code, expected) in
+        [(503, "ServiceUnavailable", true), (500, "InternalError", true), (403, "NoPermission", false)]
+    {
         let cloud = Cloud::start().await;
         cloud.emulator.fail_next("sts/AssumeRole", Fault::new(status, code).times(100));
         let credentials = ReqsignCredentials::new(&cloud.chain);
-        let error = credentials.provide_credential(&Context::new()).await.unwrap_err();
+        let error = cloud.drive(credentials.provide_credential(&Context::new())).await.unwrap_err();
         assert_eq!(error.is_retryable(), expected, "{error}");
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 
 use alibabacloud_credentials::{AssumeRole, Context, DefaultCredentialChain, Refresher, TestClock};
@@ -74,6 +76,20 @@ impl Cloud {
     /// Waits for a generation above `before`.
     pub async fn renewed_since(&self, before: u64) {
         self.refresher().subscribe().wait_for(|generation| *generation > before).await.unwrap();
+    }
+
+    /// What `call` gives; the pauses before something is tried again, of up to a second, pass at once.
+    pub async fn drive<T>(&self, call: impl Future<Output = T>) -> T {
+        let mut call = std::pin::pin!(call);
+        loop {
+            if let Poll::Ready(value) = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
+                return value;
+            }
+            if let Some(pause) = self.clock.next_wake().filter(|pause| pause.as_secs() <= 1) {
+                self.clock.advance(pause);
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// STS answers nothing but 503.
