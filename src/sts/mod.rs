@@ -13,8 +13,8 @@ use serde::Deserialize;
 use self::assume_role::check_session_name;
 
 pub use self::assume_role::AssumeRole;
-use self::endpoint::Hosts;
-pub(crate) use self::endpoint::{ProfileEndpoint, StsEndpoint};
+pub(crate) use self::endpoint::ProfileEndpoint;
+use self::endpoint::{Hosts, StsEndpoint};
 pub use self::signature::StsSignature;
 use crate::context::{self, Context, Dates, Retries, SendOptions};
 use crate::credentials::Credentials;
@@ -71,8 +71,9 @@ pub struct CallerIdentity {
 }
 
 impl Sts {
-    pub(crate) fn new(context: Context, endpoint: StsEndpoint) -> Self {
-        Self { context, endpoint, ..Self::default() }
+    #[cfg(test)]
+    pub(crate) fn new(context: Context) -> Self {
+        Self { context, ..Self::default() }
     }
 
     /// Returns whether nothing has named the region whose host to use.
