@@ -203,6 +203,13 @@ impl Sts {
         endpoint
     }
 
+    /// The URL of the host of choice, for a call that no profile's source makes.
+    pub(crate) fn first_host(&self) -> Result<String, Error> {
+        let region = self.learned().inferred_region.clone();
+        let first = self.endpoint().resolve(&self.context, region.as_deref())?.first;
+        Ok(format!("{}://{}", first.scheme(), first.authority()))
+    }
+
     /// One call, to the host of choice; where that was made up from a region and cannot be connected to, to the global one.
     async fn exchange(
         &self,
