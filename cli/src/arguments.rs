@@ -3,9 +3,11 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::call::{self, CallArguments};
+use crate::doctor::{self, DoctorArguments};
 use crate::emulator::{self, EmulatorArguments};
 use crate::exec::{self, ExecArguments};
 use crate::export::{self, ExportArguments};
+use crate::manual::{self, CompletionsArguments, ManArguments};
 use crate::serve::{self, ServeArguments};
 use crate::{explain, whoami};
 
@@ -68,6 +70,15 @@ pub(crate) enum Command {
     /// Run an emulated cloud on this machine: everything can be tried without an account.
     #[command(after_help = emulator::EXAMPLES)]
     Emulator(EmulatorArguments),
+    /// Look at all that credentials depend on here; say what mends each fault.
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(DoctorArguments),
+    /// Write the completions of a shell.
+    #[command(after_help = manual::COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArguments),
+    /// Write the manual page.
+    #[command(after_help = manual::MAN_EXAMPLES)]
+    Man(ManArguments),
 }
 
 #[cfg(test)]
@@ -75,6 +86,8 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    const README: &str = include_str!("../README.md");
 
     #[test]
     fn the_definition_is_sound() {
@@ -85,7 +98,9 @@ mod tests {
     fn every_command_has_help_with_examples() {
         for command in Arguments::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("Examples:") && help.contains("alicred "), "{}", command.get_name());
+            let name = command.get_name();
+            assert!(README.contains(&format!("| `alicred {name}")), "{name} is in the README");
+            assert!(help.contains("Examples:") && help.contains("alicred "), "{name}");
         }
     }
 }

@@ -51,6 +51,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_code_is_a_row_of_the_readme() {
+        let readme = include_str!("../README.md");
+        for code in [USAGE, DATA, NO_INPUT, UNAVAILABLE, SOFTWARE, IO, TEMPORARY, PROTOCOL, NO_PERMISSION, CONFIG] {
+            assert!(readme.contains(&format!("\n| {code} | EX_")), "{code}");
+        }
+    }
+
+    #[test]
     fn what_is_missing_and_what_is_wrong_differ() {
         assert_eq!(of(&Error::not_configured("A is unset")), CONFIG);
         assert_eq!(of(&Error::failed("a half-set source")), CONFIG);

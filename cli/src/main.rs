@@ -5,12 +5,14 @@ mod arguments;
 mod call;
 mod chain;
 mod child;
+mod doctor;
 mod emulator;
 mod exec;
 mod exit;
 mod explain;
 mod export;
 mod failure;
+mod manual;
 mod output;
 mod serve;
 mod session;
@@ -73,6 +75,9 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
             Command::Exec(arguments) => return exec::exec(global, arguments).await,
             Command::Call(arguments) => call::call(global, arguments).await?,
             Command::Serve(arguments) => serve::serve(global, arguments).await?,
+            Command::Doctor(arguments) => return doctor::doctor(global, &arguments).await,
+            Command::Completions(arguments) => manual::completions(&arguments)?,
+            Command::Man(arguments) => manual::man(&arguments)?,
             Command::Emulator(arguments) => return emulator::emulator(global, arguments).await,
         }
         Ok(0)

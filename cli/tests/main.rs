@@ -1,10 +1,14 @@
 //! Runs the program: through pipes, and on a pseudo-terminal where a terminal matters.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod call;
+mod doctor;
 mod emulator;
 mod exec;
 mod explain;
 mod export;
+mod manual;
 mod serve;
 mod support;
 mod whoami;
