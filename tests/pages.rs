@@ -30,7 +30,7 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
 /// The names of all tests: functions below a test attribute, chain cases, stress rows, files of scenarios.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for file in ["src", "tests"].into_iter().flat_map(rust_files) {
+    for file in ["src", "tests", "cli/src", "cli/tests"].into_iter().flat_map(rust_files) {
         let text = std::fs::read_to_string(&file).unwrap();
         let is_row = file.parent().is_some_and(|folder| folder.ends_with("tests/stress"));
         let mut is_test = is_row;

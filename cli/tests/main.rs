@@ -9,6 +9,9 @@ mod exec;
 mod explain;
 mod export;
 mod manual;
+#[cfg(unix)]
+mod on_a_terminal;
+mod refusals;
 mod serve;
 mod support;
 mod whoami;

@@ -197,7 +197,7 @@ note:
       a static key: assume a role";
         assert_eq!(format!("{:40}", explanation()), expected);
         assert!(expected.lines().all(|line| line.chars().count() <= 40));
-        let narrowest = format!("{:0}", explanation());
+        let narrowest = format!("{:1}", explanation());
         assert_eq!(format!("{:24}", explanation()), narrowest, "room for a name stays");
         assert_eq!(format!("{:80}", explanation()), explanation().to_string());
     }

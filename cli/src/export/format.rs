@@ -91,7 +91,7 @@ fn external(exported: &Exported<'_>) -> Value {
 pub(crate) fn uri(exported: &Exported<'_>) -> Result<Value, Failure> {
     let (Some(token), Some(expiration)) = (exported.token, &exported.expiration) else {
         let failure = Failure::new(exit::CONFIG, "a credentials URI gives sessions, and this is a long-lived key");
-        return Err(failure.remedy("add --role, or use another --format"));
+        return Err(failure.remedy("add --role"));
     };
     Ok(json!({
         "Code": "Success", "AccessKeyId": exported.id, "AccessKeySecret": exported.secret, "SecurityToken": token,

@@ -67,15 +67,17 @@ impl Server {
     }
 }
 
-/// The names by which a client that means this server calls it. Port 80 may be left out.
+/// The names by which a client that means this server calls it. The official Python client leaves the port out. What matters
+/// is that it is no name that somebody else's DNS could make to lead here.
 fn hosts(address: SocketAddr) -> Vec<String> {
-    let mut hosts = vec![address.to_string()];
+    let bare = match address {
+        SocketAddr::V4(address) => address.ip().to_string(),
+        SocketAddr::V6(address) => format!("[{}]", address.ip()),
+    };
+    let mut hosts = vec![address.to_string(), bare];
     if address.ip().is_loopback() {
         hosts.push(format!("localhost:{}", address.port()));
-    }
-    if address.port() == 80 {
-        let bare: Vec<String> = hosts.iter().filter_map(|host| host.strip_suffix(":80").map(str::to_owned)).collect();
-        hosts.extend(bare);
+        hosts.push("localhost".to_owned());
     }
     hosts
 }
@@ -100,8 +102,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_port_may_be_left_out() {
-        assert_eq!(hosts(([127, 0, 0, 1], 8080).into()), ["127.0.0.1:8080", "localhost:8080"]);
+    fn the_port_may_be_left_out() {
+        assert_eq!(
+            hosts(([127, 0, 0, 1], 8080).into()),
+            ["127.0.0.1:8080", "127.0.0.1", "localhost:8080", "localhost"]
+        );
         assert_eq!(hosts(([100, 100, 100, 200], 80).into()), ["100.100.100.200:80", "100.100.100.200"]);
+        assert_eq!(hosts("[::1]:80".parse().unwrap())[..2], ["[::1]:80", "[::1]"]);
     }
 }
