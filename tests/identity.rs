@@ -254,3 +254,20 @@ async fn whose_a_profiles_key_is_and_a_role_over_it_are_asked_of_the_profiles_st
     assert_eq!((asked(&emulator, "GetCallerIdentity"), asked(&emulator, "AssumeRole")), (1, 2));
     assert_eq!(pinned.region().as_deref(), Some("cn-beijing"));
 }
+
+#[tokio::test]
+async fn the_sts_host_is_known_without_a_request() {
+    let endpoint = |env: &[(&str, &str)], region: Option<&str>| {
+        let context = Context::builder().env(env.iter().copied()).build();
+        let mut chain = DefaultCredentialChain::builder().context(context);
+        if let Some(region) = region {
+            chain = chain.region(region);
+        }
+        chain.build().sts_endpoint()
+    };
+    let local = ("ALIBABA_CLOUD_STS_ENDPOINT", "http://127.0.0.1:8080");
+    assert_eq!(endpoint(&[], None).unwrap(), "https://sts.aliyuncs.com");
+    assert_eq!(endpoint(&[], Some("cn-hangzhou")).unwrap(), "https://sts.cn-hangzhou.aliyuncs.com");
+    assert_eq!(endpoint(&[local], Some("cn-hangzhou")).unwrap(), "http://127.0.0.1:8080");
+    assert_eq!(endpoint(&[], Some("cn x")).unwrap_err().code(), Some("InvalidRegion"));
+}

@@ -30,7 +30,7 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
 /// The names of all tests: functions below a test attribute, chain cases, stress rows, files of scenarios.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for file in ["src", "tests"].into_iter().flat_map(rust_files) {
+    for file in ["src", "tests", "cli/src", "cli/tests"].into_iter().flat_map(rust_files) {
         let text = std::fs::read_to_string(&file).unwrap();
         let is_row = file.parent().is_some_and(|folder| folder.ends_with("tests/stress"));
         let mut is_test = is_row;
@@ -122,7 +122,7 @@ fn links(text: &str) -> Vec<&str> {
 }
 
 /// The pages that are read on a registry page or as part of the documentation.
-const PACKAGED: [&str; 7] = [
+const PACKAGED: [&str; 8] = [
     "README.md",
     "README.zh-CN.md",
     "CHANGELOG.md",
@@ -130,6 +130,7 @@ const PACKAGED: [&str; 7] = [
     "docs/differences.md",
     "adapters/README.md",
     "emulator/README.md",
+    "cli/README.md",
 ];
 
 /// The pages for contributors: they are read in the repository.
@@ -188,10 +189,20 @@ fn files_that_pages_name_exist() {
         let text = page(name);
         let text: String = text.split("```").step_by(2).collect();
         for span in code_spans(&text) {
-            let is_path =
-                ["src/", "tests/", "docs/", "adapters/", "emulator/", "benches/", "scripts/", "examples/", ".ci/"]
-                    .iter()
-                    .any(|start| span.starts_with(start));
+            let is_path = [
+                "src/",
+                "tests/",
+                "docs/",
+                "adapters/",
+                "emulator/",
+                "cli/",
+                "benches/",
+                "scripts/",
+                "examples/",
+                ".ci/",
+            ]
+            .iter()
+            .any(|start| span.starts_with(start));
             if is_path && !span.contains(['<', '…', ' ', '*']) {
                 let beside = root().join(name).with_file_name(span);
                 assert!(beside.exists() || root().join(span).exists(), "{name}: {span}");

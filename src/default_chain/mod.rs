@@ -129,6 +129,26 @@ impl DefaultCredentialChain {
         self.sts.region().or_else(of_source).filter(|region| check_region(region).is_ok())
     }
 
+    /// Returns the URL of the STS host that [`caller_identity`](Self::caller_identity) and roles over this chain ask first:
+    /// `https://sts.cn-hangzhou.aliyuncs.com`. Until there are credentials it does not follow what their source names. Makes no
+    /// request.
+    ///
+    /// ```
+    /// use alibabacloud_credentials::DefaultCredentialChain;
+    ///
+    /// let chain = DefaultCredentialChain::builder().region("cn-hangzhou").build();
+    /// println!("{:?}", chain.sts_endpoint());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An endpoint or region that is malformed, in code, in a variable or in the profile in use.
+    pub fn sts_endpoint(&self) -> Result<String, Error> {
+        self.sts.endpoint.check()?;
+        let known = self.refresher.last().map(|credentials| Provenance::of(&credentials)).unwrap_or_default();
+        known.followed_by(self.sts.clone()).first_host(known.inferred_region.as_deref())
+    }
+
     /// Assumes `role` with this chain's credentials: a service takes one of these for each of its tenants.
     ///
     /// The session shares the chain's source, STS host, region, signature, [`Context`](crate::Context) and HTTP client. A

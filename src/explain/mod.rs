@@ -106,13 +106,15 @@ pub struct CredentialsSummary {
 
 /// The provider that answered, and what the others said. Neither `Display` nor serde show a secret.
 ///
-/// `Display` is a tree of at most 80 columns; [`colored`](Self::colored) is the same with ANSI colors.
+/// `Display` is a tree of at most 80 columns, or of as many as the format's width says (`{:40}`; 24 at least);
+/// [`colored`](Self::colored) is the same with ANSI colors. Words that are longer than a line, as paths may be, stay whole.
 ///
 /// ```
 /// # async fn example() {
 /// use alibabacloud_credentials::DefaultCredentialChain;
 ///
 /// println!("{}", DefaultCredentialChain::new().explain().await);
+/// println!("{:40}", DefaultCredentialChain::new().explain().await); // in 40 columns
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -4,10 +4,14 @@ use std::fmt;
 
 use super::{Explanation, ProviderOutcome, ProviderReport};
 
-/// Terminals are at least this wide.
+/// The width unless another is asked for: terminals are at least this wide.
 const COLUMNS: usize = 80;
+/// Narrower than this, the tree's branches and a provider's name leave no room.
+const FEWEST_COLUMNS: usize = 24;
 
 /// An explanation that is displayed with ANSI colors: see [`Explanation::colored`].
+///
+/// The width of a format is the number of columns, as for [`Explanation`] itself.
 ///
 /// ```
 /// # async fn example() {
@@ -32,27 +36,28 @@ impl fmt::Display for Explanation {
 }
 
 fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, color: bool) -> fmt::Result {
+    let columns = f.width().unwrap_or(COLUMNS).max(FEWEST_COLUMNS);
     let paint = |text: &str, code: &str| {
         if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     };
     match &explanation.credentials {
         Some(used) => {
+            f.write_str(&paint(&used.provider_name, "1;32"))?;
             let mut line = format!("AccessKey ID {}", used.access_key_id);
             if let Some(end) = &used.expiration {
                 line.push_str(&format!(", until {end}"));
             }
-            write!(f, "{}\n{line}", paint(&used.provider_name, "1;32"))?;
             let source = used.source.iter().map(|source| format!("from {source}"));
             let owner = used.arn.iter().map(|arn| format!("whose ARN is {arn}"));
-            for text in source.chain(used.roles.iter().cloned()).chain(owner) {
-                wrap(f, &text, "")?;
+            for text in std::iter::once(line).chain(source).chain(used.roles.iter().cloned()).chain(owner) {
+                wrap(f, &text, "", columns)?;
             }
         }
         None => f.write_str(&paint("no credentials", "1;31"))?,
     }
     if let Some(error) = explanation.error.as_ref().filter(|error| !is_shown(error, &explanation.providers)) {
         write!(f, "\n{}", paint("error:", "1;31"))?;
-        wrap(f, error, "      ")?;
+        wrap(f, error, "      ", columns)?;
     }
     for (at, report) in explanation.providers.iter().enumerate() {
         let last = at + 1 == explanation.providers.len();
@@ -64,18 +69,23 @@ fn write(explanation: &Explanation, f: &mut fmt::Formatter<'_>, color: bool) -> 
             ProviderOutcome::NotReached => ("not reached", "2"),
         };
         let branch = if last { "└─" } else { "├─" };
-        write!(f, "\n{branch} {:<16} {}", report.provider, paint(state, code))?;
-        if let Some(spent) = report.spent.filter(|spent| spent.as_millis() > 0) {
-            write!(f, " ({} ms)", spent.as_millis())?;
-        }
         let margin = if last { "      " } else { "│     " };
+        let spent = report.spent.filter(|spent| spent.as_millis() > 0);
+        let spent = spent.map(|spent| format!(" ({} ms)", spent.as_millis())).unwrap_or_default();
+        let name = format!("{branch} {:<16}", report.provider);
+        if [&name, state, &spent].iter().map(|part| part.chars().count()).sum::<usize>() < columns {
+            write!(f, "\n{name} {}{spent}", paint(state, code))?;
+        } else {
+            write!(f, "\n{}", name.trim_end())?;
+            wrap_painted(f, &format!("{state}{spent}"), margin, columns, |line| paint(line, code))?;
+        }
         for text in details(report) {
-            wrap(f, &text, margin)?;
+            wrap(f, &text, margin, columns)?;
         }
     }
     for note in &explanation.notes {
         write!(f, "\n{}", paint("note:", "1"))?;
-        wrap(f, note, "      ")?;
+        wrap(f, note, "      ", columns)?;
     }
     Ok(())
 }
@@ -97,12 +107,22 @@ fn details(report: &ProviderReport) -> Vec<String> {
 }
 
 /// Writes `text` on lines of their own behind `margin`, broken between words; a word that is too long stays whole.
-fn wrap(f: &mut fmt::Formatter<'_>, text: &str, margin: &str) -> fmt::Result {
-    let room = COLUMNS - margin.chars().count();
+fn wrap(f: &mut fmt::Formatter<'_>, text: &str, margin: &str, columns: usize) -> fmt::Result {
+    wrap_painted(f, text, margin, columns, str::to_owned)
+}
+
+fn wrap_painted(
+    f: &mut fmt::Formatter<'_>,
+    text: &str,
+    margin: &str,
+    columns: usize,
+    paint: impl Fn(&str) -> String,
+) -> fmt::Result {
+    let room = columns - margin.chars().count();
     let mut line = String::new();
     for word in text.split_whitespace() {
         if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
-            write!(f, "\n{margin}{line}")?;
+            write!(f, "\n{margin}{}", paint(&line))?;
             line.clear();
         }
         if !line.is_empty() {
@@ -110,7 +130,7 @@ fn wrap(f: &mut fmt::Formatter<'_>, text: &str, margin: &str) -> fmt::Result {
         }
         line.push_str(word);
     }
-    write!(f, "\n{margin}{line}")
+    write!(f, "\n{margin}{}", paint(&line))
 }
 
 #[cfg(test)]
@@ -154,6 +174,32 @@ note:
       a static key: assume a role";
         assert_eq!(explanation().to_string(), expected);
         assert!(expected.lines().all(|line| line.chars().count() <= COLUMNS));
+    }
+
+    #[test]
+    fn the_width_of_the_format_is_the_width_of_the_tree() {
+        let expected = "\
+default/env
+AccessKey ID LTAI…Id01
+├─ env              used (12 ms)
+│     AccessKey ID LTAI…Id01
+├─ oidc_role_arn    FAILED
+│     a very long account of what went
+│     wrong, with more words than any
+│     terminal has columns (HalfSet)
+│     → mend it
+└─ cli_profile
+      not reached, hidden by the one in
+      use
+      /home/me/.aliyun/config.json is
+      there
+note:
+      a static key: assume a role";
+        assert_eq!(format!("{:40}", explanation()), expected);
+        assert!(expected.lines().all(|line| line.chars().count() <= 40));
+        let narrowest = format!("{:1}", explanation());
+        assert_eq!(format!("{:24}", explanation()), narrowest, "room for a name stays");
+        assert_eq!(format!("{:80}", explanation()), explanation().to_string());
     }
 
     #[test]
@@ -215,15 +261,21 @@ error:
 
     #[test]
     fn colors_change_nothing_else() {
+        for columns in [24, 40, 80] {
+            colors_change_nothing_else_at(columns);
+        }
+    }
+
+    fn colors_change_nothing_else_at(columns: usize) {
         let mut bare = String::new();
-        let colored = explanation().colored().to_string();
+        let colored = format!("{:columns$}", explanation().colored());
         let mut rest = colored.as_str();
         while let Some((text, after)) = rest.split_once("\u{1b}[") {
             bare.push_str(text);
             rest = after.split_once('m').unwrap().1;
         }
         bare.push_str(rest);
-        assert_eq!(bare, explanation().to_string());
+        assert_eq!(bare, format!("{:columns$}", explanation()));
         assert_ne!(bare, colored);
     }
 }

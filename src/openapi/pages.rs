@@ -8,6 +8,15 @@ const LIMIT: u32 = 10_000;
 const NEXT_TOKEN: &str = "NextToken";
 
 /// The pages of a list: see [`OpenApiClient::pages`].
+///
+/// ```no_run
+/// # async fn example(imm: alibabacloud_credentials::OpenApiClient) -> Result<(), alibabacloud_credentials::Error> {
+/// let mut pages = imm.pages("ListProjects", [("MaxResults", "100")]);
+/// while let Some(page) = pages.next().await {
+///     println!("{}", page?.body()["Projects"]);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is asked before the first call of `next`"]
 pub struct Pages {

@@ -162,6 +162,12 @@ impl Sts {
         self.session(&answer, &host, ACTION, role.requested())
     }
 
+    /// The URL of the host that is asked first.
+    pub(crate) fn first_host(&self, inferred_region: Option<&str>) -> Result<String, Error> {
+        let first = self.endpoint.resolve(&self.context, inferred_region)?.first;
+        Ok(format!("{}://{}", first.scheme(), first.authority()))
+    }
+
     /// One call, to the host of choice; where that was made up from a region and cannot be connected to, to the global one.
     async fn exchange(
         &self,

@@ -11,6 +11,7 @@ target=$(cd "$target" && pwd)
 dir=$target/official
 # What the scripts inside the namespace need to know. OFFICIAL_IDENTITY may be another build of the example.
 export OFFICIAL_EMULATOR=$target/debug/alibabacloud-emulator NODE_PATH=$dir/node/node_modules
+export OFFICIAL_ALICRED=$target/debug/alicred
 export OFFICIAL_IDENTITY=${OFFICIAL_IDENTITY:-$target/debug/examples/identity}
 
 # Where the clients should run, not running them is a failure; elsewhere it is said, and no more.
@@ -64,17 +65,17 @@ prepare() {
     exit 1
   fi
 
-  (cd "$root" && cargo build --quiet -p alibabacloud-emulator -p alibabacloud-credentials \
-    --bin alibabacloud-emulator --example identity)
+  (cd "$root" && cargo build --quiet -p alibabacloud-emulator -p alibabacloud-credentials -p alicred \
+    --bin alibabacloud-emulator --bin alicred --example identity)
 }
 
 emulator=
-# start_emulator MODE: plain on port 80, TLS on 443, of all addresses in the namespace.
+# start_emulator MODE [ADDRESS]: plain on port 80 of an address, TLS on 443; by default of all addresses in the namespace.
 start_emulator() {
   local ready=$dir/ready
   rm -f "$ready"
   mkfifo "$ready"
-  "$OFFICIAL_EMULATOR" serve --http 0.0.0.0:80 --https 0.0.0.0:443 \
+  "$OFFICIAL_EMULATOR" serve --http "${2:-0.0.0.0}:80" --https 0.0.0.0:443 \
     --cert "$dir/ca/chain.pem" --key "$dir/ca/leaf.key" --metadata "$1" >"$ready" &
   emulator=$!
   # Its one line says that it listens; none within 10 s ends the script.

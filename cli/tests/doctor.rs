@@ -1,0 +1,70 @@
+//! `doctor`.
+
+use crate::support::{CANARY, Cloud, Folder, Ran, alicred, golden, run};
+
+/// The lines without what differs from run to run.
+fn fixed(cloud: &Cloud, ran: &Ran) -> String {
+    ran.out.replace(&cloud.emulator.endpoint(), "http://STS")
+}
+
+#[test]
+fn with_everything_in_order_it_says_so() {
+    let cloud = Cloud::new();
+    let ran = run(&mut cloud.alicred(&["doctor"])).clean();
+    golden("doctor-good.txt", &fixed(&cloud, &ran));
+    let json = run(&mut cloud.alicred(&["doctor", "--json"])).clean().json();
+    assert_eq!(json["healthy"], true);
+}
+
+#[test]
+fn each_fault_has_what_mends_it() {
+    let cloud = Cloud::with(|emulator| emulator.clock_offset(120));
+    let endpoint = ("ALIBABA_CLOUD_STS_ENDPOINT", cloud.emulator.endpoint());
+    let off = run(&mut cloud.alicred(&["doctor"]));
+    assert_eq!(off.code, 1);
+    assert!(off.out.contains("✗ clock            120 s behind the server's\n    → "), "{}", off.out);
+
+    let nothing = run(alicred(&["doctor"]).envs([endpoint.clone()]));
+    assert_eq!(nothing.code, 1);
+    assert!(nothing.out.contains("no source is configured\n    → alicred explain"), "{}", nothing.out);
+
+    let down =
+        run(cloud.alicred(&["doctor"]).env("ALIBABA_CLOUD_STS_ENDPOINT", "http://127.0.0.1:1")).without_secrets();
+    assert_eq!(down.code, 1);
+    assert!(down.out.contains("✗ identity") && down.out.contains("✗ sts"), "{}", down.out);
+
+    let mut wrong = cloud.alicred(&["doctor"]);
+    let wrong = run(wrong.env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", CANARY).env("ALIBABA_CLOUD_SESSION_TOKEN", "x"))
+        .without_secrets();
+    assert!(wrong.out.contains("SignatureDoesNotMatch"), "{}", wrong.out);
+    assert!(wrong.out.contains("· note             ALIBABA_CLOUD_SESSION_TOKEN is set"), "{}", wrong.out);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_is_judged_by_its_content_and_by_who_may_read_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (cloud, folder) = (Cloud::new(), Folder::new("doctor"));
+    let file = folder.file(".aliyun/config.json", &format!("{{\"profiles\": [{{\"access_key_secret\": \"{CANARY}\" x"));
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let doctor = |arguments: &[&str]| {
+        let mut command = alicred(arguments);
+        run(command.env("HOME", &folder.0).env("ALIBABA_CLOUD_STS_ENDPOINT", cloud.emulator.endpoint()))
+            .without_secrets()
+    };
+    let ran = doctor(&["doctor"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("✗ cli_profile") && ran.out.contains("(line 1, column "), "{}", ran.out);
+    assert!(ran.out.contains(&format!("(mode 644)\n    → chmod 600 {file}\n")), "{}", ran.out);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let report = doctor(&["doctor", "--report"]).out;
+    assert!(report.starts_with("alicred ") && report.contains("✓ file             ~/.aliyun/config.json"), "{report}");
+    assert!(!report.contains(folder.0.to_str().unwrap()), "{report}");
+}
+
+#[test]
+fn a_report_names_no_account() {
+    let cloud = Cloud::new();
+    let report = run(&mut cloud.alicred(&["doctor", "--report"])).clean().out;
+    assert!(report.contains("acs:ram::<account>:user/imm-dev") && !report.contains("1234567890123456"), "{report}");
+}

@@ -1,0 +1,40 @@
+//! The commands that print no secret, on a pseudo-terminal: the same text as through a pipe, but for colors.
+
+use std::process::Command;
+
+use alibabacloud_emulator::account;
+
+use crate::support::terminal::{self, without_colors};
+use crate::support::{Cloud, Ran, run};
+
+/// The text without what differs from run to run: whole lines with such things in them.
+fn steady(text: &str) -> Vec<String> {
+    let changing = [" ms", "\"date\"", "request", "RequestId", "trace", "\"etag\"", "Time\""];
+    text.lines().filter(|line| !changing.iter().any(|part| line.contains(part))).map(str::to_owned).collect()
+}
+
+#[test]
+fn each_command_says_the_same_as_through_a_pipe() {
+    let cloud = Cloud::new();
+    run(&mut cloud.alicred(&["call", "imm", "CreateProject", "ProjectName=p"])).clean();
+    let commands: [(&[&str], bool); 8] = [
+        (&["explain"], true),
+        (&["which"], false),
+        (&["whoami"], true),
+        (&["doctor"], true),
+        (&["call", "imm", "GetProject", "ProjectName=p"], false),
+        (&["exec", "--", "printenv", "ALIBABA_CLOUD_ACCESS_KEY_ID"], false),
+        (&["emulator", "--exec", "printenv", "ALIBABA_CLOUD_REGION_ID"], false),
+        (&["which", "--json"], false),
+    ];
+    for (arguments, has_colors) in commands {
+        let command = || -> Command { cloud.alicred(arguments) };
+        let piped: Ran = run(&mut command()).clean();
+        let (out, code) = terminal::run(command(), 80);
+        assert_eq!(code, Some(0), "{arguments:?}: {out}");
+        assert_eq!(out.contains('\u{1b}'), has_colors, "{arguments:?}: {out:?}");
+        assert!(!piped.out.contains('\u{1b}'));
+        assert_eq!(steady(&without_colors(&out)), steady(&piped.out), "{arguments:?}");
+        assert!(!out.contains(account::RAM_USER.secret));
+    }
+}
