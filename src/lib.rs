@@ -111,8 +111,14 @@
 //!
 //! Without `reqwest` the crate compiles and takes an [`HttpSend`] of your own.
 //!
-//! If your own crate uses reqwest 0.13 too, choose a TLS feature of it there, as `rustls`: with `rustls-no-provider`
-//! alone, which this crate switches on, a client of yours finds no provider and panics when it is built.
+//! Cargo adds up the features of a whole build, so two of them reach clients of your own:
+//!
+//! * `reqwest` and `aws-lc-rs` switch on `rustls-no-provider` of reqwest 0.13. A `reqwest::Client` of yours then panics when it is
+//!   built, if your build chooses no other TLS feature of reqwest and no provider is installed for the process; with a reqwest
+//!   that had no TLS at all it did not. Choose `rustls` or `native-tls` of reqwest in your crate, or install a provider first.
+//! * `reqwest` switches on `ring` of rustls 0.23. `rustls::ClientConfig::builder()` panics if rustls has both `ring` and
+//!   `aws_lc_rs` and no provider is installed. Take this crate with its feature `aws-lc-rs` instead of `reqwest`, or install a
+//!   provider first.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
