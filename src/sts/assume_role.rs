@@ -23,7 +23,7 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(3600);
 ///     .duration(Duration::from_secs(3600));
 /// let chain = DefaultCredentialChain::builder().assume_role(role).build();
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct AssumeRole {
     role_arn: String,
     pub(crate) session_name: Option<String>,

@@ -16,7 +16,7 @@ pub use self::assume_role::AssumeRole;
 use self::endpoint::Hosts;
 pub(crate) use self::endpoint::{ProfileEndpoint, StsEndpoint};
 pub use self::signature::StsSignature;
-use crate::context::{self, Context, Dates, Retries, SendOptions};
+use crate::context::{self, Context, Dates, Quota, Retries, SendOptions, Turn};
 use crate::credentials::Credentials;
 use crate::endpoint::check_region;
 use crate::error::{Error, ErrorKind};
@@ -35,6 +35,8 @@ pub(crate) struct Sts {
     pub(crate) context: Context,
     pub(crate) endpoint: StsEndpoint,
     pub(crate) signature: StsSignature,
+    /// The ceiling of these calls, below the host's own.
+    pub(crate) quota: Option<Arc<Quota>>,
     /// The session name made up for those who gave none: one for all clones, so that audit logs show one caller.
     made_up_name: Arc<OnceLock<String>>,
     learned: Arc<Mutex<Learned>>,
@@ -86,6 +88,12 @@ pub struct CallerIdentity {
 impl Sts {
     pub(crate) fn new(context: Context, endpoint: StsEndpoint) -> Self {
         Self { context, endpoint, ..Self::default() }
+    }
+
+    /// Keeps all calls to `quota`.
+    #[cfg(feature = "role-pool")]
+    pub(crate) fn with_quota(self, quota: Arc<Quota>) -> Self {
+        Self { quota: Some(quota), ..self }
     }
 
     /// Returns whether nothing has named the region whose host to use.
@@ -222,7 +230,9 @@ impl Sts {
         let mut retries = Retries::new(&self.context);
         loop {
             // Before it is signed, since it may take a while.
-            let passage = self.context.pass(host.authority(), context::held()).await;
+            let turn = Turn { left: context::held(), uses: context::uses(), quota: self.quota.clone() };
+            let passage = self.context.pass(host.authority(), turn).await;
+            retries.sent();
             let call = Call { endpoint: &host, version: VERSION, action, query, form: proof.form() };
             let request = match (proof, self.signature) {
                 (Proof::Key(credentials), StsSignature::V3) => rpc::signed(&self.context, call, credentials)?,
@@ -266,8 +276,13 @@ impl Sts {
             if signing.by_signing_again(Product::OpenApi, code) {
                 continue;
             }
-            let passing = context::is_passing(status) || rpc::is_throttling(code, status);
-            if !(passing && retries.again(error.retry_after()).await) {
+            let is_throttled = rpc::is_throttling(code, status);
+            let is_retried = if is_throttled && self.quota.is_some() {
+                retries.again_after_throttling(error.retry_after()).await
+            } else {
+                (is_throttled || context::is_passing(status)) && retries.again(error.retry_after()).await
+            };
+            if !is_retried {
                 return Err(error);
             }
         }
