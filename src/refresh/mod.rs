@@ -8,6 +8,8 @@ mod snapshot;
 mod step;
 mod subscribers;
 mod task;
+#[cfg(feature = "role-pool")]
+mod upkeep;
 mod windows;
 
 use std::borrow::Cow;
@@ -25,6 +27,8 @@ use self::machine::{Machine, Name};
 use self::snapshot::Snapshot;
 use self::step::{Found, Step};
 use self::subscribers::Subscribers;
+#[cfg(feature = "role-pool")]
+pub(crate) use self::upkeep::Renewal;
 use crate::context::{Context, Now, first, process_id};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
