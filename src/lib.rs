@@ -92,6 +92,7 @@
 //! * [For library authors](_docs::for_library_authors): take `impl Into<Refresher>`, test with a closure and a
 //!   `TestClock`, public foreign types, what semantic versioning covers.
 //! * [Test your own service](_docs::testing_your_service): the emulator in the test's process, faults, clocks.
+//! * [Many tenants](_docs::many_tenants): a role for each customer, and the arithmetic of STS's limit.
 //! * [Troubleshooting](_docs::troubleshooting): a row for every error code.
 //! * [Differences from the official SDKs](_docs::differences), each with its reason.
 //! * [Changelog](_docs::changelog).
@@ -104,6 +105,7 @@
 //! | `openapi` (default) | [`OpenApiClient`] |
 //! | `blocking` | the chain from synchronous code: `credentials_blocking` and the like, on [`DefaultCredentialChain`], [`Refresher`] and `OpenApiClient` |
 //! | `aws-lc-rs`, `native-tls` | other TLS libraries for the HTTP client: they add to the choice, see `TlsLibrary` |
+//! | `role-pool` | `RolePool`: many roles over one source, within one STS quota |
 //! | `test-util` | `TestClock` |
 //!
 //! Without `reqwest` the crate compiles and takes an [`HttpSend`] of your own.
@@ -143,6 +145,8 @@ mod provider;
 mod providers;
 mod redact;
 mod refresh;
+#[cfg(feature = "role-pool")]
+mod role_pool;
 mod rpc;
 mod session_json;
 pub mod sign;
@@ -173,5 +177,7 @@ pub use providers::{
     IniProfileProvider, OidcRoleProvider,
 };
 pub use refresh::{Health, Refresher, RefresherBuilder};
+#[cfg(feature = "role-pool")]
+pub use role_pool::{RolePool, RolePoolBuilder, RolePoolStats, WarmUp, WarmUpProgress, WarmUpReport};
 pub use signer::{PreparedRequest, RequestSigner, RetryDecision, SignedRequest};
 pub use sts::{AssumeRole, CallerIdentity, StsSignature};

@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["providers", "signer"],
     &["chain"],
     &["default_chain"],
-    &["openapi"],
+    &["openapi", "role_pool"],
     &["blocking"],
     // Pages of the documentation: they name everything, in comments.
     &["_docs"],
