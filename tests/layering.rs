@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["sign"],
     // One call and the responses to it.
     &["rpc"],
-    &["session_json"],
+    &["session_json", "session_store"],
     &["oidc"],
     &["sts"],
     &["identity", "profile", "provenance", "refresh"],

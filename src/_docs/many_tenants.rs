@@ -45,6 +45,15 @@
 //! What it cannot know, other users of the account, shows in [`RolePoolStats::refused`](crate::RolePoolStats): each refusal slows all
 //! calls of the context to that host, and calls that pass speed them up again.
 //!
+//! # Many processes on one host
+//!
+//! Workers that fork, jobs that a timer starts, a command line in a loop: each would ask for a session of its own. With the
+//! feature `shared-sessions`, [`RolePoolBuilder::shared`](crate::RolePoolBuilder::shared) and
+//! [`RefresherBuilder::shared`](crate::RefresherBuilder::shared) take a [`FileStore`](crate::FileStore), and one call does for all processes of a
+//! user. The arguments have to be the same to the letter, the session's name among them: one with a process number in it is
+//! shared with nobody. The source's AccessKey id is part of it too, so that workers whose source is a session of their own share
+//! nothing. Processes on several hosts need a [`SessionStore`](crate::SessionStore) that they all reach.
+//!
 //! # A shorter policy
 //!
 //! A session policy has 2,048 characters at most; this crate leaves out the white space between its parts where it is longer. It counts

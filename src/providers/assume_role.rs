@@ -15,6 +15,8 @@ use crate::key_characters::check_characters;
 use crate::provenance::{InstanceRole, Provenance, RoleSession};
 use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::refresh::Refresher;
+#[cfg(feature = "shared-sessions")]
+use crate::session_store;
 #[cfg(feature = "role-pool")]
 use crate::sts::StsEndpoint;
 use crate::sts::{AssumeRole, Sts, StsSignature};
@@ -240,33 +242,67 @@ impl RoleSource {
             role_arn: role.role_arn().to_owned(),
             session_name: Some(sts.session_name(role.session_name.as_deref())?),
         };
-        let answer = sts.assume_role(&source, role, region.as_deref()).await;
-        let answer = match answer {
-            Err(error)
-                if error.code().is_some_and(|code| is_dead_key(code, &source))
-                    && self.refresher.invalidate(&source) =>
-            {
-                let fresh = match self.refresher.credentials().await {
-                    Ok(fresh) if fresh.generation() != source.generation() => fresh,
-                    Ok(_) => {
-                        let error = of_role(error, &session);
-                        return Err(match self.refresher.health().last_failure() {
-                            Some(why) => error.not_replaced(why),
-                            None => error,
-                        });
-                    }
-                    Err(why) => return Err(of_role(error, &session).not_replaced(why)),
-                };
-                sts.assume_role(&fresh, role, region.as_deref()).await
-            }
-            answer => answer,
+        let granted = {
+            let call = self.call(&sts, &source, role, &session, region.as_deref());
+            #[cfg(feature = "shared-sessions")]
+            let call = self.shared_call(&sts, &source, role, region.as_deref(), Box::pin(call));
+            call.await?
         };
-        let granted = answer.map_err(|error| of_role(error, &session))?;
         let granted = granted.with_provider_name(source.provider_name()).in_provider("ram_role_arn");
         Ok(Provenance::edit(granted, |new| {
             *new = known;
             new.roles.push(session);
         }))
+    }
+
+    /// Asks STS: once more where the key was refused and the source has another one.
+    async fn call(
+        &self,
+        sts: &Sts,
+        source: &Credentials,
+        role: &AssumeRole,
+        session: &RoleSession,
+        region: Option<&str>,
+    ) -> Result<Credentials, Error> {
+        let answer = sts.assume_role(source, role, region).await;
+        let answer = match answer {
+            Err(error)
+                if error.code().is_some_and(|code| is_dead_key(code, source)) && self.refresher.invalidate(source) =>
+            {
+                let fresh = match self.refresher.credentials().await {
+                    Ok(fresh) if fresh.generation() != source.generation() => fresh,
+                    Ok(_) => {
+                        let error = of_role(error, session);
+                        return Err(match self.refresher.health().last_failure() {
+                            Some(why) => error.not_replaced(why),
+                            None => error,
+                        });
+                    }
+                    Err(why) => return Err(of_role(error, session).not_replaced(why)),
+                };
+                sts.assume_role(&fresh, role, region).await
+            }
+            answer => answer,
+        };
+        answer.map_err(|error| of_role(error, session))
+    }
+
+    /// The session that another process got by the same call, if this refresh shares sessions.
+    #[cfg(feature = "shared-sessions")]
+    async fn shared_call(
+        &self,
+        sts: &Sts,
+        source: &Credentials,
+        role: &AssumeRole,
+        region: Option<&str>,
+        call: BoxFuture<'_, Result<Credentials, Error>>,
+    ) -> Result<Credentials, Error> {
+        let Some(sharing) = session_store::current() else { return call.await };
+        let (host, parts) = (sts.host(region)?, role.identity());
+        let mut identity = vec![host.as_str(), source.access_key_id()];
+        identity.extend(parts.iter().map(String::as_str));
+        let rejected = sharing.rejected.as_ref().map(Credentials::access_key_id);
+        sharing.store.session(&sts.context, &identity, rejected, call).await
     }
 }
 

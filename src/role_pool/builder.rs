@@ -42,6 +42,8 @@ pub struct RolePoolBuilder {
     quota: f64,
     capacity: usize,
     idle_after: Duration,
+    #[cfg(feature = "shared-sessions")]
+    store: Option<crate::session_store::Shared>,
 }
 
 impl fmt::Debug for RolePoolBuilder {
@@ -57,7 +59,14 @@ impl fmt::Debug for RolePoolBuilder {
 
 impl RolePoolBuilder {
     pub(super) fn new(source: Refresher) -> Self {
-        Self { source, quota: QUOTA, capacity: CAPACITY, idle_after: IDLE_AFTER }
+        Self {
+            source,
+            quota: QUOTA,
+            capacity: CAPACITY,
+            idle_after: IDLE_AFTER,
+            #[cfg(feature = "shared-sessions")]
+            store: None,
+        }
     }
 
     /// Sets how many calls to STS the pool makes in a second at most, from 0.001 to 10,000. The default is 80, since STS
@@ -80,6 +89,19 @@ impl RolePoolBuilder {
         self
     }
 
+    /// Shares the sessions with other processes: see [`FileStore`](crate::FileStore).
+    ///
+    /// ```
+    /// use alibabacloud_credentials::{DefaultCredentialChain, FileStore, RolePool};
+    ///
+    /// let pool = RolePool::builder(DefaultCredentialChain::new()).shared(FileStore::default()).build();
+    /// ```
+    #[cfg(feature = "shared-sessions")]
+    pub fn shared(mut self, store: impl crate::session_store::SessionStore) -> Self {
+        self.store = Some(crate::session_store::Shared::new(store));
+        self
+    }
+
     /// Creates the pool. Nothing is asked yet.
     pub fn build(self) -> RolePool {
         let invalid = self.check().err();
@@ -97,6 +119,8 @@ impl RolePoolBuilder {
             quota,
             sessions: Sessions::new(capacity),
             settings,
+            #[cfg(feature = "shared-sessions")]
+            store: self.store,
             invalid,
             misses: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),

@@ -74,6 +74,8 @@ struct Pool {
     quota: Arc<Quota>,
     sessions: Sessions,
     settings: Settings,
+    #[cfg(feature = "shared-sessions")]
+    store: Option<crate::session_store::Shared>,
     /// The first bad argument of the builder.
     invalid: Option<Error>,
     misses: AtomicU64,
@@ -237,7 +239,12 @@ impl Pool {
         }
         role.check()?;
         let session = self.sessions.get_or_insert(&Arc::new(role.clone()), |role| {
-            Session::new(role, &self.source, &self.context, self.settings.limit)
+            Session::new(role, &self.source, &self.context, |session| {
+                let session = session.refresh_timeout(self.settings.limit);
+                #[cfg(feature = "shared-sessions")]
+                let session = session.shared_by(self.store.clone());
+                session
+            })
         });
         self.keep();
         Ok(session)

@@ -10,7 +10,7 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::provider::{BoxFuture, Private, ProvideCredentials};
 use crate::providers::RoleSource;
-use crate::refresh::{Refresher, Renewal};
+use crate::refresh::{Refresher, RefresherBuilder, Renewal};
 use crate::sts::AssumeRole;
 
 /// Cloning is two reference counts.
@@ -36,7 +36,12 @@ struct PooledRole {
 }
 
 impl Session {
-    pub(super) fn new(role: &Arc<AssumeRole>, source: &Arc<RoleSource>, context: &Context, limit: Duration) -> Self {
+    pub(super) fn new(
+        role: &Arc<AssumeRole>,
+        source: &Arc<RoleSource>,
+        context: &Context,
+        settings: impl FnOnce(RefresherBuilder) -> RefresherBuilder,
+    ) -> Self {
         let role = Arc::new(PooledRole {
             role: Arc::clone(role),
             source: Arc::clone(source),
@@ -47,7 +52,7 @@ impl Session {
             is_wanted: AtomicBool::new(false),
         });
         let provider: Arc<dyn ProvideCredentials> = role.clone();
-        let refresher = Refresher::builder(provider).context(context.clone()).refresh_timeout(limit).build();
+        let refresher = settings(Refresher::builder(provider).context(context.clone())).build();
         Self { refresher, role }
     }
 

@@ -105,6 +105,20 @@ impl AssumeRole {
         self.duration.unwrap_or(DEFAULT_DURATION)
     }
 
+    /// All that influences what STS answers, as texts: what was left out differs from what is empty.
+    #[cfg(feature = "shared-sessions")]
+    pub(crate) fn identity(&self) -> Vec<String> {
+        let given = |part: &Option<String>| part.as_ref().map_or("-".to_owned(), |part| format!("={part}"));
+        vec![
+            self.role_arn.clone(),
+            given(&self.session_name),
+            given(&self.external_id),
+            given(&self.policy),
+            given(&self.source_identity),
+            self.requested().as_secs().to_string(),
+        ]
+    }
+
     /// Checks what can be checked here, by the limits that STS documents.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if !is_role_arn(&self.role_arn) {

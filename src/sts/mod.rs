@@ -204,6 +204,12 @@ impl Sts {
         self.session(&answer, &host, ACTION, role.requested())
     }
 
+    /// The host that calls go to first.
+    #[cfg(feature = "shared-sessions")]
+    pub(crate) fn host(&self, inferred_region: Option<&str>) -> Result<String, Error> {
+        Ok(self.endpoint().resolve(&self.context, inferred_region)?.first.authority().to_owned())
+    }
+
     /// Returns the settings of the host. A call that no profile's source makes follows the profile in use, too.
     fn endpoint(&self) -> StsEndpoint {
         let mut endpoint = self.endpoint.clone();

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use cap::Cap;
 
-use crate::runs::{RUNS, Run};
+use crate::runs::RUNS;
 
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
@@ -49,8 +49,8 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut outcomes = Vec::new();
     println!("{}", runs::HEADER);
-    for run in runs {
-        let run = Run { roles: roles.unwrap_or(run.roles), ..run };
+    for mut run in runs {
+        run.roles = roles.unwrap_or(run.roles);
         let outcome = runtime.block_on(runs::run(run));
         println!("{}", outcome.row());
         outcomes.push(outcome);

@@ -158,9 +158,10 @@ fn strings(run: &Run, pool: &RolePool, number: usize) -> usize {
 
 const HITS: u32 = 1_000_000;
 
-/// What a read of a session that is there takes, over a thousand roles in turn.
+/// What a read of a session that is there takes, over a hundred roles in turn. The first of each in a second takes the
+/// slow path, which allocates.
 fn hits(run: &Run, pool: &RolePool) -> (Duration, usize) {
-    let roles: Vec<AssumeRole> = (0..run.roles.min(1000)).map(|number| role(run, number)).collect();
+    let roles: Vec<AssumeRole> = (0..run.roles.min(100)).map(|number| role(run, number)).collect();
     let (before, began) = (HEAP.total_allocated(), Instant::now());
     for role in roles.iter().cycle().take(HITS as usize) {
         let mut read = std::pin::pin!(pool.credentials(role));
@@ -197,6 +198,7 @@ pub(crate) async fn run(run: Run) -> Outcome {
         bytes: None,
         hit: None,
     };
+    let is_warm = Cell::new(false);
     let roles = || (0..run.roles).map(|number| role(&run, number));
     let warm_up = async {
         if run.callers {
@@ -217,6 +219,10 @@ pub(crate) async fn run(run: Run) -> Outcome {
         })
         .await;
         errors.set(report.failed.len() as u64);
+        if let Some((_, error)) = report.failed.first() {
+            eprintln!("{} failed, such as: {error}", report.failed.len());
+        }
+        is_warm.set(true);
     };
     let callers = async {
         if !run.callers {
@@ -232,7 +238,11 @@ pub(crate) async fn run(run: Run) -> Outcome {
                         match pool.credentials(&role).await {
                             Ok(_) if !std::mem::replace(&mut had, true) => served.set(served.get() + 1),
                             Ok(_) => slowest.set(slowest.get().max(asked.elapsed())),
-                            Err(_) => errors.set(errors.get() + 1),
+                            Err(error) => {
+                                if errors.replace(errors.get() + 1) == 0 && !run.denied {
+                                    eprintln!("{error}");
+                                }
+                            }
                         }
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
@@ -266,11 +276,14 @@ pub(crate) async fn run(run: Run) -> Outcome {
             outcome.seconds.push(second);
             outcome.descriptors = outcome.descriptors.max(machine::descriptors());
             outcome.threads = outcome.threads.max(machine::threads());
+            if std::env::var_os("ROLES_TRACE").is_some() {
+                eprintln!("{:?} {} {} {} {:?}", elapsed, second.served, second.calls, second.refused, pool.stats());
+            }
             if outcome.all_served.is_none() && served.get() >= wanted {
                 outcome.all_served = Some(elapsed);
             }
             let is_over = match run.seconds {
-                0 => outcome.all_served.is_some(),
+                0 => outcome.all_served.is_some() || is_warm.get(),
                 seconds => elapsed.as_secs() >= seconds,
             };
             if is_over {
