@@ -16,6 +16,7 @@ mod http;
 mod identity;
 mod imm_operations;
 mod kept_profile;
+mod late_tasks;
 mod layering;
 mod lifetimes;
 mod metadata;

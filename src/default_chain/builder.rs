@@ -9,10 +9,11 @@ use super::{DefaultCredentialChain, Outermost};
 use crate::chain::{Chain, OnFailure};
 use crate::context::Context;
 use crate::identity::IdentityCheck;
+use crate::profile::{Config, Ini};
 use crate::provider::ProvideCredentials;
 use crate::providers::{
-    AssumeRoleProvider, CliProfileProvider, EcsMetadataProvider, EnvironmentProvider, EnvironmentRole,
-    IniProfileProvider, OidcRoleProvider, SourceSettings,
+    AssumeRoleProvider, EcsMetadataProvider, EnvironmentProvider, EnvironmentRole, FileProvider, OidcRoleProvider,
+    SourceSettings,
 };
 use crate::refresh::Refresher;
 use crate::sts::{AssumeRole, Sts, StsEndpoint, StsSignature};
@@ -207,8 +208,8 @@ impl DefaultCredentialChainBuilder {
             legacy_variables: self.legacy_variables,
             allowed_hosts: self.allowed_hosts,
         };
-        let cli_profile = CliProfileProvider::before_ini(sts.clone(), self.profile.clone(), settings.clone());
-        let ini_profile = IniProfileProvider::after_config(sts.clone(), self.profile, settings.clone());
+        let cli_profile = FileProvider::<Config>::in_chain(sts.clone(), self.profile.clone(), settings.clone());
+        let ini_profile = FileProvider::<Ini>::in_chain(sts.clone(), self.profile, settings.clone());
         let profiles = [cli_profile.kept_profile(), ini_profile.kept_profile()];
         let env_prefixes = self.env_prefixes.clone();
         if restricted {

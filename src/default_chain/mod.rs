@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::explain::{CredentialsSummary, Explanation, ProviderReport};
 use crate::identity::IdentityCheck;
 use crate::provenance::Provenance;
-use crate::provider::{BoxFuture, Private, ProvideCredentials};
+use crate::provider::{BoxFuture, Private, ProvideCredentials, provide_through};
 use crate::providers::{AssumeRoleProvider, EnvironmentProvider, KeptProfile};
 use crate::redact::{shorten, shown};
 use crate::refresh::Refresher;
@@ -181,31 +181,7 @@ impl From<&DefaultCredentialChain> for Refresher {
     }
 }
 
-impl ProvideCredentials for DefaultCredentialChain {
-    fn provider_name(&self) -> Cow<'_, str> {
-        Cow::Borrowed("default")
-    }
-
-    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        self.refresher.provide_credentials()
-    }
-
-    fn is_current(&self, credentials: &Credentials) -> bool {
-        self.refresher.is_current(credentials)
-    }
-
-    fn checks_inline(&self, private: Private) -> bool {
-        self.refresher.checks_inline(private)
-    }
-
-    fn invalidate(&self, credentials: &Credentials) {
-        ProvideCredentials::invalidate(&self.refresher, credentials);
-    }
-
-    fn provide_credentials_valid_for(&self, lifetime: Duration) -> BoxFuture<'_, Result<Credentials, Error>> {
-        self.refresher.provide_credentials_valid_for(lifetime)
-    }
-}
+provide_through!([] DefaultCredentialChain: |chain| chain.refresher);
 
 /// The outermost provider: checks the arguments, and puts `default` in front.
 struct Outermost {
