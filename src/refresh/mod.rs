@@ -94,7 +94,8 @@ pub struct Refresher(Arc<Shared>);
 #[cfg(feature = "shared-sessions")]
 type Store = Option<crate::session_store::Shared>;
 #[cfg(not(feature = "shared-sessions"))]
-type Store = ();
+#[derive(Default)]
+struct Store {}
 
 struct Shared {
     provider: Arc<dyn ProvideCredentials>,

@@ -41,7 +41,7 @@ use crate::sts::AssumeRole;
 ///
 /// * **A session per distinct [`AssumeRole`]**, on demand. ARN, session name, policy, ExternalId, duration and
 ///   SourceIdentity are the key: two policies are two sessions. The first caller makes one call to STS, all that ask
-///   meanwhile wait for it, and later ones take no lock and wait for nobody, as with a [`Refresher`].
+///   meanwhile wait for it, and later ones wait for nobody.
 /// * **One quota.** STS answers an account about a hundred times a second. All calls of a pool keep to
 ///   [`quota`](RolePoolBuilder::quota), at most 16 of them at once. Callers that have nothing go first, of these the most
 ///   used role, and then renewals by what is left. A call that STS refuses as one too many queues again, and slows all calls
@@ -104,7 +104,8 @@ impl RolePool {
         RolePoolBuilder::new(source.into())
     }
 
-    /// Returns a credential of `role` that is valid now. Where the session is there already, this allocates nothing.
+    /// Returns a credential of `role` that is valid now. Where the session is there already, this allocates nothing, but for the
+    /// first time in a second.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
-use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter};
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
 
 use super::session::Session;
 use crate::sts::AssumeRole;
@@ -49,22 +49,16 @@ impl Lifecycle<Arc<AssumeRole>, Session> for PinInUse {
     }
 }
 
-/// Fewer items than this to a shard let chance decide what is forgotten.
+/// By this many the map chooses the number of its shards; it grows as it needs.
 const EXPECTED_ITEMS: usize = 1024;
 
 impl Sessions {
     pub(super) fn new(capacity: usize) -> Self {
         let gone = Arc::<Gone>::default();
-        // Built by hand since the options' builder can fail, which this crate's constructors cannot.
         let expected = capacity.min(EXPECTED_ITEMS);
         let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
-        let hash = DefaultHashBuilder::default();
         let pin = PinInUse(Arc::clone(&gone));
-        let options = OptionsBuilder::new().estimated_items_capacity(expected).weight_capacity(weight).build();
-        let map = match options {
-            Ok(options) => Cache::with_options(options, UnitWeighter, hash, pin),
-            Err(_) => Cache::with(expected, weight, UnitWeighter, hash, pin),
-        };
+        let map = Cache::with(expected, weight, UnitWeighter, DefaultHashBuilder::default(), pin);
         Self { map, gone }
     }
 

@@ -5,7 +5,7 @@
 //! cargo run --release -- cold callers denied short impossible outage --svg ../../docs/roles.svg
 //! ```
 
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::disallowed_methods)] // it measures the real world
 
 mod emulator;
 mod machine;

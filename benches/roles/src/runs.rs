@@ -112,7 +112,7 @@ pub(crate) struct Outcome {
     hit: Option<(Duration, usize)>,
 }
 
-pub(crate) const HEADER: &str = "| run | all served after | calls | refused | most calls a second | caller errors | slowest caller | descriptors | threads | bytes a role |\n|---|---|---|---|---|---|---|---|---|---|";
+pub(crate) const HEADER: &str = "| run | all served after | calls | refused | most calls a second | caller errors | slowest caller once served | descriptors | threads | bytes a role |\n|---|---|---|---|---|---|---|---|---|---|";
 
 impl Outcome {
     pub(crate) fn row(&self) -> String {
@@ -276,9 +276,6 @@ pub(crate) async fn run(run: Run) -> Outcome {
             outcome.seconds.push(second);
             outcome.descriptors = outcome.descriptors.max(machine::descriptors());
             outcome.threads = outcome.threads.max(machine::threads());
-            if std::env::var_os("ROLES_TRACE").is_some() {
-                eprintln!("{:?} {} {} {} {:?}", elapsed, second.served, second.calls, second.refused, pool.stats());
-            }
             if outcome.all_served.is_none() && served.get() >= wanted {
                 outcome.all_served = Some(elapsed);
             }
