@@ -9,6 +9,7 @@ use crate::context::Context;
 #[cfg(feature = "role-pool")]
 use crate::context::Quota;
 use crate::credentials::Credentials;
+use crate::endpoint::valid_region;
 use crate::error::Error;
 use crate::error_codes::Product;
 use crate::key_characters::check_characters;
@@ -17,8 +18,6 @@ use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::refresh::Refresher;
 #[cfg(feature = "shared-sessions")]
 use crate::session_store;
-#[cfg(feature = "role-pool")]
-use crate::sts::StsEndpoint;
 use crate::sts::{AssumeRole, Sts, StsSignature};
 
 /// Assumes a role with another provider's credentials: roles chain to any depth.
@@ -179,7 +178,7 @@ impl RoleSource {
     /// For many roles over one source: its own chain's STS settings, and a `quota` for all calls.
     #[cfg(feature = "role-pool")]
     pub(crate) fn shared(refresher: Refresher, quota: Arc<Quota>) -> Self {
-        let sts = Sts::new(refresher.context().clone(), StsEndpoint::default()).with_quota(quota);
+        let sts = Sts::with_quota(refresher.context().clone(), quota);
         let given = Given { context: true, signature: false };
         let provider = Arc::new(refresher.clone());
         Self { provider, refresher, sts, inherits: Some(given), instance_region: OnceLock::new() }
@@ -187,7 +186,9 @@ impl RoleSource {
 
     /// Returns the STS settings: those made here, or else those of the chain that `source` came from.
     fn sts(&self, known: &Provenance) -> Sts {
-        let (Some(given), Some(mut sts)) = (self.inherits, known.sts.clone()) else { return self.sts.clone() };
+        let (Some(given), Some(mut sts)) = (self.inherits, known.sts.clone()) else {
+            return known.followed_by(self.sts.clone());
+        };
         sts.quota.clone_from(&self.sts.quota);
         if given.context {
             sts.context = self.sts.context.clone();
@@ -201,7 +202,7 @@ impl RoleSource {
         }
         inherited.vpc |= own.vpc;
         inherited.allow_plain_http |= own.allow_plain_http;
-        sts
+        known.followed_by(sts)
     }
 
     /// The instance's region, where the key is the instance's own and nothing else says which STS host to use.
@@ -214,10 +215,7 @@ impl RoleSource {
         }
         let metadata = EcsMetadataProvider::new().required().disable_imds_v1(instance.v1_disabled);
         match metadata.context(sts.context.clone()).region_id().await {
-            Ok(region) => {
-                sts.learn_region(&region);
-                Some(self.instance_region.get_or_init(|| region).clone())
-            }
+            Ok(region) => Some(self.instance_region.get_or_init(|| region).clone()),
             Err(error) => {
                 // The global host works everywhere.
                 tracing::debug!(%error, "the instance's region is not known");
@@ -252,6 +250,7 @@ impl RoleSource {
         Ok(Provenance::edit(granted, |new| {
             *new = known;
             new.roles.push(session);
+            new.inferred_region = valid_region(region.as_deref()).or(new.inferred_region.take());
         }))
     }
 
