@@ -80,7 +80,7 @@
 //! use std::time::Duration;
 //! use alibabacloud_credentials::{AssumeRole, DefaultCredentialChain, Error, OpenApiClient, RolePool};
 //!
-//! # fn role_of(_: &str) -> AssumeRole { unimplemented!() }
+//! # fn role_of(customer: &str) -> AssumeRole { AssumeRole::new(customer) }
 //! # #[cfg(feature = "openapi")]
 //! async fn serve(pool: &RolePool, customer: &str) -> Result<(), Error> {
 //!     let role = role_of(customer);
