@@ -47,7 +47,8 @@
 //!   Such a profile is an error that names the mode.
 //! * It gives AccessKey pairs and sessions, not bearer tokens: a profile of mode `BearerToken`, `Anonymous` or `RsaKeyPair` is an
 //!   error.
-//! * It stores nothing: no credential is written to a file or a keychain, and sessions are not shared between processes.
+//! * It stores nothing unless it is told to: no credential is written to a file or a keychain. Sessions of roles alone can be
+//!   shared between processes, sealed, by a `FileStore`.
 //! * It is no SDK: [`OpenApiClient`] signs and sends RPC calls with untyped parameters. Object storage, log service and
 //!   typed clients are other crates', which can take this chain; `alibabacloud-credentials-adapters` plugs it into some.
 //! * It does not run on WebAssembly: it needs threads, files and sockets.
@@ -95,6 +96,7 @@
 //! * [For library authors](_docs::for_library_authors): take `impl Into<Refresher>`, test with a closure and a
 //!   `TestClock`, public foreign types, what semantic versioning covers.
 //! * [Test your own service](_docs::testing_your_service): the emulator in the test's process, faults, clocks.
+//! * [Many tenants](_docs::many_tenants): a role for each customer, and the arithmetic of STS's limit.
 //! * [Troubleshooting](_docs::troubleshooting): a row for every error code.
 //! * [Differences from the official SDKs](_docs::differences), each with its reason.
 //! * [Changelog](_docs::changelog).
@@ -107,6 +109,8 @@
 //! | `openapi` (default) | [`OpenApiClient`] |
 //! | `blocking` | the chain from synchronous code: `credentials_blocking` and the like, on [`DefaultCredentialChain`], [`Refresher`] and `OpenApiClient` |
 //! | `aws-lc-rs`, `native-tls` | other TLS libraries for the HTTP client: they add to the choice, see `TlsLibrary` |
+//! | `role-pool` | `RolePool`: many roles over one source, within one STS quota |
+//! | `shared-sessions` | `FileStore`: sessions of roles that the processes of a host share |
 //! | `test-util` | `TestClock` |
 //!
 //! Without `reqwest` the crate compiles and takes an [`HttpSend`] of your own.
@@ -152,8 +156,12 @@ mod provider;
 mod providers;
 mod redact;
 mod refresh;
+#[cfg(feature = "role-pool")]
+mod role_pool;
 mod rpc;
 mod session_json;
+#[cfg(feature = "shared-sessions")]
+mod session_store;
 pub mod sign;
 mod signer;
 mod sts;
@@ -182,5 +190,9 @@ pub use providers::{
     IniProfileProvider, OidcRoleProvider,
 };
 pub use refresh::{Health, Refresher, RefresherBuilder};
+#[cfg(feature = "role-pool")]
+pub use role_pool::{RolePool, RolePoolBuilder, RolePoolStats, WarmUp, WarmUpProgress, WarmUpReport};
+#[cfg(feature = "shared-sessions")]
+pub use session_store::{FileStore, SessionStore, StoreKey, StoreLease};
 pub use signer::{PreparedRequest, RequestSigner, RetryDecision, SignedRequest};
 pub use sts::{AssumeRole, CallerIdentity, StsSignature};

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["sign"],
     // One call and the responses to it.
     &["rpc"],
-    &["session_json"],
+    &["session_json", "session_store"],
     &["oidc"],
     &["sts"],
     &["provenance"],
@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["providers", "signer"],
     &["chain"],
     &["default_chain"],
-    &["openapi"],
+    &["openapi", "role_pool"],
     &["blocking"],
     // Pages of the documentation: they name everything, in comments.
     &["_docs"],

@@ -8,6 +8,7 @@ mod blocking;
 mod chain_cases;
 mod credentials_uri;
 mod file_reload;
+mod file_store;
 mod foreign_code;
 #[allow(dead_code, unused_imports)] // the long run of `examples/histories.rs` needs more of it
 mod histories;

@@ -3,6 +3,7 @@
 //! This module exists in the documentation only.
 
 pub mod for_library_authors;
+pub mod many_tenants;
 pub mod testing_your_service;
 
 #[doc = include_str!("../../TROUBLESHOOTING.md")]

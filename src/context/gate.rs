@@ -2,7 +2,8 @@
 //!
 //! STS answers an account about a hundred times a second, and every refusal counts for all of its users. So the rate is
 //! learned: unlimited until the host refuses a call as one too many, a tenth less at each such refusal, and a little more
-//! with each call that passes.
+//! with each call that passes. A caller that has a [`Quota`] goes no faster than that either: its calls take their turns on
+//! the same line of time as all others.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::{Context, Executor, first, process_id};
+use super::{Context, Executor, Quota, first, process_id};
 
 /// Calls under way to one host at most.
 const AT_ONCE: usize = 16;
@@ -58,9 +59,22 @@ struct State {
     is_kept: bool,
 }
 
-/// Whoever has the least left goes first, and of equals the one who came first.
+/// What decides when a call may start, besides its host.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Turn {
+    /// What the caller has left meanwhile. Who has nothing goes before all that have something.
+    pub(crate) left: Duration,
+    /// How often what the call is for was asked for. Of those that have as little left, the most used goes first.
+    pub(crate) uses: u64,
+    pub(crate) quota: Option<Arc<Quota>>,
+}
+
+/// What is left, how often it was used (more first), and the number of the arrival. The least is the next.
+type Rank = (Duration, Reverse<u64>, u64);
+
 struct Waiting {
-    rank: Reverse<(Duration, u64)>,
+    rank: Reverse<Rank>,
+    quota: Option<Arc<Quota>>,
     enter: oneshot::Sender<Passage>,
 }
 
@@ -87,6 +101,7 @@ impl Ord for Waiting {
 /// A call under way, until this is dropped.
 pub(crate) struct Passage {
     gate: Arc<Gate>,
+    quota: Option<Arc<Quota>>,
 }
 
 impl Gates {
@@ -99,18 +114,27 @@ impl Gates {
 }
 
 impl Context {
-    /// Waits until a call to `host` may start. `left` is what its caller has left meanwhile; nothing, and it goes before
-    /// all that have something.
-    pub(crate) async fn pass(&self, host: &str, left: Duration) -> Passage {
+    /// Waits until a call to `host` may start.
+    pub(crate) async fn pass(&self, host: &str, turn: Turn) -> Passage {
         let gate = self.0.gates.of(host);
-        if let Some(entered) = gate.enter(self, left) {
+        let quota = turn.quota.clone();
+        if let Some(entered) = gate.enter(self, turn) {
             if let Ok(passage) = entered.await {
                 return passage;
             }
             // There is no thread to let anybody in, and better too many calls than none.
-            gate.state().under_way += 1;
+            let now = self.now().monotonic;
+            gate.state().start(now, quota.as_deref());
         }
-        Passage { gate }
+        Passage { gate, quota }
+    }
+}
+
+#[cfg(test)]
+impl Context {
+    /// How many calls wait for their turn.
+    pub(crate) fn waiting_for(&self, host: &str) -> usize {
+        self.0.gates.of(host).state().waiting.len()
     }
 }
 
@@ -120,17 +144,18 @@ impl Gate {
     }
 
     /// Starts the call at once, or gives what to wait for.
-    fn enter(self: &Arc<Self>, context: &Context, left: Duration) -> Option<oneshot::Receiver<Passage>> {
+    fn enter(self: &Arc<Self>, context: &Context, turn: Turn) -> Option<oneshot::Receiver<Passage>> {
         let now = context.now().monotonic;
+        let Turn { left, uses, quota } = turn;
         let mut state = self.state();
         if state.waiting.is_empty() && state.pause(now, left) == Some(Duration::ZERO) {
-            state.start(now);
+            state.start(now, quota.as_deref());
             return None;
         }
         let (enter, entered) = oneshot::channel();
         state.arrivals += 1;
-        let rank = Reverse((left, state.arrivals));
-        state.waiting.push(Waiting { rank, enter });
+        let rank = Reverse((left, Reverse(uses), state.arrivals));
+        state.waiting.push(Waiting { rank, quota, enter });
         if !std::mem::replace(&mut state.is_kept, true) {
             drop(state);
             Executor::Pool.spawn(Box::pin(keep(Arc::clone(self), context.clone())));
@@ -147,14 +172,19 @@ impl State {
         (self.under_way < AT_ONCE).then(|| self.next_start.saturating_sub(now).max(quiet))
     }
 
-    fn start(&mut self, now: Duration) {
+    fn start(&mut self, now: Duration, quota: Option<&Quota>) {
         self.under_way += 1;
         let second_ago = now.saturating_sub(Duration::from_secs(1));
         while self.starts.front().is_some_and(|start| *start < second_ago) {
             self.starts.pop_front();
         }
         self.starts.push_back(now);
-        if let Some(rate) = self.rate {
+        let most = quota.map(|quota| {
+            quota.count_call();
+            quota.per_second()
+        });
+        let rate = self.rate.unwrap_or(f64::INFINITY).min(most.unwrap_or(f64::INFINITY));
+        if rate.is_finite() {
             // Counted from when this one could have started: timers and coarse clocks are late by some milliseconds.
             let due = self.next_start.max(now.saturating_sub(LATE));
             self.next_start = due.saturating_add(Duration::from_secs_f64(1.0 / rate));
@@ -190,18 +220,19 @@ async fn keep(gate: Arc<Gate>, context: Context) {
                 state.is_kept = false;
                 return;
             };
-            let Reverse((left, _)) = next.rank;
+            let Reverse((left, ..)) = next.rank;
             let pause = state.pause(now, left);
             if pause == Some(Duration::ZERO) {
-                state.start(now);
-                (state.waiting.pop(), pause)
+                let next = state.waiting.pop();
+                state.start(now, next.as_ref().and_then(|next| next.quota.as_deref()));
+                (next, pause)
             } else {
                 (None, pause)
             }
         };
         if let Some(next) = next {
             // One that has given up meanwhile drops its passage, which lets the next one in.
-            let _ = next.enter.send(Passage { gate: Arc::clone(&gate) });
+            let _ = next.enter.send(Passage { gate: Arc::clone(&gate), quota: next.quota });
             continue;
         }
         match pause {
@@ -219,6 +250,9 @@ impl Passage {
 
     /// The host refused the call as one too many.
     pub(crate) fn refused(&self, context: &Context, retry_after: Option<Duration>) {
+        if let Some(quota) = &self.quota {
+            quota.count_refusal();
+        }
         self.gate.state().refused(context.now().monotonic, retry_after);
     }
 }
@@ -243,40 +277,45 @@ mod tests {
         Context::builder().clock(clock.clone()).build()
     }
 
+    fn turn(left: u64, uses: u64) -> Turn {
+        Turn { left: Duration::from_secs(left), uses, quota: None }
+    }
+
     #[tokio::test]
     async fn so_many_calls_are_under_way_at_once_and_the_one_with_the_least_left_goes_next() {
         let context = context(&TestClock::new(UNIX_EPOCH));
         let mut under_way = Vec::new();
         for _ in 0..16 {
-            under_way.push(context.pass("sts", Duration::ZERO).await);
+            under_way.push(context.pass("sts", Turn::default()).await);
         }
-        assert!(context.0.gates.of("sts").enter(&context, Duration::MAX).is_some(), "one too many");
-        drop(context.pass("another", Duration::ZERO).await);
+        let last = Turn { left: Duration::MAX, ..Turn::default() };
+        assert!(context.0.gates.of("sts").enter(&context, last).is_some(), "one too many");
+        drop(context.pass("another", Turn::default()).await);
         let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
-        for left in [300, 100, 200, 0] {
+        for (left, uses) in [(300, 9), (100, 0), (200, 0), (0, 1), (0, 7)] {
             let (context, told) = (context.clone(), told.clone());
             tokio::spawn(async move {
-                let _passage = context.pass("sts", Duration::from_secs(left)).await;
-                told.send(left).unwrap();
+                let _passage = context.pass("sts", turn(left, uses)).await;
+                told.send((left, uses)).unwrap();
             });
         }
         let gate = context.0.gates.of("sts");
-        while gate.state().waiting.len() < 5 {
+        while gate.state().waiting.len() < 6 {
             tokio::task::yield_now().await;
         }
         drop(under_way.pop());
         let mut seen = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..5 {
             seen.push(order.recv().await.unwrap());
         }
-        assert_eq!(seen, [0, 100, 200, 300]);
+        assert_eq!(seen, [(0, 7), (0, 1), (100, 0), (200, 0), (300, 9)], "and of equals the most used");
     }
 
     #[test]
     fn a_refusal_slows_all_and_calls_that_pass_speed_them_up_again() {
         let mut state = State::default();
         let at = Duration::from_millis;
-        (0..200).for_each(|call| state.start(at(call * 5)));
+        (0..200).for_each(|call| state.start(at(call * 5), None));
         state.refused(at(1000), None);
         let rate = state.rate.unwrap();
         assert!((170.0..=190.0).contains(&rate), "nine tenths of what went out in the last second: {rate}");
@@ -285,7 +324,7 @@ mod tests {
         state.refused(at(1500), None);
         assert_eq!(state.rate, Some(rate * DECREASE));
         (state.under_way, state.next_start) = (0, at(2000));
-        state.start(at(2000));
+        state.start(at(2000), None);
         let pause = |state: &State, ms, left| state.pause(at(ms), Duration::from_secs(left));
         assert!(pause(&state, 2005, 0) > Some(Duration::ZERO));
         assert_eq!(pause(&state, 2008, 0), Some(Duration::ZERO));
@@ -302,13 +341,30 @@ mod tests {
         let context = context(&TestClock::new(UNIX_EPOCH));
         let mut under_way = Vec::new();
         for _ in 0..AT_ONCE {
-            under_way.push(context.pass("sts", Duration::ZERO).await);
+            under_way.push(context.pass("sts", Turn::default()).await);
         }
         let gate = context.0.gates.of("sts");
-        drop(gate.enter(&context, Duration::ZERO));
-        let next = gate.enter(&context, Duration::MAX).unwrap();
+        drop(gate.enter(&context, Turn::default()));
+        let next = gate.enter(&context, turn(1, 0)).unwrap();
         drop(under_way.pop());
         let _passage = next.await.unwrap();
         assert_eq!(gate.state().under_way, AT_ONCE);
+    }
+
+    #[test]
+    fn calls_with_a_quota_take_their_time_on_the_line_of_all_and_are_counted() {
+        let mut state = State::default();
+        let at = Duration::from_millis;
+        let pause = |state: &State, ms| state.pause(at(ms), Duration::ZERO).unwrap();
+        let quota = Quota::new(20.0);
+        state.start(at(1000), None);
+        assert_eq!(pause(&state, 1000), Duration::ZERO, "nothing limits those who have none");
+        state.start(at(1000), Some(&quota));
+        state.start(at(1000), Some(&quota));
+        assert_eq!(pause(&state, 1000), at(50), "timers may be late, so one goes out at once");
+        state.rate = Some(10.0);
+        state.start(at(1050), Some(&quota));
+        assert_eq!(pause(&state, 1050), at(100), "the host's own rate is the lower one");
+        assert_eq!((quota.calls(), quota.refused()), (3, 0));
     }
 }

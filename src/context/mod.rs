@@ -9,6 +9,7 @@ mod files;
 mod gate;
 mod http;
 mod metadata_absence;
+mod quota;
 #[cfg(feature = "_client")]
 mod reqwest_sender;
 mod resolver;
@@ -34,11 +35,15 @@ pub use self::builder::ContextBuilder;
 pub use self::clock::{Clock, Now};
 pub(crate) use self::executor::{Executor, process_id};
 pub(crate) use self::files::Stamp;
+pub(crate) use self::gate::Turn;
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
+pub(crate) use self::quota::Quota;
 #[cfg(feature = "_client")]
 pub use self::reqwest_sender::TlsLibrary;
 pub(crate) use self::response_time::{retry_after, server_time};
-pub(crate) use self::retry::{Retries, held, is_passing, part, spread, while_held};
+#[cfg(feature = "role-pool")]
+pub(crate) use self::retry::while_used;
+pub(crate) use self::retry::{Retries, held, is_passing, part, spread, uses, while_held};
 #[cfg(feature = "test-util")]
 pub use self::test_clock::TestClock;
 use crate::credentials::BootClock;

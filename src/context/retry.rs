@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::thread::LocalKey;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,8 @@ use super::{Context, HttpError, HttpErrorKind, retry_after};
 thread_local! {
     /// What remains of the valid credential that the refresh being polled can fall back on.
     static HELD: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    /// How often what the refresh being polled is for was asked for, as far as anybody counts it.
+    static USES: Cell<u64> = const { Cell::new(0) };
 }
 
 /// What remains meanwhile of the credential that this refresh is to replace; nothing where there is none.
@@ -22,16 +25,36 @@ pub(crate) fn held() -> Duration {
 /// Runs `refresh`, while so much remains of the credential that it is to replace: then calls that it makes are not tried
 /// again, since the back-off does that and nobody waits, and they go behind the calls of those who have less.
 pub(crate) async fn while_held<T>(left: Duration, refresh: impl Future<Output = T>) -> T {
-    struct Restore(Duration);
-    impl Drop for Restore {
+    with_local(&HELD, left, refresh).await
+}
+
+/// See [`while_used`].
+pub(crate) fn uses() -> u64 {
+    USES.with(Cell::get)
+}
+
+/// Runs `refresh`, whose credential was asked for so often: of calls that are as urgent, those for the most used go first.
+#[cfg(feature = "role-pool")]
+pub(crate) async fn while_used<T>(uses: u64, refresh: impl Future<Output = T>) -> T {
+    with_local(&USES, uses, refresh).await
+}
+
+/// Sets `local` to `value` whenever `work` is polled.
+async fn with_local<V: Copy + 'static, T>(
+    local: &'static LocalKey<Cell<V>>,
+    value: V,
+    work: impl Future<Output = T>,
+) -> T {
+    struct Restore<V: Copy + 'static>(&'static LocalKey<Cell<V>>, V);
+    impl<V: Copy> Drop for Restore<V> {
         fn drop(&mut self) {
-            HELD.with(|held| held.set(self.0));
+            self.0.set(self.1);
         }
     }
-    let mut refresh = std::pin::pin!(refresh);
+    let mut work = std::pin::pin!(work);
     std::future::poll_fn(|cx| {
-        let _restore = Restore(HELD.with(|held| held.replace(left)));
-        refresh.as_mut().poll(cx)
+        let _restore = Restore(local, local.replace(value));
+        work.as_mut().poll(cx)
     })
     .await
 }
@@ -41,19 +64,40 @@ pub(crate) async fn while_held<T>(left: Duration, refresh: impl Future<Output = 
 pub(crate) struct Retries<'a> {
     context: &'a Context,
     left: u32,
+    after_throttling: u32,
     began: Duration,
+    is_sent: bool,
 }
 
 /// So often a call is tried again, and so long after its beginning at most.
 const RETRIES: u32 = 2;
 const WITHIN: Duration = Duration::from_secs(3);
+/// So often a call that keeps to a quota queues again after a refusal as one too many.
+const AFTER_THROTTLING: u32 = 10;
 /// The pause before the first retry is drawn from its upper half, and doubles.
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl<'a> Retries<'a> {
     pub(crate) fn new(context: &'a Context) -> Self {
-        let left = if held().is_zero() { RETRIES } else { 0 };
-        Self { context, left, began: context.now().monotonic }
+        let (left, after_throttling) = if held().is_zero() { (RETRIES, AFTER_THROTTLING) } else { (0, 0) };
+        Self { context, left, after_throttling, began: context.now().monotonic, is_sent: false }
+    }
+
+    /// A call is sent now: the time that the first one spent in a queue is not counted.
+    pub(crate) fn sent(&mut self) {
+        if !std::mem::replace(&mut self.is_sent, true) {
+            self.began = self.context.now().monotonic;
+        }
+    }
+
+    /// Returns whether to try again a call that keeps to a quota and was refused as one too many: that says nothing against
+    /// it, and whoever waits for it waits for its turn. Longer than the server's pause only the gate makes it wait.
+    pub(crate) async fn again_after_throttling(&mut self, retry_after: Option<Duration>) -> bool {
+        let Some(left) = self.after_throttling.checked_sub(1) else { return false };
+        self.after_throttling = left;
+        let pause = spread(PAUSE, self.context.random()).max(retry_after.unwrap_or_default().min(WITHIN));
+        self.context.sleep(pause).await;
+        true
     }
 
     /// Returns whether to try again, after a pause, if what came back may be otherwise next time.

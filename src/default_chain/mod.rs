@@ -146,7 +146,8 @@ impl DefaultCredentialChain {
     pub fn sts_endpoint(&self) -> Result<String, Error> {
         self.sts.endpoint.check()?;
         let known = self.refresher.last().map(|credentials| Provenance::of(&credentials)).unwrap_or_default();
-        known.followed_by(self.sts.clone()).first_host(known.inferred_region.as_deref())
+        let host = known.followed_by(self.sts.clone()).first_host(known.inferred_region.as_deref())?;
+        Ok(format!("{}://{host}", host.scheme()))
     }
 
     /// Assumes `role` with this chain's credentials: a service takes one of these for each of its tenants.

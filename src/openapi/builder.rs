@@ -22,7 +22,7 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 ///
 /// let key = Credentials::new("LTAI5tExampleKeyId01", "fake-secret");
 /// let client = OpenApiClient::builder("ecs.cn-hangzhou.aliyuncs.com", "2014-05-26", key)
-///     .nested_parameters(NestedParameters::Indexed) // `["i-1"]` under InstanceId is InstanceId.1=i-1
+///     .nested_parameters(NestedParameters::Repeated) // `["i-1"]` under InstanceId is InstanceId.1=i-1
 ///     .build();
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::EcsMetadataProvider;
 use crate::context::Context;
+#[cfg(feature = "role-pool")]
+use crate::context::Quota;
 use crate::credentials::Credentials;
 use crate::endpoint::valid_region;
 use crate::error::Error;
@@ -14,6 +16,8 @@ use crate::key_characters::check_characters;
 use crate::provenance::{InstanceRole, Provenance, RoleSession};
 use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::refresh::Refresher;
+#[cfg(feature = "shared-sessions")]
+use crate::session_store;
 use crate::sts::{AssumeRole, Sts, StsSignature};
 
 /// Assumes a role with another provider's credentials: roles chain to any depth.
@@ -28,9 +32,14 @@ use crate::sts::{AssumeRole, Sts, StsSignature};
 /// let session = Refresher::new(AssumeRoleProvider::new(EnvironmentProvider::new(), role));
 /// ```
 pub struct AssumeRoleProvider {
-    provider: Arc<dyn ProvideCredentials>,
-    source: Refresher,
+    source: RoleSource,
     role: AssumeRole,
+}
+
+/// The credentials that roles are assumed with, and the settings of STS: for one role, or for many that share them.
+pub(crate) struct RoleSource {
+    provider: Arc<dyn ProvideCredentials>,
+    refresher: Refresher,
     sts: Sts,
     /// The STS settings made here, where the others come from the source's own chain; `None` if they are complete.
     inherits: Option<Given>,
@@ -47,7 +56,7 @@ struct Given {
 impl fmt::Debug for AssumeRoleProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AssumeRoleProvider")
-            .field("source", &self.source)
+            .field("source", &self.source.refresher)
             .field("role", &self.role)
             .finish_non_exhaustive()
     }
@@ -61,36 +70,39 @@ impl AssumeRoleProvider {
     /// instance names counts as well.
     pub fn new(source: impl ProvideCredentials, role: AssumeRole) -> Self {
         let provider: Arc<dyn ProvideCredentials> = Arc::new(source);
-        let source = Refresher::new(Arc::clone(&provider));
+        let refresher = Refresher::new(Arc::clone(&provider));
         let inherits = Some(Given::default());
-        Self { provider, source, role, sts: Sts::default(), inherits, instance_region: OnceLock::new() }
+        let source =
+            RoleSource { provider, refresher, sts: Sts::default(), inherits, instance_region: OnceLock::new() };
+        Self { source, role }
     }
 
     /// Assumes `role` with the credentials of a refresher that is shared, with the STS settings already made.
     pub(crate) fn over(source: Refresher, role: AssumeRole, sts: Sts) -> Self {
         let provider = Arc::new(source.clone());
-        Self { provider, source, role, sts, inherits: None, instance_region: OnceLock::new() }
+        Self { source: RoleSource::with_sts(provider, source, sts), role }
     }
 
     /// With a key at hand and the STS settings already made.
     pub(crate) fn with_sts(source: Credentials, role: AssumeRole, sts: Sts) -> Self {
         let provider: Arc<dyn ProvideCredentials> = Arc::new(source.clone());
-        let source = Refresher::holding(source, sts.context.clone());
-        Self { provider, source, role, sts, inherits: None, instance_region: OnceLock::new() }
+        let refresher = Refresher::holding(source, sts.context.clone());
+        Self { source: RoleSource::with_sts(provider, refresher, sts), role }
     }
 
     /// Assumes `role` with the credentials of a provider that is shared, with the STS settings already made.
     pub(crate) fn with_shared_source(provider: Arc<dyn ProvideCredentials>, role: AssumeRole, sts: Sts) -> Self {
-        let source = Refresher::builder(Arc::clone(&provider)).context(sts.context.clone()).build();
-        Self { provider, source, role, sts, inherits: None, instance_region: OnceLock::new() }
+        let refresher = Refresher::builder(Arc::clone(&provider)).context(sts.context.clone()).build();
+        Self { source: RoleSource::with_sts(provider, refresher, sts), role }
     }
 
     /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
-        self.source = Refresher::builder(Arc::clone(&self.provider)).context(context.clone()).build();
-        self.sts.context = context;
-        if let Some(given) = &mut self.inherits {
+        let source = &mut self.source;
+        source.refresher = Refresher::builder(Arc::clone(&source.provider)).context(context.clone()).build();
+        source.sts.context = context;
+        if let Some(given) = &mut source.inherits {
             given.context = true;
         }
         self
@@ -99,21 +111,21 @@ impl AssumeRoleProvider {
     /// Sets the STS host as `host[:port]`. It goes before the variables and the region.
     #[must_use]
     pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.sts.endpoint.endpoint = Some(endpoint.into());
+        self.source.sts.endpoint.endpoint = Some(endpoint.into());
         self
     }
 
     /// Sets the region whose STS host is used.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.sts.endpoint.region = Some(region.into());
+        self.source.sts.endpoint.region = Some(region.into());
         self
     }
 
     /// Uses the region's VPC host.
     #[must_use]
     pub fn vpc_endpoint(mut self, vpc: bool) -> Self {
-        self.sts.endpoint.vpc = vpc;
+        self.source.sts.endpoint.vpc = vpc;
         self
     }
 
@@ -129,7 +141,7 @@ impl AssumeRoleProvider {
     /// ```
     #[must_use]
     pub fn allow_plain_http(mut self) -> Self {
-        self.sts.endpoint.allow_plain_http = true;
+        self.source.sts.endpoint.allow_plain_http = true;
         self
     }
 
@@ -145,11 +157,31 @@ impl AssumeRoleProvider {
     /// ```
     #[must_use]
     pub fn sts_signature(mut self, signature: StsSignature) -> Self {
-        self.sts.signature = signature;
-        if let Some(given) = &mut self.inherits {
+        self.source.sts.signature = signature;
+        if let Some(given) = &mut self.source.inherits {
             given.signature = true;
         }
         self
+    }
+
+    /// The session; errors do not yet name this provider.
+    pub(super) async fn assume(&self) -> Result<Credentials, Error> {
+        self.source.assume(&self.role).await
+    }
+}
+
+impl RoleSource {
+    fn with_sts(provider: Arc<dyn ProvideCredentials>, refresher: Refresher, sts: Sts) -> Self {
+        Self { provider, refresher, sts, inherits: None, instance_region: OnceLock::new() }
+    }
+
+    /// For many roles over one source: its own chain's STS settings, and a `quota` for all calls.
+    #[cfg(feature = "role-pool")]
+    pub(crate) fn shared(refresher: Refresher, quota: Arc<Quota>) -> Self {
+        let sts = Sts::with_quota(refresher.context().clone(), quota);
+        let given = Given { context: true, signature: false };
+        let provider = Arc::new(refresher.clone());
+        Self { provider, refresher, sts, inherits: Some(given), instance_region: OnceLock::new() }
     }
 
     /// Returns the STS settings: those made here, or else those of the chain that `source` came from.
@@ -157,6 +189,7 @@ impl AssumeRoleProvider {
         let (Some(given), Some(mut sts)) = (self.inherits, known.sts.clone()) else {
             return known.followed_by(self.sts.clone());
         };
+        sts.quota.clone_from(&self.sts.quota);
         if given.context {
             sts.context = self.sts.context.clone();
         }
@@ -191,11 +224,11 @@ impl AssumeRoleProvider {
         }
     }
 
-    /// The session; errors do not yet name this provider.
-    pub(super) async fn assume(&self) -> Result<Credentials, Error> {
+    /// The session of `role`; errors do not yet name this provider.
+    pub(crate) async fn assume(&self, role: &AssumeRole) -> Result<Credentials, Error> {
         // Before the source is asked: a bad argument costs no request.
-        self.role.check()?;
-        let source = self.source.current_credentials().await?;
+        role.check()?;
+        let source = self.refresher.current_credentials().await?;
         check_characters(&source)?;
         let known = Provenance::of(&source);
         let sts = self.sts(&known);
@@ -203,37 +236,72 @@ impl AssumeRoleProvider {
             Some(instance) => self.instance_region(instance, &sts).await,
             None => None,
         };
-        let role = RoleSession {
-            role_arn: self.role.role_arn().to_owned(),
-            session_name: Some(sts.session_name(self.role.session_name.as_deref())?),
+        let session = RoleSession {
+            role_arn: role.role_arn().to_owned(),
+            session_name: Some(sts.session_name(role.session_name.as_deref())?),
         };
-        let answer = sts.assume_role(&source, &self.role, region.as_deref()).await;
+        let granted = {
+            let call = self.call(&sts, &source, role, &session, region.as_deref());
+            #[cfg(feature = "shared-sessions")]
+            let call = self.shared_call(&sts, &source, role, region.as_deref(), Box::pin(call));
+            call.await?
+        };
+        let granted = granted.with_provider_name(source.provider_name()).in_provider("ram_role_arn");
+        Ok(Provenance::edit(granted, |new| {
+            *new = known;
+            new.roles.push(session);
+            new.inferred_region = valid_region(region.as_deref()).or(new.inferred_region.take());
+        }))
+    }
+
+    /// Asks STS: once more where the key was refused and the source has another one.
+    async fn call(
+        &self,
+        sts: &Sts,
+        source: &Credentials,
+        role: &AssumeRole,
+        session: &RoleSession,
+        region: Option<&str>,
+    ) -> Result<Credentials, Error> {
+        let answer = sts.assume_role(source, role, region).await;
         let answer = match answer {
             Err(error)
-                if error.code().is_some_and(|code| is_dead_key(code, &source)) && self.source.invalidate(&source) =>
+                if error.code().is_some_and(|code| is_dead_key(code, source)) && self.refresher.invalidate(source) =>
             {
-                let fresh = match self.source.credentials().await {
+                let fresh = match self.refresher.credentials().await {
                     Ok(fresh) if fresh.generation() != source.generation() => fresh,
                     Ok(_) => {
-                        let error = of_role(error, &role);
-                        return Err(match self.source.health().last_failure() {
+                        let error = of_role(error, session);
+                        return Err(match self.refresher.health().last_failure() {
                             Some(why) => error.not_replaced(why),
                             None => error,
                         });
                     }
-                    Err(why) => return Err(of_role(error, &role).not_replaced(why)),
+                    Err(why) => return Err(of_role(error, session).not_replaced(why)),
                 };
-                sts.assume_role(&fresh, &self.role, region.as_deref()).await
+                sts.assume_role(&fresh, role, region).await
             }
             answer => answer,
         };
-        let session = answer.map_err(|error| of_role(error, &role))?;
-        let session = session.with_provider_name(source.provider_name()).in_provider("ram_role_arn");
-        Ok(Provenance::edit(session, |new| {
-            *new = known;
-            new.roles.push(role);
-            new.inferred_region = valid_region(region.as_deref()).or(new.inferred_region.take());
-        }))
+        answer.map_err(|error| of_role(error, session))
+    }
+
+    /// The session that another process got by the same call, if this refresh shares sessions.
+    #[cfg(feature = "shared-sessions")]
+    async fn shared_call(
+        &self,
+        sts: &Sts,
+        source: &Credentials,
+        role: &AssumeRole,
+        region: Option<&str>,
+        call: BoxFuture<'_, Result<Credentials, Error>>,
+    ) -> Result<Credentials, Error> {
+        let Some(sharing) = session_store::current() else { return call.await };
+        let (host, parts) = (sts.first_host(region)?, role.identity());
+        let mut identity = vec![host.authority(), source.access_key_id()];
+        identity.extend(parts.iter().map(String::as_str));
+        let rejected = sharing.rejected.as_ref().map(Credentials::access_key_id);
+        sharing.store.session(&sts.context, &identity, rejected, call).await
     }
 }
 

@@ -15,6 +15,8 @@ mod profile_source;
 mod scripted_http;
 
 pub use self::assume_role::AssumeRoleProvider;
+#[cfg(feature = "role-pool")]
+pub(crate) use self::assume_role::RoleSource;
 pub use self::cli_profile::CliProfileProvider;
 pub use self::credentials_uri::CredentialsUriProvider;
 pub use self::ecs_metadata::EcsMetadataProvider;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::machine::Machine;
-use super::{REFRESH_TIMEOUT, Refresher};
+use super::{REFRESH_TIMEOUT, Refresher, Store};
 use crate::context::Context;
 use crate::provider::ProvideCredentials;
 
@@ -25,6 +25,7 @@ pub struct RefresherBuilder {
     context: Context,
     advisory: Option<Duration>,
     limit: Duration,
+    store: Store,
 }
 
 impl fmt::Debug for RefresherBuilder {
@@ -35,7 +36,7 @@ impl fmt::Debug for RefresherBuilder {
 
 impl RefresherBuilder {
     pub(super) fn new(provider: Arc<dyn ProvideCredentials>) -> Self {
-        Self { provider, context: Context::default(), advisory: None, limit: REFRESH_TIMEOUT }
+        Self { provider, context: Context::default(), advisory: None, limit: REFRESH_TIMEOUT, store: Store::default() }
     }
 
     /// The outside world; the real one by default.
@@ -59,9 +60,23 @@ impl RefresherBuilder {
         self
     }
 
+    /// Shares the session with other processes, if the provider is an [`AssumeRoleProvider`](crate::AssumeRoleProvider): see
+    /// [`FileStore`](crate::FileStore). Nothing else is ever shared.
+    #[cfg(feature = "shared-sessions")]
+    #[must_use]
+    pub fn shared(self, store: impl crate::session_store::SessionStore) -> Self {
+        self.shared_by(Some(crate::session_store::Shared::new(store)))
+    }
+
+    #[cfg(feature = "shared-sessions")]
+    pub(crate) fn shared_by(mut self, store: Store) -> Self {
+        self.store = store;
+        self
+    }
+
     /// The refresher. Nothing is asked yet.
     pub fn build(self) -> Refresher {
         let machine = Machine::new(self.advisory, self.limit);
-        Refresher::with_machine(self.provider, self.context, self.limit, |_| machine)
+        Refresher::with_machine(self.provider, self.context, self.limit, self.store, |_| machine)
     }
 }

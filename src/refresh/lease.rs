@@ -145,6 +145,12 @@ impl Lease {
         Some(self.remaining(now)?.saturating_sub(self.trigger))
     }
 
+    /// How long after it was measured the first refresh starts; `None`: never.
+    #[cfg(feature = "role-pool")]
+    pub(super) fn between_renewals(&self) -> Option<Duration> {
+        Some(self.lifetime()?.saturating_sub(self.trigger))
+    }
+
     /// How long until callers wait for a refresh; `None`: never.
     pub(super) fn until_mandatory(&self, now: Time) -> Option<Duration> {
         Some(self.remaining(now)?.saturating_sub(self.mandatory))

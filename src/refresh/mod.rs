@@ -8,6 +8,8 @@ mod snapshot;
 mod step;
 mod subscribers;
 mod task;
+#[cfg(feature = "role-pool")]
+mod upkeep;
 mod windows;
 
 use std::borrow::Cow;
@@ -25,6 +27,8 @@ use self::machine::{Machine, Name};
 use self::snapshot::Snapshot;
 use self::step::{Found, Step};
 use self::subscribers::Subscribers;
+#[cfg(feature = "role-pool")]
+pub(crate) use self::upkeep::Renewal;
 use crate::context::{Context, Now, first, process_id};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
@@ -86,12 +90,21 @@ const ATTEMPTS: u32 = 3;
 #[derive(Clone)]
 pub struct Refresher(Arc<Shared>);
 
+/// Where its sessions are shared with other processes.
+#[cfg(feature = "shared-sessions")]
+type Store = Option<crate::session_store::Shared>;
+#[cfg(not(feature = "shared-sessions"))]
+#[derive(Default)]
+struct Store {}
+
 struct Shared {
     provider: Arc<dyn ProvideCredentials>,
     context: Context,
     limit: Duration,
     snapshot: Snapshot,
     subscribers: Subscribers,
+    #[cfg_attr(not(feature = "shared-sessions"), allow(dead_code))]
+    store: Store,
     name: Name,
     /// Closed when the last handle goes, for those who renew without a caller.
     alive: OnceLock<watch::Sender<()>>,
@@ -112,7 +125,7 @@ impl Refresher {
     pub(crate) fn holding(credentials: Credentials, context: Context) -> Self {
         let draw = context.random();
         let held = credentials.clone();
-        Self::with_machine(Arc::new(credentials), context, REFRESH_TIMEOUT, |now| {
+        Self::with_machine(Arc::new(credentials), context, REFRESH_TIMEOUT, Store::default(), |now| {
             let left = held.left(now.wall);
             let found = Found { credentials: held, left, generation: snapshot::next_generation() };
             Machine::holding(found, now, draw, REFRESH_TIMEOUT)
@@ -123,6 +136,7 @@ impl Refresher {
         provider: Arc<dyn ProvideCredentials>,
         context: Context,
         limit: Duration,
+        store: Store,
         machine: impl FnOnce(Time) -> Machine,
     ) -> Self {
         let now = context.now();
@@ -131,7 +145,7 @@ impl Refresher {
         let name = machine.name();
         let snapshot = Snapshot::new(machine, now);
         let (subscribers, alive) = (Subscribers::default(), OnceLock::new());
-        Self(Arc::new(Shared { provider, context, limit, snapshot, subscribers, name, alive }))
+        Self(Arc::new(Shared { provider, context, limit, snapshot, subscribers, store, name, alive }))
     }
 
     /// The credential, valid now. A warm read takes no lock and allocates nothing.

@@ -16,6 +16,8 @@ use crate::context::{Context, Executor, first, while_held};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{self, BoxFuture, Private, ProvideCredentials};
+#[cfg(feature = "shared-sessions")]
+use crate::session_store::{Sharing, while_shared};
 
 /// How long a refresh waits for the answer whether its source's credential is current.
 const CHECK_LIMIT: Duration = Duration::from_secs(1);
@@ -137,6 +139,11 @@ impl Started {
                 Some(lifetime) => provider.provide_credentials_valid_for(lifetime).await,
                 None => provider.provide_credentials().await,
             }
+        };
+        #[cfg(feature = "shared-sessions")]
+        let ask = {
+            let (store, rejected) = (self.shared.store.clone(), self.launch.rejected.clone());
+            while_shared(store.map(|store| Sharing { store, rejected }), ask)
         };
         Box::pin(while_held(self.launch.held, unpanicked(ask)))
     }

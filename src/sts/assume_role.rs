@@ -23,7 +23,7 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(3600);
 ///     .duration(Duration::from_secs(3600));
 /// let chain = DefaultCredentialChain::builder().assume_role(role).build();
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct AssumeRole {
     role_arn: String,
     pub(crate) session_name: Option<String>,
@@ -103,6 +103,20 @@ impl AssumeRole {
 
     pub(crate) fn requested(&self) -> Duration {
         self.duration.unwrap_or(DEFAULT_DURATION)
+    }
+
+    /// All that influences what STS answers, as texts: what was left out differs from what is empty.
+    #[cfg(feature = "shared-sessions")]
+    pub(crate) fn identity(&self) -> Vec<String> {
+        let given = |part: &Option<String>| part.as_ref().map_or("-".to_owned(), |part| format!("={part}"));
+        vec![
+            self.role_arn.clone(),
+            given(&self.session_name),
+            given(&self.external_id),
+            given(&self.policy),
+            given(&self.source_identity),
+            self.requested().as_secs().to_string(),
+        ]
     }
 
     /// Checks what can be checked here, by the limits that STS documents.

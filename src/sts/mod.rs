@@ -16,8 +16,9 @@ pub use self::assume_role::AssumeRole;
 pub(crate) use self::endpoint::ProfileEndpoint;
 use self::endpoint::{Hosts, StsEndpoint};
 pub use self::signature::StsSignature;
-use crate::context::{self, Context, Dates, Retries, SendOptions};
+use crate::context::{self, Context, Dates, Quota, Retries, SendOptions, Turn};
 use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::error_codes::{Product, SigningRetries};
 use crate::oidc::OidcToken;
@@ -34,6 +35,8 @@ pub(crate) struct Sts {
     pub(crate) context: Context,
     pub(crate) endpoint: StsEndpoint,
     pub(crate) signature: StsSignature,
+    /// The ceiling of these calls, below the host's own.
+    pub(crate) quota: Option<Arc<Quota>>,
     /// The session name made up for those who gave none: one for all clones, so that audit logs show one caller.
     made_up_name: Arc<OnceLock<String>>,
     /// The global host answered last, where there is a regional one too.
@@ -74,6 +77,12 @@ impl Sts {
     #[cfg(test)]
     pub(crate) fn new(context: Context) -> Self {
         Self { context, ..Self::default() }
+    }
+
+    /// The settings that a context alone gives, with all calls kept to `quota`.
+    #[cfg(feature = "role-pool")]
+    pub(crate) fn with_quota(context: Context, quota: Arc<Quota>) -> Self {
+        Self { context, quota: Some(quota), ..Self::default() }
     }
 
     /// Returns whether nothing has named the region whose host to use.
@@ -162,10 +171,9 @@ impl Sts {
         self.session(&answer, &host, ACTION, role.requested())
     }
 
-    /// The URL of the host that is asked first.
-    pub(crate) fn first_host(&self, inferred_region: Option<&str>) -> Result<String, Error> {
-        let first = self.endpoint.resolve(&self.context, inferred_region)?.first;
-        Ok(format!("{}://{}", first.scheme(), first.authority()))
+    /// The host that is asked first.
+    pub(crate) fn first_host(&self, inferred_region: Option<&str>) -> Result<Endpoint, Error> {
+        Ok(self.endpoint.resolve(&self.context, inferred_region)?.first)
     }
 
     /// One call, to the host of choice; where that was made up from a region and cannot be connected to, to the global one.
@@ -187,7 +195,9 @@ impl Sts {
         let mut retries = Retries::new(&self.context);
         loop {
             // Before it is signed, since it may take a while.
-            let passage = self.context.pass(host.authority(), context::held()).await;
+            let turn = Turn { left: context::held(), uses: context::uses(), quota: self.quota.clone() };
+            let passage = self.context.pass(host.authority(), turn).await;
+            retries.sent();
             let call = Call { endpoint: &host, version: VERSION, action, query, form: proof.form() };
             let request = match (proof, self.signature) {
                 (Proof::Key(credentials), StsSignature::V3) => rpc::signed(&self.context, call, credentials)?,
@@ -231,8 +241,13 @@ impl Sts {
             if signing.by_signing_again(Product::OpenApi, code) {
                 continue;
             }
-            let passing = context::is_passing(status) || rpc::is_throttling(code, status);
-            if !(passing && retries.again(error.retry_after()).await) {
+            let is_throttled = rpc::is_throttling(code, status);
+            let is_retried = if is_throttled && self.quota.is_some() {
+                retries.again_after_throttling(error.retry_after()).await
+            } else {
+                (is_throttled || context::is_passing(status)) && retries.again(error.retry_after()).await
+            };
+            if !is_retried {
                 return Err(error);
             }
         }

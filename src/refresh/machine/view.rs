@@ -10,6 +10,8 @@ use crate::error::{Error, ErrorKind};
 use crate::refresh::health::Health;
 use crate::refresh::lease::{Deadline, Passed, Time};
 use crate::refresh::step::{Actions, Outcome};
+#[cfg(feature = "role-pool")]
+use crate::refresh::upkeep::Renewal;
 use crate::refresh::windows::GRANULARITY;
 use crate::time;
 
@@ -65,6 +67,15 @@ impl Machine {
             _ => Duration::ZERO,
         };
         Some(due.max(retry_at.saturating_sub(now.boot)))
+    }
+
+    /// The rhythm of renewals of a credential like the current one.
+    #[cfg(feature = "role-pool")]
+    pub(in crate::refresh) fn renewal(&self, now: Time) -> Option<Renewal> {
+        let lease = &self.current.as_ref()?.lease;
+        let is_idle = self.flight.is_none() && self.valid(now).is_some();
+        let due_in = self.next_refresh(now).filter(|_| is_idle);
+        Some(Renewal { every: lease.between_renewals()?, due_in, left: lease.remaining(now)? })
     }
 
     /// The refresh under way.

@@ -1,0 +1,307 @@
+//! The runs: what is asked of the pool, and what is seen meanwhile.
+
+use std::cell::Cell;
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use alibabacloud_credentials::{AssumeRole, DefaultCredentialChain, RolePool};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use crate::emulator::Sts;
+use crate::{HEAP, machine};
+
+#[derive(Clone)]
+pub(crate) struct Run {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) roles: usize,
+    session_seconds: u32,
+    quota: f64,
+    /// Whether each role has a caller who asks every second, or the pool is warmed up and nobody asks.
+    callers: bool,
+    /// How long it lasts; 0: until all are served.
+    seconds: u64,
+    /// When STS is gone, and when it is back.
+    outage: Option<(u64, u64)>,
+    /// Whether one of the roles trusts nobody.
+    denied: bool,
+}
+
+/// The emulator's rate; STS lets about as much pass.
+const RATE: u32 = 100;
+
+const COLD: Run = Run {
+    name: "cold",
+    what: "10,000 roles cold",
+    roles: 10_000,
+    session_seconds: 3600,
+    quota: 97.0,
+    callers: false,
+    seconds: 0,
+    outage: None,
+    denied: false,
+};
+
+pub(crate) const RUNS: [Run; 6] = [
+    COLD,
+    Run { name: "callers", what: "the same, a caller each that asks every second", callers: true, ..COLD },
+    Run {
+        name: "denied",
+        what: "1,000 roles, one of which trusts nobody",
+        roles: 1_000,
+        callers: true,
+        seconds: 60,
+        denied: true,
+        ..COLD
+    },
+    Run {
+        name: "short",
+        what: "2,000 roles, 60 s sessions",
+        roles: 2_000,
+        session_seconds: 60,
+        callers: true,
+        seconds: 180,
+        ..COLD
+    },
+    Run {
+        name: "impossible",
+        what: "10,000 roles, 60 s sessions",
+        roles: 10_000,
+        session_seconds: 60,
+        callers: true,
+        seconds: 180,
+        ..COLD
+    },
+    Run {
+        name: "outage",
+        what: "2,000 roles, 300 s sessions, STS down from 100 s to 200 s",
+        roles: 2_000,
+        session_seconds: 300,
+        callers: true,
+        seconds: 330,
+        outage: Some((100, 200)),
+        ..COLD
+    },
+];
+
+/// What was seen in one second.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Second {
+    pub(crate) served: usize,
+    pub(crate) calls: u64,
+    pub(crate) refused: u64,
+}
+
+pub(crate) struct Outcome {
+    pub(crate) run: Run,
+    pub(crate) seconds: Vec<Second>,
+    all_served: Option<Duration>,
+    calls: u64,
+    refused: u64,
+    errors: u64,
+    slowest: Duration,
+    descriptors: usize,
+    threads: u64,
+    /// Of the heap, for each role, besides its strings.
+    bytes: Option<usize>,
+    /// What a warm read took, and how much memory all of them asked for.
+    hit: Option<(Duration, usize)>,
+}
+
+pub(crate) const HEADER: &str = "| run | all served after | calls | refused | most calls a second | caller errors | slowest caller once served | descriptors | threads | bytes a role |\n|---|---|---|---|---|---|---|---|---|---|";
+
+impl Outcome {
+    pub(crate) fn row(&self) -> String {
+        let served = self.all_served.map_or("-".to_owned(), |after| format!("{:.1} s", after.as_secs_f64()));
+        let peak = self.seconds.iter().map(|second| second.calls).max().unwrap_or_default();
+        let bytes = self.bytes.map_or("-".to_owned(), |bytes| bytes.to_string());
+        let slowest = format!("{:.1} s", self.slowest.as_secs_f64());
+        let Self { calls, refused, errors, descriptors, threads, .. } = self;
+        format!(
+            "| {} | {served} | {calls} | {refused} | {peak} | {errors} | {slowest} | {descriptors} | {threads} | {bytes} |",
+            self.run.what
+        )
+    }
+
+    /// What a hit costs, in words.
+    pub(crate) fn hit(&self) -> Option<String> {
+        let (took, bytes) = self.hit?;
+        Some(format!(
+            "{}: a hit took {} ns, and {HITS} of them allocated {bytes} bytes",
+            self.run.what,
+            took.as_nanos()
+        ))
+    }
+}
+
+fn role(run: &Run, number: usize) -> AssumeRole {
+    let name = if run.denied && number == 0 { "denied-role".to_owned() } else { format!("tenant-{number}") };
+    AssumeRole::new(format!("acs:ram::1234567890123456:role/{name}")).session_name(format!("tenant-{number}")).policy(
+        format!(
+            r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":"imm:*","Resource":"acs:imm:cn-hangzhou:1234567890123456:project/t{number}"}}]}}"#
+        ),
+    )
+}
+
+/// What the strings of a role and its session take.
+fn strings(run: &Run, pool: &RolePool, number: usize) -> usize {
+    let role = role(run, number);
+    let session = pool.refresher(&role).cached().expect("a session");
+    let own = format!("acs:ram::1234567890123456:role/tenant-{number}tenant-{number}").len() + 120;
+    let token = session.security_token().map_or(0, str::len);
+    own + session.access_key_id().len() + session.access_key_secret().len() + token
+}
+
+const HITS: u32 = 1_000_000;
+
+/// What a read of a session that is there takes, over a hundred roles in turn. The first of each in a second takes the
+/// slow path, which allocates.
+fn hits(run: &Run, pool: &RolePool) -> (Duration, usize) {
+    let roles: Vec<AssumeRole> = (0..run.roles.min(100)).map(|number| role(run, number)).collect();
+    let (before, began) = (HEAP.total_allocated(), Instant::now());
+    for role in roles.iter().cycle().take(HITS as usize) {
+        let mut read = std::pin::pin!(pool.credentials(role));
+        let read = read.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(std::hint::black_box(read), Poll::Ready(Ok(_))), "a warm read waited");
+    }
+    (began.elapsed() / HITS, HEAP.total_allocated() - before)
+}
+
+pub(crate) async fn run(run: Run) -> Outcome {
+    let mut sts = Some(Sts::start(SocketAddr::from(([127, 0, 0, 1], 0)), RATE, run.session_seconds));
+    let address = sts.as_ref().map(|sts| sts.address).expect("it is there");
+    let context = alibabacloud_credentials::Context::builder().env([
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", "emulator-ram-user".to_owned()),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "emulator-ram-user-secret".to_owned()),
+        ("ALIBABA_CLOUD_STS_ENDPOINT", format!("http://{address}")),
+    ]);
+    let chain = DefaultCredentialChain::builder().context(context.build()).build();
+    chain.credentials().await.expect("the key");
+    let pool = RolePool::builder(&chain).quota(run.quota).build();
+    let heap = HEAP.allocated();
+    let began = Instant::now();
+    let (served, errors, slowest) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)), Rc::new(Cell::new(Duration::ZERO)));
+    let mut outcome = Outcome {
+        run: run.clone(),
+        seconds: Vec::new(),
+        all_served: None,
+        calls: 0,
+        refused: 0,
+        errors: 0,
+        slowest: Duration::ZERO,
+        descriptors: 0,
+        threads: 0,
+        bytes: None,
+        hit: None,
+    };
+    let is_warm = Cell::new(false);
+    let roles = || (0..run.roles).map(|number| role(&run, number));
+    let warm_up = async {
+        if run.callers {
+            return;
+        }
+        let told = Rc::clone(&served);
+        let served_now = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let seen = std::sync::Arc::clone(&served_now);
+        let mut warm_up = std::pin::pin!(
+            pool.warm_up(roles())
+                .on_progress(move |so_far| seen.store(so_far.served, std::sync::atomic::Ordering::Relaxed))
+                .into_future()
+        );
+        let report = std::future::poll_fn(|cx| {
+            let poll = warm_up.as_mut().poll(cx);
+            told.set(served_now.load(std::sync::atomic::Ordering::Relaxed));
+            poll
+        })
+        .await;
+        errors.set(report.failed.len() as u64);
+        if let Some((_, error)) = report.failed.first() {
+            eprintln!("{} failed, such as: {error}", report.failed.len());
+        }
+        is_warm.set(true);
+    };
+    let callers = async {
+        if !run.callers {
+            return;
+        }
+        let callers: FuturesUnordered<_> = roles()
+            .map(|role| {
+                let (pool, served, errors, slowest) = (pool.clone(), &served, &errors, &slowest);
+                async move {
+                    let mut had = false;
+                    loop {
+                        let asked = Instant::now();
+                        match pool.credentials(&role).await {
+                            Ok(_) if !std::mem::replace(&mut had, true) => served.set(served.get() + 1),
+                            Ok(_) => slowest.set(slowest.get().max(asked.elapsed())),
+                            Err(error) => {
+                                if errors.replace(errors.get() + 1) == 0 && !run.denied {
+                                    eprintln!("{error}");
+                                }
+                            }
+                        }
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            })
+            .collect();
+        callers.for_each(|()| std::future::ready(())).await;
+    };
+    let wanted = run.roles - usize::from(run.denied);
+    let watch = async {
+        let (mut before, mut gone) = ((0, 0), (0, 0));
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let elapsed = began.elapsed();
+            match (run.outage, &sts) {
+                (Some((down, up)), Some(there)) if (down..up).contains(&elapsed.as_secs()) => {
+                    let counts = there.counts();
+                    gone = (gone.0 + counts.0, gone.1 + counts.1);
+                    sts = None;
+                }
+                (Some((_, up)), None) if elapsed.as_secs() >= up => {
+                    sts = Some(Sts::start(address, RATE, run.session_seconds));
+                }
+                _ => {}
+            }
+            let (calls, refused) = sts.as_ref().map_or((0, 0), Sts::counts);
+            let now = (gone.0 + calls, gone.1 + refused);
+            let second =
+                Second { served: served.get(), calls: now.0 - before.0, refused: now.1.saturating_sub(before.1) };
+            before = now;
+            outcome.seconds.push(second);
+            outcome.descriptors = outcome.descriptors.max(machine::descriptors());
+            outcome.threads = outcome.threads.max(machine::threads());
+            if outcome.all_served.is_none() && served.get() >= wanted {
+                outcome.all_served = Some(elapsed);
+            }
+            let is_over = match run.seconds {
+                0 => outcome.all_served.is_some() || is_warm.get(),
+                seconds => elapsed.as_secs() >= seconds,
+            };
+            if is_over {
+                (outcome.calls, outcome.refused) = now;
+                return;
+            }
+        }
+    };
+    let work = async {
+        tokio::join!(warm_up, callers);
+        std::future::pending::<()>().await;
+    };
+    futures_util::future::select(std::pin::pin!(watch), std::pin::pin!(work)).await;
+    outcome.errors = errors.get();
+    outcome.slowest = slowest.get();
+    if !run.callers {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let all = HEAP.allocated().saturating_sub(heap) / run.roles;
+        outcome.bytes = Some(all.saturating_sub(strings(&run, &pool, run.roles / 2)));
+        outcome.slowest = pool.stats().slowest;
+        outcome.hit = Some(hits(&run, &pool));
+    }
+    outcome
+}

@@ -1,0 +1,246 @@
+//! Sessions that processes share: one call to STS for all of them.
+//!
+//! A store keeps bytes by name and says who may make the call. What the bytes are is settled here: a session, sealed, under a
+//! name that depends on everything that influences what STS answers. So a store that is broken, full, hostile or another
+//! user's can at worst be useless: what does not open is as if it were not there.
+
+mod file;
+mod seal;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+pub use self::file::FileStore;
+use self::seal::{Keys, Sealed};
+use crate::context::{Context, first, held};
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::provider::BoxFuture;
+
+/// The longest that one access to a store may take.
+const ACCESS: Duration = Duration::from_secs(2);
+/// The longest wait for a call that another process makes, and the pauses in it.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
+/// A session that lasts so much longer than the one that is to be replaced is a newer one.
+const NEWER: Duration = Duration::from_secs(30);
+
+/// The place where processes share the sessions of roles: [`FileStore`] for those of one host.
+///
+/// A store sees sealed bytes and names that tell nothing. Its errors never reach a caller: a store that fails is as if it
+/// were absent, and a warning event says so once. Each access is given up after 2 s.
+///
+/// ```
+/// use std::time::Duration;
+/// use alibabacloud_credentials::{BoxFuture, Error, SessionStore, StoreKey, StoreLease};
+///
+/// /// One that never has anything.
+/// struct Nothing(StoreKey);
+///
+/// impl SessionStore for Nothing {
+///     fn key(&self) -> BoxFuture<'_, Result<StoreKey, Error>> {
+///         Box::pin(std::future::ready(Ok(self.0.clone())))
+///     }
+///     fn load(&self, _: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, Error>> {
+///         Box::pin(std::future::ready(Ok(None)))
+///     }
+///     fn save(&self, _: &str, _: Vec<u8>, _: Duration) -> BoxFuture<'_, Result<(), Error>> {
+///         Box::pin(std::future::ready(Ok(())))
+///     }
+///     fn try_lease(&self, _: &str) -> BoxFuture<'_, Result<Option<StoreLease>, Error>> {
+///         Box::pin(std::future::ready(Ok(Some(StoreLease::new(())))))
+///     }
+/// }
+/// ```
+pub trait SessionStore: Send + Sync + 'static {
+    /// Returns the key that all who share the store have, and nobody else: sessions are sealed and named by it.
+    fn key(&self) -> BoxFuture<'_, Result<StoreKey, Error>>;
+
+    /// Returns what was saved by this name last. `name` is 64 characters of `0-9 a-f`.
+    fn load(&self, name: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, Error>>;
+
+    /// Keeps `sealed` by this name. It is of no use after `lasts`.
+    fn save(&self, name: &str, sealed: Vec<u8>, lasts: Duration) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Returns the right to make the call for `name`, unless somebody has it. It has to end with its holder's life.
+    fn try_lease(&self, name: &str) -> BoxFuture<'_, Result<Option<StoreLease>, Error>>;
+}
+
+/// The key of a [`SessionStore`]: 32 random bytes. `Debug` shows nothing of it.
+///
+/// ```
+/// use alibabacloud_credentials::StoreKey;
+///
+/// let key = StoreKey::new([7; 32]); // from a secret manager, the same for all replicas
+/// assert_eq!(format!("{key:?}"), "StoreKey(..)");
+/// ```
+#[derive(Clone)]
+pub struct StoreKey(Zeroizing<[u8; 32]>);
+
+impl StoreKey {
+    /// Takes the bytes of a key.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl fmt::Debug for StoreKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreKey(..)")
+    }
+}
+
+/// The right to make a call, until this is dropped: see [`SessionStore::try_lease`].
+///
+/// ```
+/// use alibabacloud_credentials::StoreLease;
+///
+/// let file = std::fs::File::open("Cargo.toml"); // whatever ends the lease when it is dropped
+/// let lease = StoreLease::new(file);
+/// ```
+pub struct StoreLease {
+    _holder: Box<dyn Send>,
+}
+
+impl StoreLease {
+    /// Makes a lease that ends when `holder` is dropped.
+    pub fn new(holder: impl Send + 'static) -> Self {
+        Self { _holder: Box::new(holder) }
+    }
+}
+
+impl fmt::Debug for StoreLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreLease(..)")
+    }
+}
+
+/// A store in use. Cloning is one reference count.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Inner>);
+
+struct Inner {
+    store: Box<dyn SessionStore>,
+    keys: OnceLock<Keys>,
+    /// Whether it has been said that it does not work.
+    is_told: AtomicBool,
+}
+
+/// How the refresh being polled shares its sessions.
+#[derive(Clone)]
+pub(crate) struct Sharing {
+    pub(crate) store: Shared,
+    /// What a server refused of what it would give.
+    pub(crate) rejected: Option<Credentials>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Sharing>> = const { RefCell::new(None) };
+}
+
+/// How the refresh being polled shares its sessions, if it does.
+pub(crate) fn current() -> Option<Sharing> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// Runs `refresh`, whose sessions are shared so.
+pub(crate) async fn while_shared<T>(sharing: Option<Sharing>, refresh: impl Future<Output = T>) -> T {
+    struct Restore(Option<Sharing>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CURRENT.replace(self.0.take());
+        }
+    }
+    let mut refresh = std::pin::pin!(refresh);
+    std::future::poll_fn(|cx| {
+        let _restore = Restore(CURRENT.replace(sharing.clone()));
+        refresh.as_mut().poll(cx)
+    })
+    .await
+}
+
+impl Shared {
+    pub(crate) fn new(store: impl SessionStore) -> Self {
+        Self(Arc::new(Inner { store: Box::new(store), keys: OnceLock::new(), is_told: AtomicBool::new(false) }))
+    }
+
+    /// The session that another process got by the same call, else that of `call`, for the others too.
+    ///
+    /// `identity` is all that the answer depends on. One that has the key id `rejected` is not taken.
+    pub(crate) async fn session(
+        &self,
+        context: &Context,
+        identity: &[&str],
+        rejected: Option<&str>,
+        call: impl Future<Output = Result<Credentials, Error>>,
+    ) -> Result<Credentials, Error> {
+        let Some((keys, name)) = self.named(context, identity).await else { return call.await };
+        let mut pauses = 0;
+        let lease = loop {
+            if let Some(found) = self.load(context, keys, &name, rejected).await {
+                return Ok(found);
+            }
+            match self.tried(context, self.0.store.try_lease(&name)).await {
+                Some(Some(lease)) => break Some(lease),
+                Some(None) if PAUSE * pauses < PATIENCE => {}
+                // Nobody says who may call: better one call too many than none.
+                _ => break None,
+            }
+            pauses += 1;
+            context.sleep(PAUSE).await;
+        };
+        // Who had the lease may have saved one since this process looked.
+        if lease.is_some()
+            && let Some(found) = self.load(context, keys, &name, rejected).await
+        {
+            return Ok(found);
+        }
+        let session = call.await?;
+        if let Some((sealed, lasts)) = Sealed::of(&session, context).and_then(|it| it.seal(keys, &name)) {
+            self.tried(context, self.0.store.save(&name, sealed, lasts)).await;
+        }
+        drop(lease);
+        Ok(session)
+    }
+
+    /// The keys of the store, and by what name it keeps the session that `identity` leads to.
+    async fn named(&self, context: &Context, identity: &[&str]) -> Option<(&Keys, String)> {
+        let keys = match self.0.keys.get() {
+            Some(keys) => keys,
+            None => {
+                let keys = Keys::of(&self.tried(context, self.0.store.key()).await?)?;
+                self.0.keys.get_or_init(|| keys)
+            }
+        };
+        Some((keys, keys.name(identity)?))
+    }
+
+    async fn load(&self, context: &Context, keys: &Keys, name: &str, rejected: Option<&str>) -> Option<Credentials> {
+        let bytes = self.tried(context, self.0.store.load(name)).await??;
+        let sealed = Sealed::open(&bytes, keys, name)?;
+        let (session, left, whole) = sealed.session(context)?;
+        let is_wanted = left > (whole / 10).min(NEWER) && left > held().saturating_add(NEWER.min(whole / 10));
+        (is_wanted && rejected != Some(session.access_key_id())).then_some(session)
+    }
+
+    /// What an access gives; none where it fails or takes too long, which is said once.
+    async fn tried<T>(&self, context: &Context, access: BoxFuture<'_, Result<T, Error>>) -> Option<T> {
+        let error = match first(access, context.sleep(ACCESS)).await {
+            Some(Ok(value)) => return Some(value),
+            Some(Err(error)) => error,
+            None => Error::failed("it does not answer within 2 s"),
+        };
+        if !self.0.is_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "sessions are not shared with other processes: the store does not work");
+        }
+        None
+    }
+}
