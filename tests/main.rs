@@ -17,6 +17,7 @@ mod imm_operations;
 mod kept_profile;
 mod layering;
 mod lifetimes;
+mod login;
 mod metadata;
 mod nesting;
 mod network;
@@ -26,6 +27,8 @@ mod openapi_repeats;
 mod oss;
 mod oss4;
 mod pages;
+#[cfg(unix)]
+mod process;
 mod public_api;
 mod public_names;
 mod quickstart;

@@ -9,6 +9,8 @@ mod files;
 mod gate;
 mod http;
 mod metadata_absence;
+#[cfg(feature = "process")]
+mod program;
 #[cfg(feature = "_client")]
 mod reqwest_sender;
 mod resolver;
@@ -34,6 +36,8 @@ pub use self::clock::{Clock, Now};
 pub(crate) use self::executor::{Executor, process_id};
 pub(crate) use self::files::Stamp;
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
+#[cfg(feature = "process")]
+pub(crate) use self::program::{Ended, Program, ProgramError, ending};
 #[cfg(feature = "_client")]
 pub use self::reqwest_sender::TlsLibrary;
 pub(crate) use self::retry::{Retries, held, is_passing, while_held};
@@ -174,6 +178,15 @@ impl Context {
         match value.to_str() {
             Some(text) => Some(PathBuf::from(text.trim())).filter(|path| !path.as_os_str().is_empty()),
             None => Some(PathBuf::from(value)),
+        }
+    }
+
+    /// The whole environment, for a program that is started.
+    #[cfg(feature = "process")]
+    pub(crate) fn variables(&self) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+        match &self.0.env {
+            Some(variables) => variables.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            None => process_variables(),
         }
     }
 
@@ -371,6 +384,11 @@ pub(crate) async fn first<T>(work: impl Future<Output = T>, limit: impl Future<O
 #[allow(clippy::disallowed_methods)] // the one place where the process environment is read
 fn process_variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
+}
+
+#[cfg(feature = "process")]
+fn process_variables() -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+    std::env::vars_os().collect()
 }
 
 /// `localhost` and the loopback addresses, brackets allowed.

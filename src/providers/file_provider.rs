@@ -333,7 +333,7 @@ impl<F: Format> FileProvider<F> {
             match &*built {
                 Some((same, provider)) if *same == source => Arc::clone(provider),
                 _ => {
-                    let provider = build(&source, &self.sts, &self.settings).map_err(at)?;
+                    let provider = build(&source, &self.sts, &self.settings, &chosen.path).map_err(at)?;
                     *built = Some((source, Arc::clone(&provider)));
                     provider
                 }
