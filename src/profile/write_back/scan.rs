@@ -152,7 +152,9 @@ impl Scanner<'_> {
         match self.peek() {
             Some(b'{') => drop(self.object(depth)?),
             Some(b'[') => drop(self.array(depth)?),
-            Some(b'"') => drop(self.string()?),
+            Some(b'"') => {
+                self.string()?;
+            }
             // A number or a word; the whole text has been read by serde_json, so it is one.
             Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
                 while matches!(self.peek(), Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E')) {

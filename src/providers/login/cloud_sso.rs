@@ -56,7 +56,7 @@ mod tests {
             ("https://signin-xx.alibabacloudsso.com/tenant/login", "signin-xx.alibabacloudsso.com"),
             ("https://sso.example:8443?x=/y", "sso.example:8443"),
             ("signin-xx.alibabacloudsso.com/a", "signin-xx.alibabacloudsso.com"),
-            ("http://127.0.0.1:80/a", "127.0.0.1:80"),
+            ("http://127.0.0.1:8080/a", "127.0.0.1:8080"),
         ] {
             assert_eq!(service(url).unwrap().to_string(), shown);
         }
