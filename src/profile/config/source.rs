@@ -259,6 +259,19 @@ mod tests {
     }
 
     #[test]
+    fn a_mode_that_gives_no_key_says_what_it_is_for() {
+        for (mode, what) in [
+            ("BearerToken", "has mode BearerToken, whose token goes into a header of calls that nobody signs"),
+            ("Anonymous", "has mode Anonymous, which is for calls that need no credentials"),
+        ] {
+            let error = one(&format!(r#""mode":"{mode}","bearer_token":"s3cr3t""#)).err().unwrap();
+            assert_eq!(error.code(), Some("UnsupportedMode"));
+            assert!(error.message().starts_with(what) && !error.to_string().contains("s3cr3t"), "{error}");
+            assert!(error.remedy().unwrap().contains("ALIBABA_CLOUD_PROFILE"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_misspelt_mode_is_told_the_right_spelling() {
         for (mode, remedy) in [
             ("ak", "write AK, if that is meant"),

@@ -8,7 +8,8 @@
 
 mod edit;
 mod scan;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::fs::{File, OpenOptions};

@@ -94,16 +94,15 @@ impl LoginProvider {
         if let Some(session) = self.stored(&known, REUSED) {
             return Ok(session);
         }
-        match self.renew().await {
-            Ok(session) => Ok(session),
-            Err(error) => match self.stored(&known, Duration::ZERO) {
-                Some(session) => {
-                    tracing::warn!(%error, "the session of a login could not be renewed; the one that the profile holds is used");
-                    Ok(session)
-                }
-                None => Err(error),
-            },
-        }
+        let error = match self.renew().await {
+            Ok(session) => return Ok(session),
+            Err(error) => error,
+        };
+        // Who holds a session has it for longer, and needs to know of the failure: the back-off follows it.
+        let fallback = context::held().is_zero().then(|| self.stored(&known, Duration::ZERO)).flatten();
+        let Some(session) = fallback else { return Err(error) };
+        tracing::warn!(%error, "the session of a login could not be renewed; the one that the profile holds is used");
+        Ok(session)
     }
 
     async fn renew(&self) -> Result<Credentials, Error> {
@@ -282,6 +281,8 @@ fn refusal(login: &Login, origin: &Origin<'_>, status: StatusCode, headers: &Hea
     let error = if over {
         let error = expired(login, "");
         error.map_message(|_| format!("{} refused the login{named}: it has expired or was revoked", origin.host))
+    } else if code.is_empty() {
+        origin.refused(status, headers)
     } else {
         let error = origin.refused(status, headers);
         error.map_message(|message| format!("{message}{named}")).with_code("LoginRefused")
