@@ -15,6 +15,7 @@ mod http;
 mod identity;
 mod imm_operations;
 mod kept_profile;
+mod late_tasks;
 mod layering;
 mod lifetimes;
 mod login;

@@ -1,5 +1,6 @@
 //! RRSA against the emulator: token rotation, expiry, and what each refusal says.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use alibabacloud_emulator::account::{self, TokenOptions};
 use alibabacloud_emulator::{Emulator, Fault};
 use tokio::task::JoinSet;
 
-use crate::support::drive::drive;
+use crate::support::drive::{drive, drive_once};
 
 const ROLE: &str = "acs:ram::1234567890123456:role/imm-role";
 
@@ -336,4 +337,23 @@ async fn an_outage_of_sts_is_a_failure_and_never_another_identity() {
     let chain = world.chain(&file);
     let error = drive(&world.clock, chain.credentials()).await.unwrap_err();
     assert_eq!((error.code(), error.provider_name()), (Some("ServiceUnavailable"), Some("default/oidc_role_arn")));
+}
+
+#[tokio::test]
+async fn a_token_that_is_gone_for_an_instant_is_looked_for_three_times() {
+    for (written_after, served) in [(2, true), (3, false)] {
+        let world = World::new(&format!("gone-{written_after}")).await;
+        let file = world.directory.0.join("..data/token");
+        let chain = world.chain(&file);
+        let pauses = Cell::new(0);
+        let may_pass = || {
+            pauses.set(pauses.get() + 1);
+            if pauses.get() == written_after {
+                world.rotate(0, &world.token(|token| token));
+            }
+            true
+        };
+        let answer = drive_once(&world.clock, Duration::from_millis(75), may_pass, chain.credentials()).await;
+        assert_eq!((answer.is_ok(), pauses.get()), (served, 2), "{answer:?}");
+    }
 }

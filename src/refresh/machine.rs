@@ -19,6 +19,8 @@
 //! clock was set past its end) makes the next caller wait for a refresh. Each function names the rule that it keeps.
 
 mod outcome;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::{Arc, OnceLock};
