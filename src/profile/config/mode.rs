@@ -69,7 +69,8 @@ impl Mode {
                 Error::failed(format!("has mode {name}, {what}")).with_code("UnsupportedMode")
             }
             Self::BearerToken => {
-                let what = "whose token goes into a header of calls that nobody signs: it is for services that take one";
+                let what =
+                    "whose token goes into a header of calls that nobody signs: it is for services that take one";
                 Error::failed(format!("has mode {name}, {what}, and gives no AccessKey pair"))
                     .with_code("UnsupportedMode")
             }
