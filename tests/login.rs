@@ -4,9 +4,10 @@
 #![allow(clippy::disallowed_methods)] // a process that a test starts is told where the emulator is
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -259,6 +260,25 @@ async fn an_access_token_that_was_revoked_before_its_time_is_renewed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stored_session_that_a_server_refused_or_that_is_too_short_is_replaced() {
+    let world = World::new("refused").await;
+    world.write(&[world.oauth("CN", 3600)]);
+    let first = world.ask().await.unwrap();
+    let chain = world.chain();
+    let stored = drive(&world.clock, chain.credentials()).await.unwrap();
+    assert_eq!((stored.access_key_id(), world.calls()), (first.access_key_id(), (0, 1)));
+    assert!(chain.refresher().invalidate(&stored));
+    let second = drive(&world.clock, chain.credentials()).await.unwrap();
+    assert_eq!((second.access_key_id() == first.access_key_id(), world.calls()), (false, (0, 2)));
+    // 40 minutes are left, which is enough for most, and not for this.
+    world.advance(Duration::from_secs(1200));
+    assert_eq!(world.ask().await.unwrap().access_key_id(), second.access_key_id());
+    let chain = world.chain();
+    let longer = drive(&world.clock, chain.credentials_valid_for(Duration::from_secs(3000))).await.unwrap();
+    assert_eq!((longer.access_key_id() == second.access_key_id(), world.calls()), (false, (0, 3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cloud_sso_gives_a_session_for_the_account_and_the_access_configuration() {
     let world = World::new("sso").await;
     world.write(&[world.cloud_sso()]);
@@ -335,6 +355,8 @@ fn asks_for_the_session_of_a_login() {
     let home = std::env::var("LOGIN_TEST_HOME").unwrap();
     let context = Context::builder().env([("HOME", home)]).http(Redirect::to(address)).build();
     let chain = DefaultCredentialChain::builder().context(context).ecs_metadata(false).build();
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
     let session = crate::support::block_on(chain.credentials()).unwrap();
     println!("session={}", session.access_key_id());
 }
@@ -353,17 +375,28 @@ fn start(world: &World) -> Child {
         .args(["--exact", "login::asks_for_the_session_of_a_login", "--ignored", "--nocapture"])
         .env("LOGIN_TEST_EMULATOR", world.emulator.http_addr().to_string())
         .env("LOGIN_TEST_HOME", &world.home)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap()
 }
 
-fn session_of(child: Child) -> String {
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let session = text.split("session=").nth(1).and_then(|rest| rest.lines().next());
-    session.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr))).to_owned()
+/// Waits until the process is about to ask, and lets it go on when the result is dropped.
+fn ready(child: &mut Child) -> (ChildStdin, BufReader<ChildStdout>) {
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.ends_with("ready\n") {
+        assert!(output.read_line(&mut line).unwrap() > 0, "{line}");
+    }
+    (child.stdin.take().unwrap(), output)
+}
+
+fn session_of(mut child: Child, mut output: BufReader<ChildStdout>) -> String {
+    let mut text = String::new();
+    output.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success(), "{text}");
+    text.split("session=").nth(1).and_then(|rest| rest.lines().next()).unwrap().to_owned()
 }
 
 /// Reads the file over and over, and is told what it finds wrong.
@@ -405,8 +438,13 @@ impl Reader {
 async fn sixteen_processes_spend_one_refresh_token_and_all_are_served() {
     let world = in_real_time("sixteen", 0).await;
     let reader = Reader::of(&world);
-    let children: Vec<Child> = (0..16).map(|_| start(&world)).collect();
-    let sessions: Vec<String> = children.into_iter().map(session_of).collect();
+    // All of them ask while the first one waits for its tokens.
+    world.emulator.fail_next("oauth/token", Fault::delayed(Duration::from_millis(500)));
+    let mut children: Vec<Child> = (0..16).map(|_| start(&world)).collect();
+    let (go, outputs): (Vec<_>, Vec<_>) = children.iter_mut().map(ready).unzip();
+    drop(go);
+    let sessions: Vec<String> =
+        children.into_iter().zip(outputs).map(|(child, output)| session_of(child, output)).collect();
     reader.ended();
     assert!(sessions.iter().all(|session| *session == sessions[0]), "{sessions:?}");
     assert_eq!(world.calls(), (1, 1));
@@ -420,6 +458,7 @@ async fn a_process_that_is_killed_at_any_moment_leaves_a_whole_file_and_no_lock(
     let mut state = 7_u64;
     for _ in 0..25 {
         let mut children: Vec<Child> = (0..4).map(|_| start(&world)).collect();
+        children.iter_mut().for_each(|child| drop(child.stdin.take()));
         // The moment moves on with what the child does, not with a clock: when it has made the lock, and then some.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let calls = world.emulator.calls().len();
@@ -440,7 +479,10 @@ async fn a_process_that_is_killed_at_any_moment_leaves_a_whole_file_and_no_lock(
         fs::write(&beside, tabbed(&config)).unwrap();
         fs::rename(&beside, &file).unwrap();
     }
-    let session = session_of(start(&world));
+    let mut last = start(&world);
+    let (go, output) = ready(&mut last);
+    drop(go);
+    let session = session_of(last, output);
     reader.ended();
     assert_eq!(world.profile("dev")["access_key_id"], session.as_str());
     let files = fs::read_dir(world.home.join(".aliyun")).unwrap().map(|entry| entry.unwrap().file_name());

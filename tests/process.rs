@@ -11,8 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, UNIX_EPOCH};
 
 use alibabacloud_credentials::{
-    Context, Credentials, DefaultCredentialChain, Error, ErrorKind, ProcessProvider, ProvideCredentials, Refresher,
-    TestClock,
+    CliProfileProvider, Context, Credentials, DefaultCredentialChain, Error, ErrorKind, ProcessProvider,
+    ProvideCredentials, Refresher, TestClock,
 };
 use alibabacloud_emulator::Emulator;
 
@@ -315,6 +315,25 @@ fn a_profiles_program_does_not_inherit_the_profiles_name() {
     let chain = DefaultCredentialChain::builder().context(stage.context()).ecs_metadata(false).build();
     assert_eq!(block_on(chain.credentials()).unwrap().access_key_id(), "STS.id");
     assert_eq!(fs::read_to_string(stage.file("seen")).unwrap(), "/other\n");
+}
+
+#[test]
+fn a_session_without_an_end_that_a_profiles_program_printed_is_asked_for_again_in_use() {
+    let stage = Stage::new("again");
+    let config = stage.file("config.json");
+    let command = r#"sh -c 'echo run >>$D/runs; printf %s \"$SESSION\"'"#;
+    let json = format!(r#"{{"profiles":[{{"name":"default","mode":"External","process_command":"{command}"}}]}}"#);
+    fs::write(&config, json).unwrap();
+    let stage = stage.with("ALIBABA_CLOUD_CONFIG_FILE", config.to_str().unwrap());
+    let provider = CliProfileProvider::new().context(stage.context());
+    let found = block_on(provider.provide_credentials()).unwrap();
+    stage.clock.advance(Duration::from_secs(59));
+    assert!(provider.is_current(&found));
+    stage.clock.advance(Duration::from_secs(1));
+    assert!(!provider.is_current(&found));
+    block_on(provider.provide_credentials()).unwrap();
+    assert!(provider.is_current(&found));
+    assert_eq!(fs::read_to_string(stage.file("runs")).unwrap(), "run\nrun\n");
 }
 
 #[test]

@@ -89,12 +89,13 @@ impl LoginProvider {
         Some(credentials.with_expiration(session.end()?).with_provider_name(login.provider_name()))
     }
 
-    async fn ask(&self) -> Result<Credentials, Error> {
+    /// Gives the session, with more than `least` left if that can be had.
+    async fn ask(&self, least: Duration) -> Result<Credentials, Error> {
         let known = self.newest(self.login.clone());
-        if let Some(session) = self.stored(&known, REUSED) {
+        if let Some(session) = self.stored(&known, least) {
             return Ok(session);
         }
-        let error = match self.renew().await {
+        let error = match self.renew(least).await {
             Ok(session) => return Ok(session),
             Err(error) => error,
         };
@@ -105,12 +106,12 @@ impl LoginProvider {
         Ok(session)
     }
 
-    async fn renew(&self) -> Result<Credentials, Error> {
+    async fn renew(&self, least: Duration) -> Result<Credentials, Error> {
         let locked = self.store.lock().await?;
         let file = locked.as_ref().and_then(|locked| self.store.read(locked));
         let file = file.unwrap_or_else(|| self.login.clone());
         let mut login = self.newest(file.clone());
-        if let Some(session) = self.stored(&login, REUSED) {
+        if let Some(session) = self.stored(&login, least) {
             return Ok(session);
         }
         let mut renewed = false;
@@ -185,7 +186,12 @@ impl ProvideCredentials for LoginProvider {
     }
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async move { self.ask().await.map_err(|error| error.in_provider(self.login.provider_name())) })
+        self.provide_credentials_valid_for(Duration::ZERO)
+    }
+
+    fn provide_credentials_valid_for(&self, lifetime: Duration) -> BoxFuture<'_, Result<Credentials, Error>> {
+        let name = self.login.provider_name();
+        Box::pin(async move { self.ask(REUSED.max(lifetime)).await.map_err(|error| error.in_provider(name)) })
     }
 
     fn invalidate(&self, credentials: &Credentials) {
