@@ -69,7 +69,7 @@ pub(crate) struct Locked {
 /// Waits for the lock of the file at `path`, for `limit` at most by the context's clock.
 pub(crate) async fn lock(context: &Context, path: &Path, limit: Duration) -> Result<Locked, NotWritten> {
     let target = std::fs::canonicalize(context.locate(path)).map_err(io("its path cannot be followed"))?;
-    let lock = open_lock(&beside(&target, ".lock"))?;
+    let lock = open_lock(&target)?;
     let end = context.now().monotonic.saturating_add(limit);
     loop {
         match lock.try_lock() {
@@ -84,12 +84,28 @@ pub(crate) async fn lock(context: &Context, path: &Path, limit: Duration) -> Res
     }
 }
 
-fn open_lock(path: &Path) -> Result<File, NotWritten> {
+fn open_lock(target: &Path) -> Result<File, NotWritten> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(io("its lock file cannot be created"))
+    let lock = options.open(beside(target, ".lock")).map_err(io("its lock file cannot be created"))?;
+    // Made by root for somebody else's file, it would lock the owner out.
+    #[cfg(unix)]
+    if let (Ok(file), Ok(own)) = (std::fs::metadata(target), lock.metadata()) {
+        let _ = give_owner(&lock, &own, &file);
+    }
+    Ok(lock)
+}
+
+/// Gives a file that is `own` the owner and the group of `file`.
+#[cfg(unix)]
+fn give_owner(to: &File, own: &std::fs::Metadata, file: &std::fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    match (file.uid(), file.gid()) == (own.uid(), own.gid()) {
+        true => Ok(()),
+        false => std::os::unix::fs::fchown(to, Some(file.uid()), Some(file.gid())),
+    }
 }
 
 /// A hidden file beside `target`: `.config.json` and the ending.
@@ -147,13 +163,8 @@ impl Prepared<'_> {
         let metadata = std::fs::metadata(&self.locked.target).map_err(io("it cannot be looked at"))?;
         #[cfg(unix)]
         {
-            use std::os::unix::fs::MetadataExt;
             let own = self.file.metadata().map_err(io("its temporary file cannot be looked at"))?;
-            let of = |metadata: &std::fs::Metadata| (metadata.uid(), metadata.gid());
-            if of(&metadata) != of(&own) {
-                std::os::unix::fs::fchown(&self.file, Some(metadata.uid()), Some(metadata.gid()))
-                    .map_err(io("its owner cannot be given to another file"))?;
-            }
+            give_owner(&self.file, &own, &metadata).map_err(io("its owner cannot be given to another file"))?;
         }
         self.file.set_permissions(metadata.permissions()).map_err(io("its mode cannot be given to another file"))
     }

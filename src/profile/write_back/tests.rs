@@ -77,6 +77,20 @@ async fn a_file_keeps_its_mode_and_a_link_leads_to_it_as_before() {
 }
 
 #[tokio::test]
+async fn what_root_writes_belongs_to_the_owner_of_the_file() {
+    let folder = Folder::new("owner");
+    if std::os::unix::fs::chown(folder.file(), Some(4321), Some(4322)).is_err() {
+        return; // Only root can give a file away.
+    }
+    let locked = folder.lock(&folder.file()).await;
+    assert!(locked.prepare().unwrap().commit("a", &CHANGES).unwrap());
+    for name in ["config.json", ".config.json.lock"] {
+        let metadata = fs::metadata(folder.path.join(name)).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (4321, 4322), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_another_program_writes_meanwhile_is_kept() {
     let folder = Folder::new("meanwhile");
     let locked = folder.lock(&folder.file()).await;
