@@ -186,6 +186,38 @@ mod tests {
         }
     }
 
+    /// What the CLI writes, with a profile of every mode and what SDKs and people add.
+    const EVERY_MODE: &str = concat!(
+        "{\n\t\"current\": \"dev\",\n\t\"profiles\": [\n",
+        "\t\t{\n\t\t\t\"name\": \"dev\",\n\t\t\t\"mode\": \"AK\",\n\t\t\t\"access_key_id\": \"i\",\n\t\t\t\"access_key_secret\": \"<&>\"\n\t\t},\n",
+        "\t\t{\"name\":\"tmp\",\"mode\":\"StsToken\",\"sts_token\":\"a\\/b\\u00e9\"},\n",
+        "\t\t{\"name\":\"role\",\"mode\":\"RamRoleArn\",\"expired_seconds\":900,\"enable_vpc\":false,\"policy\":\"{\\\"Version\\\":\\\"1\\\"}\"},\n",
+        "\t\t{\"name\":\"chain\",\"mode\":\"ChainableRamRoleArn\",\"source_profile\":\"oauth\"},\n",
+        "\t\t{\"name\":\"ecs\",\"mode\":\"EcsRamRole\"}, {\"name\":\"two\",\"mode\":\"RamRoleArnWithRoleName\"},\n",
+        "\t\t{\"name\":\"pod\",\"mode\":\"OIDC\",\"oidc_token_file\":\"/var/run/t\"},\n",
+        "\t\t{\"name\":\"uri\",\"mode\":\"CredentialsURI\"}, {\"name\":\"rsa\",\"mode\":\"RsaKeyPair\",\"private_key\":\"-----\\n\"},\n",
+        "\t\t{\"name\":\"bearer\",\"mode\":\"BearerToken\"}, {\"name\":\"anonymous\",\"mode\":\"Anonymous\"},\n",
+        "\t\t{\"name\":\"helper\",\"mode\":\"External\",\"process_command\":\"\\\"/opt/my tools/cred\\\" get\",\"sts_token\":\"old\",\"sts_expiration\":1},\n",
+        "\t\t{\"name\":\"sso\",\"mode\":\"CloudSSO\",\"sts_token\":\"old\",\"sts_expiration\":1,\"retry_timeout\":0,\"mine\":[1.50,2e3]},\n",
+        "\t\t{\"name\":\"oauth\",\"mode\":\"OAuth\",\"sts_token\":\"old\",\"sts_expiration\":1,\"oauth_refresh_token_expire\":0}\n",
+        "\t],\n\t\"meta_path\": \"\"\n}\n"
+    );
+
+    #[test]
+    fn a_file_with_every_mode_is_the_same_but_for_the_values_of_one_profile() {
+        for profile in ["helper", "sso", "oauth"] {
+            let start = EVERY_MODE.find(&format!("\"name\":\"{profile}\"")).unwrap();
+            let (before, rest) = EVERY_MODE.split_at(start);
+            let rest = rest.replacen(
+                "\"sts_token\":\"old\",\"sts_expiration\":1",
+                "\"sts_token\":\"new\",\"sts_expiration\":9",
+                1,
+            );
+            let edited = edit(EVERY_MODE, profile, &CHANGES).map(|text| text.to_string());
+            assert_eq!(edited, Ok(format!("{before}{rest}")));
+        }
+    }
+
     #[test]
     fn what_has_its_value_already_keeps_its_spelling() {
         let text = r#"{"profiles":[{"name":"a","sts_token":"n\u0065w","sts_expiration": 9 }]}"#;
