@@ -247,14 +247,13 @@ impl Post<'_> {
         let mut retries = Retries::new(context);
         loop {
             let answer = context.send(self.request()?, options, Dates::Ignored).await;
-            let passing = match &answer {
-                Ok(answer) => self.repeatable && context::is_passing(answer.status()),
+            let again = match &answer {
                 // What was never sent was not spent.
-                Err(error) if !self.repeatable => error.kind().is_unconnected(),
-                Err(error) => error.kind().is_passing(),
+                Err(error) if !self.repeatable => error.kind().is_unconnected() && retries.again(None).await,
+                Ok(_) if !self.repeatable => false,
+                answer => retries.again_after(answer).await,
             };
-            let wait = answer.as_ref().ok().and_then(|answer| rpc::retry_after(answer.headers()));
-            if !(passing && retries.again(wait).await) {
+            if !again {
                 let shown = self.endpoint.to_string();
                 return answer.map_err(|error| rpc::no_answer(&shown, &self.asked(), &error));
             }
