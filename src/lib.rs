@@ -24,7 +24,7 @@
 //! [`DefaultCredentialChain`] has the table, and [`DefaultCredentialChain::explain`] reports what each source answered. Each
 //! source is a provider that can be used by itself or in a [`Chain`] of your own: [`EnvironmentProvider`],
 //! [`OidcRoleProvider`], [`CliProfileProvider`], [`IniProfileProvider`], [`EcsMetadataProvider`],
-//! [`CredentialsUriProvider`], [`AssumeRoleProvider`].
+//! [`CredentialsUriProvider`], [`ProcessProvider`], [`AssumeRoleProvider`].
 //!
 //! # What it promises
 //!
@@ -43,12 +43,13 @@
 //!
 //! # What it does not do
 //!
-//! * It does not read the profile modes `External`, `CloudSSO` and `OAuth` of config.json, and it does not log anybody in.
-//!   Such a profile is an error that names the mode.
+//! * It does not log anybody in: it uses and renews the logins (modes `OAuth` and `CloudSSO` of config.json) that
+//!   `aliyun configure` made, and when one is over, the error has the command that logs in again.
 //! * It gives AccessKey pairs and sessions, not bearer tokens: a profile of mode `BearerToken`, `Anonymous` or `RsaKeyPair` is an
 //!   error.
-//! * It stores nothing unless it is told to: no credential is written to a file or a keychain. Sessions of roles alone can be
-//!   shared between processes, sealed, by a `FileStore`.
+//! * It stores the sessions and tokens of such logins, in the profile that they came from, and nothing else unless it is told
+//!   to: no other credential is written to a file or a keychain. Sessions of roles can be shared between processes, sealed,
+//!   by a `FileStore`.
 //! * It is no SDK: [`OpenApiClient`] signs and sends RPC calls with untyped parameters. Object storage, log service and
 //!   typed clients are other crates', which can take this chain; `alibabacloud-credentials-adapters` plugs it into some.
 //! * It does not run on WebAssembly: it needs threads, files and sockets.
@@ -107,6 +108,7 @@
 //! |---|---|
 //! | `reqwest` (default) | the HTTP client, with rustls and ring in its own configuration: no process-wide TLS provider |
 //! | `openapi` (default) | [`OpenApiClient`] |
+//! | `process` (default) | [`ProcessProvider`] |
 //! | `blocking` | the chain from synchronous code: `credentials_blocking` and the like, on [`DefaultCredentialChain`], [`Refresher`] and `OpenApiClient` |
 //! | `aws-lc-rs`, `native-tls` | other TLS libraries for the HTTP client: they add to the choice, see `TlsLibrary` |
 //! | `role-pool` | `RolePool`: many roles over one source, within one STS quota |
@@ -185,6 +187,8 @@ pub use oidc::{
 #[cfg(feature = "openapi")]
 pub use openapi::{ApiResponse, NestedParameters, OpenApiClient, OpenApiClientBuilder, Pages};
 pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, SourceStatus, provider_fn};
+#[cfg(feature = "process")]
+pub use providers::ProcessProvider;
 pub use providers::{
     AssumeRoleProvider, CliProfileProvider, CredentialsUriProvider, EcsMetadataProvider, EnvironmentProvider,
     IniProfileProvider, OidcRoleProvider,

@@ -54,6 +54,39 @@ pub(crate) fn tame(text: &str, secrets: &[&str]) -> String {
     kept.strip_suffix("server").unwrap_or(kept).trim_end().to_owned()
 }
 
+/// Reduces a text that a program wrote, whose secrets nobody knows, to its plain words: letters alone, at most 16 of them, and
+/// numbers of at most five digits. Everything else (keys, tokens, URLs, paths) becomes `…`, and so does what follows a word that
+/// announces a secret. At most the last 300 characters.
+#[cfg(feature = "process")]
+pub(crate) fn plain_words(text: &str) -> String {
+    const ANNOUNCERS: [&str; 6] = ["secret", "token", "password", "passphrase", "key", "authorization"];
+    let (mut words, mut announced) = (Vec::new(), false);
+    for word in text.split_whitespace() {
+        let bare = word.trim_matches(|c: char| matches!(c, '.' | ',' | ':' | ';' | '!' | '?' | '(' | ')' | '\'' | '"'));
+        let is_word = bare.chars().all(char::is_alphabetic) && bare.chars().count() <= 16;
+        let is_number = bare.len() <= 5 && bare.bytes().all(|byte| byte.is_ascii_digit());
+        let is_plain = !bare.is_empty() && word.len() - bare.len() <= 3 && (is_word || is_number) && !announced;
+        // `secret: x` and `token = x`; in `the token has expired` nothing is announced.
+        let is_mark = matches!(word, ":" | "=");
+        let lower = bare.to_lowercase();
+        let announces = ANNOUNCERS.iter().any(|name| lower.ends_with(name));
+        announced = (announces && word.ends_with(':')) || (is_mark && (announced || ends_in(&words, &ANNOUNCERS)));
+        match is_plain || is_mark {
+            true => words.push(word),
+            false if words.last() == Some(&"…") => {}
+            false => words.push("…"),
+        }
+    }
+    let said = words.join(" ");
+    let skipped = said.chars().count().saturating_sub(300);
+    said.chars().skip(skipped).collect()
+}
+
+#[cfg(feature = "process")]
+fn ends_in(words: &[&str], names: &[&str]) -> bool {
+    words.last().is_some_and(|word| names.iter().any(|name| word.to_lowercase().ends_with(name)))
+}
+
 /// Shorter than this, a secret is struck out where it stands as a word: `s` is a part of most words and gives none of them
 /// away.
 const WORD: usize = 8;
@@ -85,6 +118,25 @@ mod tests {
         assert_eq!(tame(text, &[]), "Specified signature does not match our calculation.");
         let text = "not matched with our calculation. server string to sign is:POST&%2F&SecurityToken%3DCAIS";
         assert_eq!(tame(text, &[]), "not matched with our calculation.");
+    }
+
+    #[cfg(feature = "process")]
+    #[test]
+    fn of_a_programs_text_the_plain_words_are_kept() {
+        for (text, kept) in [
+            ("Error: the vault is sealed (status 503).", "Error: the vault is sealed (status 503)."),
+            ("open /home/me/.vault: permission denied\n", "open … permission denied"),
+            ("key LTAI5tFakeFakeFake is bad", "key … is bad"),
+            ("AccessKeySecret: hunter\nwas refused", "AccessKeySecret: … was refused"),
+            ("password = hunter , sorry", "password = … sorry"),
+            ("the token has expired", "the token has expired"),
+            ("https://me:pw@host/?a=b 123456 fake-secret abcdefghijklmnopq", "…"),
+            ("\u{1b}[31mred", "…"),
+            ("", ""),
+        ] {
+            assert_eq!(plain_words(text), kept);
+        }
+        assert_eq!(plain_words(&"word ".repeat(1000)).len(), 300);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod kept_profile;
 mod late_tasks;
 mod layering;
 mod lifetimes;
+mod login;
 mod metadata;
 mod nesting;
 mod network;
@@ -28,6 +29,8 @@ mod openapi_repeats;
 mod oss;
 mod oss4;
 mod pages;
+#[cfg(unix)]
+mod process;
 mod public_api;
 mod public_names;
 mod quickstart;

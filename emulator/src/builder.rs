@@ -127,6 +127,7 @@ impl Builder {
             objects: Default::default(),
             instance: Rotation::of_instance(),
             uri: Rotation::of_uri(),
+            logins: Default::default(),
             throttle: Throttle::new(self.sts_rate),
             log: Default::default(),
             faults: Default::default(),

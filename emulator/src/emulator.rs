@@ -13,6 +13,7 @@ use crate::fault_list;
 use crate::instance::URI_PATH;
 use crate::listener::Bound;
 use crate::log::{Call, Summary};
+use crate::logins::{Tokens, client_of};
 use crate::server::serve;
 use crate::state::State;
 
@@ -20,6 +21,24 @@ use crate::state::State;
 #[derive(Clone)]
 pub struct Emulator {
     running: Arc<Running>,
+}
+
+/// The tokens of a login, as the CLI writes them into config.json. It has no `Debug`, as it holds tokens.
+#[derive(Clone)]
+#[allow(missing_debug_implementations)]
+pub struct Login {
+    /// The access token.
+    pub access_token: String,
+    /// The refresh token, of OAuth alone.
+    pub refresh_token: Option<String>,
+    /// The expiration of the access token.
+    pub expires: SystemTime,
+}
+
+impl Login {
+    fn of(tokens: Tokens) -> Self {
+        Self { access_token: tokens.access_token, refresh_token: tokens.refresh_token, expires: tokens.expires.into() }
+    }
 }
 
 struct Running {
@@ -70,6 +89,26 @@ impl Emulator {
         format!("{}{URI_PATH}", self.endpoint())
     }
 
+    /// Logs in by OAuth, as `aliyun configure --mode OAuth` does, at the site `CN` or `INTL`. The access token lasts an hour, and
+    /// the refresh token can be used once. Another site gives `None`.
+    pub fn oauth_login(&self, site: &str) -> Option<Login> {
+        let state = &self.running.state;
+        let client = client_of(site)?;
+        Some(Login::of(state.logins.oauth(&state.random, client, state.clock.now())))
+    }
+
+    /// Logs in by CloudSSO, as `aliyun configure --mode CloudSSO` does. The access token lasts eight hours; the session is of the
+    /// account [`ACCOUNT_ID`](crate::account::ACCOUNT_ID) and the access configuration `ac-emulator`.
+    pub fn cloud_sso_login(&self) -> Login {
+        let state = &self.running.state;
+        Login::of(state.logins.cloud_sso(&state.random, state.clock.now()))
+    }
+
+    /// Revokes all logins: no token of theirs is accepted any more.
+    pub fn revoke_logins(&self) {
+        self.running.state.logins.revoke();
+    }
+
     /// Moves the emulator's clock forward.
     pub fn advance_clock(&self, by: Duration) {
         self.running.state.clock.advance(by);
@@ -96,7 +135,8 @@ impl Emulator {
     /// Makes the next calls of one operation fail, before any other check.
     ///
     /// `route` is `sts/AssumeRole`, `imm/CreateProject`, `oss/PutObject` and the like, `metadata/token`,
-    /// `metadata/role`, `metadata/credentials`, `metadata/item` or `uri/credentials`. `sts/*` stands for all operations
+    /// `metadata/role`, `metadata/credentials`, `metadata/item`, `uri/credentials`, `oauth/token`, `oauth/exchange` or
+    /// `cloudsso/credentials`. `sts/*` stands for all operations
     /// of STS. Faults for the same operation are used in the order in which they were added.
     pub fn fail_next(&self, route: &str, fault: Fault) {
         self.running.state.faults.add(route, fault);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::fault::Fault;
 
-const PRODUCTS: [&str; 6] = ["sts", "imm", "oss", "sls", "metadata", "uri"];
+const PRODUCTS: [&str; 8] = ["sts", "imm", "oss", "sls", "metadata", "uri", "oauth", "cloudsso"];
 
 /// One entry. It must have a `route` and at least one member that changes the response.
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ impl Entry {
         let product = self.route.split_once('/').map(|(product, _)| product.to_ascii_lowercase());
         if !product.is_some_and(|product| PRODUCTS.contains(&product.as_str())) {
             return Err(format!(
-                "no such route: {:?}; it is sts/…, imm/…, oss/…, sls/…, metadata/… or uri/…",
+                "no such route: {:?}; it is sts/…, imm/…, oss/…, sls/…, metadata/…, uri/…, oauth/… or cloudsso/…",
                 self.route
             ));
         }

@@ -42,6 +42,9 @@
 //! * **SLS**: ListProjects of an account without projects, with signature version 1 (HMAC-SHA1).
 //! * **Instance metadata** of ECS under `/latest/`: the role `imm-role` and its credentials, `region-id`, `zone-id`,
 //!   `instance-id` and `owner-account-id`, with tokens and, unless [`Metadata::Hardened`], without.
+//! * **The services behind logins**: OAuth's `/v1/token` (refresh tokens rotate, and each is spent once) and `/v1/exchange` for
+//!   [`Emulator::oauth_login`], and CloudSSO's `/cloud-credentials` for [`Emulator::cloud_sso_login`], with sessions of
+//!   `imm-role`.
 //! * **A credentials URI** for containers, `/credentials`: [`Emulator::credentials_uri`].
 //!
 //! STS and IMM accept signature version 3 (ACS3-HMAC-SHA256: action and version in headers, path `/`, GET or POST) and
@@ -105,6 +108,8 @@ mod jwt;
 mod listener;
 mod lock;
 mod log;
+mod login;
+mod logins;
 mod metadata;
 mod oidc;
 mod oss;
@@ -127,7 +132,7 @@ mod throttle;
 mod tls;
 
 pub use builder::Builder;
-pub use emulator::Emulator;
+pub use emulator::{Emulator, Login};
 pub use fault::Fault;
 pub use log::{Call, Summary, Tally};
 pub use settings::Metadata;

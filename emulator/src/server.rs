@@ -21,7 +21,7 @@ use crate::response::{ApiError, ApiResult, PlainResponse, ResponseContext, set_e
 use crate::route::{Product, Route};
 use crate::state::State;
 use crate::target::{Service, Target};
-use crate::{control, imm, metadata, oidc, oss, sls, sts};
+use crate::{control, imm, login, metadata, oidc, oss, sls, sts};
 
 /// Maximum size of a request body in bytes, except for OSS. No documented request needs more.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -63,7 +63,7 @@ async fn handle(
         Service::OpenApi(product) => open_api(&state, &parts, &request, product, target.xml, slot, error),
         Service::Oss => oss::handle(&state, &request, slot, error, wants_close(&parts)),
         Service::Sls => sls::handle(&state, &request, slot, error, wants_close(&parts)),
-        Service::Metadata | Service::CredentialsUri => {
+        Service::Metadata | Service::CredentialsUri | Service::Login(_) => {
             let response = error.map_or_else(|| local_service(&state, &request, target.service), PlainResponse::error);
             state.log.finish(slot, response.status, None);
             response.respond(state.clock.now(), wants_close(&parts))
@@ -75,11 +75,12 @@ async fn handle(
     if fault.corrupts_response() { apply_fault(response, &fault, &peer.reset).await } else { response }
 }
 
-/// Serves the metadata service and the credentials URI, which need no signature.
+/// Serves the metadata service, the credentials URI and the logins, which need no signature.
 fn local_service(state: &State, request: &Request, service: Service) -> PlainResponse {
     let now = state.clock.now();
     match service {
         Service::Metadata => metadata::handle(state, request, now),
+        Service::Login(path) => login::handle(state, request, path, now),
         _ if request.method == Method::GET => {
             let max_seconds = state.settings.session_seconds;
             PlainResponse::json(200, state.uri.json(&state.sessions, &state.random, max_seconds, now, false))

@@ -5,6 +5,7 @@ use crate::fault::Faults;
 use crate::imm::store::Projects;
 use crate::instance::Rotation;
 use crate::log::Log;
+use crate::logins::Logins;
 use crate::oss::objects::Objects;
 use crate::random::Random;
 use crate::sessions::{Nonces, Sessions};
@@ -21,6 +22,7 @@ pub(crate) struct State {
     pub(crate) objects: Objects,
     pub(crate) instance: Rotation,
     pub(crate) uri: Rotation,
+    pub(crate) logins: Logins,
     pub(crate) throttle: Throttle,
     pub(crate) log: Log,
     pub(crate) faults: Faults,

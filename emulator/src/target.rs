@@ -6,7 +6,7 @@ use crate::instance::{METADATA_PREFIX, URI_PATH};
 use crate::request::{Request, Style};
 use crate::route::Product;
 use crate::signature::Authorization;
-use crate::{metadata, oss, sls};
+use crate::{login, metadata, oss, sls};
 
 /// Maximum length of a name in the log, in bytes.
 const MAX_NAME_LENGTH: usize = 256;
@@ -18,6 +18,7 @@ pub(crate) enum Service {
     Sls,
     Metadata,
     CredentialsUri,
+    Login(login::Path),
 }
 
 pub(crate) struct Target {
@@ -56,6 +57,9 @@ impl Target {
         if request.path == URI_PATH {
             return local(Service::CredentialsUri, "credentials");
         }
+        if let Some(path) = login::Path::of(&request.path) {
+            return local(Service::Login(path), path.names().1);
+        }
         if request.path.starts_with(METADATA_PREFIX) {
             return local(Service::Metadata, metadata::Item::of(&request.path).name());
         }
@@ -89,6 +93,7 @@ impl Target {
             Service::Sls => "sls",
             Service::Metadata => "metadata",
             Service::CredentialsUri => "uri",
+            Service::Login(path) => path.names().0,
         }
     }
 }

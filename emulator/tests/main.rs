@@ -4,6 +4,7 @@
 
 mod faults;
 mod imm;
+mod login;
 mod metadata;
 mod module_graph;
 mod oidc;

@@ -60,7 +60,7 @@ pub(crate) struct Stamp {
 
 impl Context {
     /// Returns the path at which `path` is looked up.
-    fn locate(&self, path: &Path) -> PathBuf {
+    pub(crate) fn locate(&self, path: &Path) -> PathBuf {
         match &self.0.root {
             Some(root) if path.is_absolute() => {
                 // The prefix and the root component are what makes it absolute.

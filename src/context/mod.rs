@@ -4,11 +4,14 @@ mod blocking_io;
 mod builder;
 mod clock;
 mod clock_skew;
+mod environment;
 mod executor;
 mod files;
 mod gate;
 mod http;
 mod metadata_absence;
+#[cfg(feature = "process")]
+mod program;
 mod quota;
 #[cfg(feature = "_client")]
 mod reqwest_sender;
@@ -37,6 +40,8 @@ pub(crate) use self::executor::{Executor, process_id};
 pub(crate) use self::files::Stamp;
 pub(crate) use self::gate::Turn;
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
+#[cfg(feature = "process")]
+pub(crate) use self::program::{Ended, Program, ProgramError, ending};
 pub(crate) use self::quota::Quota;
 #[cfg(feature = "_client")]
 pub use self::reqwest_sender::TlsLibrary;
@@ -48,7 +53,6 @@ pub(crate) use self::retry::{Retries, held, is_passing, part, spread, uses, whil
 pub use self::test_clock::TestClock;
 use crate::credentials::BootClock;
 use crate::encode::push_hex;
-use crate::error::Error;
 use crate::provider::BoxFuture;
 use crate::time;
 
@@ -140,54 +144,6 @@ impl Context {
     /// Returns a builder for the real world with parts replaced.
     pub fn builder() -> ContextBuilder {
         ContextBuilder::default()
-    }
-
-    /// A variable's value, or `None` when it is unset or blank. Surrounding white space is dropped: neither ids, names
-    /// nor secrets of this cloud have any, and pasted ones do.
-    pub(crate) fn env(&self, name: &str) -> Result<Option<String>, Error> {
-        let value = match &self.0.env {
-            Some(variables) => variables.get(name).cloned(),
-            None => match process_variable(name) {
-                None => None,
-                Some(value) => Some(value.into_string().map_err(|_| {
-                    Error::failed(format!("{name} is not valid UTF-8")).with_code("NotUtf8").permanent()
-                })?),
-            },
-        };
-        Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
-    }
-
-    /// Returns whether a variable is there and holds nothing, which the explanation mentions.
-    pub(crate) fn is_blank(&self, name: &str) -> bool {
-        let value = match &self.0.env {
-            Some(variables) => variables.get(name).cloned(),
-            None => process_variable(name).and_then(|value| value.into_string().ok()),
-        };
-        value.is_some_and(|value| value.trim().is_empty())
-    }
-
-    /// Returns whether a switch is on: `true` in any case, and nothing else, as the official SDKs read it.
-    pub(crate) fn switch(&self, name: &str) -> Result<bool, Error> {
-        Ok(self.env(name)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
-    }
-
-    /// The path that a variable holds, or `None` when it is unset or blank. A path is not text: it need not be UTF-8.
-    pub(crate) fn env_path(&self, name: &str) -> Option<PathBuf> {
-        let value = match &self.0.env {
-            Some(variables) => variables.get(name).map(|value| value.into()),
-            None => process_variable(name),
-        };
-        let value: std::ffi::OsString = value?;
-        match value.to_str() {
-            Some(text) => Some(PathBuf::from(text.trim())).filter(|path| !path.as_os_str().is_empty()),
-            None => Some(PathBuf::from(value)),
-        }
-    }
-
-    /// The user's home directory.
-    pub(crate) fn home_dir(&self) -> Option<PathBuf> {
-        let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-        self.env_path(variable).or_else(|| if self.0.env.is_none() { dirs::home_dir() } else { None })
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -369,11 +325,6 @@ pub(crate) async fn first<T>(work: impl Future<Output = T>, limit: impl Future<O
         Poll::Pending => limit.as_mut().poll(cx).map(|()| None),
     })
     .await
-}
-
-#[allow(clippy::disallowed_methods)] // the one place where the process environment is read
-fn process_variable(name: &str) -> Option<std::ffi::OsString> {
-    std::env::var_os(name)
 }
 
 /// `localhost` and the loopback addresses, brackets allowed.

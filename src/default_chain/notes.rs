@@ -41,6 +41,7 @@ enum Reader {
 }
 
 const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
+const STS_SCHEME: &str = "ALIBABA_CLOUD_STS_HTTP_SCHEME";
 
 /// The settings of a chain that matter here.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,6 +68,11 @@ pub(crate) fn notes(
                 "{written} is set, and only {who} reads it: {read} is read here, or this one too by .legacy_variables(true)"
             )),
         }
+    }
+    if set(STS_SCHEME) {
+        notes.push(format!(
+            "{STS_SCHEME} is set, and only ack-ram-tool reads it: STS is called over HTTPS here, and over plain HTTP where code allows it"
+        ));
     }
     let Ok(found) = result else { return notes };
     let known = Provenance::of(found);
@@ -139,6 +145,13 @@ mod tests {
         let key = |environment| Provenance::edit(Credentials::new("id", "s"), |known| known.environment = environment);
         assert!(noted(&[], key(true))[0].contains("or ALIBABA_CLOUD_ROLE_ARN exchanges"));
         assert!(noted(&[], key(false))[0].contains("or a profile of mode RamRoleArn exchanges"));
+    }
+
+    #[test]
+    fn a_scheme_for_sts_is_said_to_do_nothing() {
+        let note = noted(&[(STS_SCHEME, "http")], found(|_| {}));
+        assert!(note[0].contains("only ack-ram-tool reads it: STS is called over HTTPS here"), "{note:?}");
+        assert!(noted(&[(STS_SCHEME, " ")], found(|_| {})).is_empty());
     }
 
     #[test]

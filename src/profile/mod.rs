@@ -1,13 +1,19 @@
 //! Files that name sources: bytes in, typed sources out.
 
+#[cfg(feature = "process")]
+mod command;
 mod config;
 mod ini;
+mod login;
+mod write_back;
 
 use std::ops::Deref;
 use std::time::SystemTime;
 
 pub(crate) use self::config::{Config, list};
 pub(crate) use self::ini::Ini;
+pub(crate) use self::login::{Login, LoginKind, Site, StoredSession, seconds as login_seconds};
+pub(crate) use self::write_back::{Locked, NewValue, NotWritten, Prepared, lock as lock_config};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::key_characters;
@@ -42,10 +48,31 @@ pub(crate) trait ProfileFormat: Sized {
 #[derive(Clone, PartialEq)]
 pub(crate) enum Source {
     Keys(Keys),
-    EcsRamRole { role_name: Option<String> },
-    CredentialsUri { url: String },
-    Oidc { provider_arn: String, token_file: String, role: AssumeRole, endpoint: ProfileEndpoint },
-    Role { source: Box<Source>, role: AssumeRole, endpoint: ProfileEndpoint },
+    EcsRamRole {
+        role_name: Option<String>,
+    },
+    CredentialsUri {
+        url: String,
+    },
+    /// A program and its arguments, and the profile that names it.
+    #[cfg(feature = "process")]
+    Process {
+        argv: Vec<String>,
+        place: String,
+    },
+    /// A login of mode `OAuth` or `CloudSSO`.
+    Login(Box<Login>),
+    Oidc {
+        provider_arn: String,
+        token_file: String,
+        role: AssumeRole,
+        endpoint: ProfileEndpoint,
+    },
+    Role {
+        source: Box<Source>,
+        role: AssumeRole,
+        endpoint: ProfileEndpoint,
+    },
 }
 
 /// What a profile holds itself.
@@ -78,7 +105,9 @@ impl Source {
         match self {
             Self::Keys(keys) => keys.security_token().is_some(),
             Self::Role { source, .. } => source.is_written_down(),
-            Self::EcsRamRole { .. } | Self::CredentialsUri { .. } | Self::Oidc { .. } => false,
+            Self::EcsRamRole { .. } | Self::CredentialsUri { .. } | Self::Oidc { .. } | Self::Login(_) => false,
+            #[cfg(feature = "process")]
+            Self::Process { .. } => false,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -17,7 +18,7 @@ use crate::error::Error;
 use crate::paths;
 use crate::profile::{EnvDefaults, ProfileFormat, Selected, Source};
 use crate::provenance::Provenance;
-use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
+use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus, is_current};
 use crate::redact::{shown, shown_path};
 use crate::sts::Sts;
 
@@ -277,7 +278,7 @@ impl<F: Format> FileProvider<F> {
         }
     }
 
-    async fn ask(&self) -> Result<Credentials, Error> {
+    async fn ask(&self, wanted: Option<Duration>) -> Result<Credentials, Error> {
         self.failed_elsewhere.store(false, Ordering::Release);
         lock(&self.seen).clear();
         let asked_for = self.asked_for()?;
@@ -313,7 +314,7 @@ impl<F: Format> FileProvider<F> {
                 let (region, sts_profile) = content.sts_settings(&selected.name);
                 let region = valid_region(region);
                 let chosen = Chosen { selected, path: file.path, variable };
-                let found = self.ask_source(source, chosen, moved).await?;
+                let found = self.ask_source(source, chosen, moved, wanted).await?;
                 return Ok(Provenance::edit(found, |known| (known.region, known.sts_profile) = (region, sts_profile)));
             }
             files.push(file);
@@ -323,7 +324,14 @@ impl<F: Format> FileProvider<F> {
     }
 
     /// Asks the source of a profile; errors say which profile they are about. `moved` is what else is to be said of the place.
-    async fn ask_source(&self, source: Source, chosen: Chosen, moved: Option<String>) -> Result<Credentials, Error> {
+    /// `wanted` is how long the credential has to last.
+    async fn ask_source(
+        &self,
+        source: Source,
+        chosen: Chosen,
+        moved: Option<String>,
+        wanted: Option<Duration>,
+    ) -> Result<Credentials, Error> {
         let place = format!("{} `{}` of {}", F::PART, shown(&chosen.selected.name), shown_path(&chosen.path));
         let at = |error: Error| error.map_message(|message| format!("{place}: {message}"));
         let written_down = source.is_written_down().then(|| place.clone());
@@ -332,14 +340,17 @@ impl<F: Format> FileProvider<F> {
             match &*built {
                 Some((same, provider)) if *same == source => Arc::clone(provider),
                 _ => {
-                    let provider = build(&source, &self.sts, &self.settings).map_err(at)?;
+                    let provider = build(&source, &self.sts, &self.settings, &chosen.path).map_err(at)?;
                     *built = Some((source, Arc::clone(&provider)));
                     provider
                 }
             }
         };
         self.failed_elsewhere.store(true, Ordering::Release);
-        let answer = provider.provide_credentials().await;
+        let answer = match wanted {
+            Some(lifetime) => provider.provide_credentials_valid_for(lifetime).await,
+            None => provider.provide_credentials().await,
+        };
         self.failed_elsewhere.store(answer.is_err(), Ordering::Release);
         let found = answer.map_err(at)?.or_provider_name(&provider.provider_name());
         self.kept.answered(chosen);
@@ -354,6 +365,18 @@ impl<F: Format> FileProvider<F> {
             known.written_down = known.written_down.take().or(written_down);
         }))
     }
+
+    async fn provide(&self, wanted: Option<Duration>) -> Result<Credentials, Error> {
+        match self.ask(wanted).await {
+            Ok(found) => Ok(found.in_provider(F::PROVIDER)),
+            Err(error) => Err(error.in_provider(F::PROVIDER)),
+        }
+    }
+
+    /// The provider that the profile became last.
+    fn built(&self) -> Option<Arc<dyn ProvideCredentials>> {
+        lock(&self.built).as_ref().map(|(_, provider)| Arc::clone(provider))
+    }
 }
 
 impl<F: Format> ProvideCredentials for FileProvider<F> {
@@ -362,12 +385,17 @@ impl<F: Format> ProvideCredentials for FileProvider<F> {
     }
 
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async move {
-            match self.ask().await {
-                Ok(found) => Ok(found.in_provider(F::PROVIDER)),
-                Err(error) => Err(error.in_provider(F::PROVIDER)),
-            }
-        })
+        Box::pin(self.provide(None))
+    }
+
+    fn provide_credentials_valid_for(&self, lifetime: Duration) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(self.provide(Some(lifetime)))
+    }
+
+    fn invalidate(&self, credentials: &Credentials) {
+        if let Some(provider) = self.built() {
+            provider.invalidate(credentials);
+        }
     }
 
     fn source_status(&self) -> Option<SourceStatus> {
@@ -388,8 +416,9 @@ impl<F: Format> ProvideCredentials for FileProvider<F> {
     /// Returns whether the files still say what they said at the last look: every file that was read looks the same. If a file
     /// could not be read, or its source did not respond (STS was down), the next look is due when the back-off ends, changed
     /// or not.
-    fn is_current(&self, _credentials: &Credentials) -> bool {
+    fn is_current(&self, credentials: &Credentials) -> bool {
         !self.failed_elsewhere.load(Ordering::Acquire)
             && lock(&self.seen).iter().all(|(path, stamp)| self.context().stamp(path) == *stamp)
+            && self.built().is_none_or(|provider| is_current(&*provider, credentials) != Some(false))
     }
 }

@@ -9,7 +9,10 @@ mod environment_role;
 mod file_provider;
 mod ini_profile;
 mod kept_profile;
+mod login;
 mod oidc_role;
+#[cfg(feature = "process")]
+mod process;
 mod profile_source;
 #[cfg(test)]
 mod scripted_http;
@@ -26,4 +29,6 @@ pub(crate) use self::file_provider::FileProvider;
 pub use self::ini_profile::IniProfileProvider;
 pub(crate) use self::kept_profile::KeptProfile;
 pub use self::oidc_role::OidcRoleProvider;
+#[cfg(feature = "process")]
+pub use self::process::ProcessProvider;
 pub(crate) use self::profile_source::SourceSettings;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::login::LoginProvider;
 use super::{AssumeRoleProvider, CredentialsUriProvider, EcsMetadataProvider, OidcRoleProvider};
 use crate::context::Context;
 use crate::credentials::Credentials;
@@ -30,11 +31,12 @@ impl SourceSettings {
     }
 }
 
-/// Builds the provider.
+/// Builds the provider. `file` is where the profile stands: a login is written back there.
 pub(super) fn build(
     source: &Source,
     sts: &Sts,
     settings: &SourceSettings,
+    file: &Path,
 ) -> Result<Arc<dyn ProvideCredentials>, Error> {
     let with = |endpoint: &crate::sts::ProfileEndpoint| {
         let mut sts = sts.clone();
@@ -44,7 +46,7 @@ pub(super) fn build(
     Ok(match source {
         Source::Keys(keys) => Arc::new(Credentials::clone(keys)),
         Source::Role { source, role, endpoint } => {
-            let source = build(source, sts, settings)?;
+            let source = build(source, sts, settings, file)?;
             Arc::new(AssumeRoleProvider::with_shared_source(source, role.clone(), with(endpoint)))
         }
         Source::Oidc { provider_arn, token_file, role, endpoint } => {
@@ -59,6 +61,11 @@ pub(super) fn build(
             let metadata = EcsMetadataProvider::new().required().context(sts.context.clone());
             Arc::new(role_name.iter().fold(metadata, |metadata, name| metadata.role_name(name)))
         }
+        #[cfg(feature = "process")]
+        Source::Process { argv, place } => {
+            Arc::new(super::ProcessProvider::of_profile(argv, place.clone(), sts.clone()))
+        }
+        Source::Login(login) => Arc::new(LoginProvider::new(sts.context.clone(), (**login).clone(), file)),
         Source::CredentialsUri { url } => Arc::new(settings.credentials_uri(&sts.context).uri(url)),
     })
 }

@@ -23,6 +23,9 @@ pub(crate) struct Folder {
 pub(crate) struct Case {
     /// Cells of the coverage list: `env/good`.
     pub(crate) covers: Vec<String>,
+    /// A real program runs, in real time: its limit of a minute does not pass.
+    #[serde(default)]
+    pub(crate) runs_program: bool,
     /// Why it is not expected to hold yet.
     pub(crate) ignored: Option<String>,
     /// For the cases that prove the runner: a part of the problem it has to find.

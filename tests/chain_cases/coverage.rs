@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// A mode that needs no member has no column for a half-set one.
-const GRID: [(&str, &[&str]); 26] = [
+const GRID: [(&str, &[&str]); 29] = [
     ("env", &["good", "half_set", "malformed", "refused", "absent"]),
     ("env_role", &["good", "half_set", "malformed", "refused"]),
     ("assume_role", &["good", "malformed", "refused", "unreachable", "garbage"]),
@@ -18,6 +18,9 @@ const GRID: [(&str, &[&str]); 26] = [
     ("cli_profile/OIDC", &["good", "half_set", "malformed", "refused"]),
     ("cli_profile/CredentialsURI", &["good", "half_set", "malformed", "refused"]),
     ("cli_profile/EcsRamRole", &["good", "malformed", "refused", "disabled"]),
+    ("cli_profile/OAuth", &["good", "half_set", "malformed", "refused", "expired"]),
+    ("cli_profile/CloudSSO", &["good", "half_set", "malformed", "refused", "expired"]),
+    ("cli_profile/External", &["good", "half_set", "malformed", "refused", "disabled"]),
     ("profile", &["absent", "disabled", "file/credentials", "file/credentials.ini"]),
     ("profile/access_key", &["good", "half_set", "malformed", "refused"]),
     ("profile/sts", &["good", "half_set", "malformed", "refused"]),
@@ -75,6 +78,7 @@ const GRID: [(&str, &[&str]); 26] = [
             "ALIBABA_CLOUD_CREDENTIALS_FILE",
             "ALIBABA_CLOUD_CLI_PROFILE_DISABLED",
             "ALIBABA_CLOUD_IGNORE_PROFILE",
+            "ALIBABA_CLOUD_DISABLE_EXTERNAL_PROCESS",
             "HOME",
         ],
     ),

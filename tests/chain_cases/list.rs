@@ -26,6 +26,22 @@ cases! {
     a_broken_first_ini_file_is_an_error_whatever_the_second_has
     a_command_without_mode_is_no_reason_to_go_on_to_another_identity
     a_connection_that_breaks_is_unreachable
+    a_login_profile_gives_the_session_of_its_access_token
+    a_sign_in_profile_gives_the_session_of_its_access_token
+    a_login_profile_without_tokens_lacks_them
+    a_sign_in_profile_without_account_lacks_it
+    a_login_profile_of_an_unknown_site_makes_no_request
+    a_sign_in_url_with_a_password_makes_no_request_and_does_not_show_it
+    a_login_that_may_not_be_exchanged_is_refused_by_the_services_code
+    a_sign_in_without_the_access_configuration_is_refused_by_the_services_code
+    a_login_that_is_over_names_the_command_that_logs_in_again
+    a_sign_in_that_is_over_names_the_command_and_makes_no_request
+    a_program_profile_gives_what_the_program_prints
+    a_program_profile_without_command_lacks_it
+    a_command_that_cannot_be_split_is_an_error_that_does_not_show_it
+    a_program_that_prints_no_keys_is_an_error_that_does_not_show_them
+    a_program_that_refuses_is_told_by_its_exit_status
+    a_program_profile_where_programs_are_forbidden_is_refused_by_name
     a_credentials_uri_gives_a_session
     a_credentials_uri_in_plain_http_elsewhere_is_refused_before_any_request
     a_credentials_uri_needs_no_code
@@ -261,7 +277,6 @@ cases! {
     config_json_comes_before_the_ini_file
     credentials_file_names_another_ini_file
     credentials_file_that_names_no_file_is_an_error
-    each_mode_of_a_later_version_is_named_with_its_profile
     ecs_metadata_disabled_as_1_means_nothing
     imdsv1_disabled_as_1_means_nothing
     metadata_asked_for_in_code_and_disabled_by_the_variable_is_an_error

@@ -29,7 +29,11 @@ pub(crate) struct World {
     runtime: tokio::runtime::Runtime,
     running: Arc<AtomicUsize>,
     root: PathBuf,
+    runs_program: bool,
 }
+
+/// The limit of a program.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(60);
 
 /// What a file's change came to.
 pub(crate) enum Changed {
@@ -76,13 +80,14 @@ impl World {
             .with_writer(move || writer.clone())
             .finish();
         let log = tracing::Dispatch::new(subscriber);
-        Ok(Self { clock, script, context, logs, log, runtime, running, root })
+        Ok(Self { clock, script, context, logs, log, runtime, running, root, runs_program: false })
     }
 
     /// The world of a folder, with its files mounted.
     pub(crate) fn of(name: &str, folder: &mut Folder) -> io::Result<Self> {
         let script = Script::new(folder.path.clone(), std::mem::take(&mut folder.http));
-        let world = Self::new(name, &folder.env, script)?;
+        let mut world = Self::new(name, &folder.env, script)?;
+        world.runs_program = folder.case.runs_program;
         let files = folder.path.join("fs");
         if files.is_dir() {
             world.mount(&files, &world.root)?;
@@ -163,6 +168,7 @@ impl World {
                 break value;
             }
             match self.clock.next_wake() {
+                Some(PROGRAM_LIMIT) if self.runs_program => std::thread::yield_now(),
                 Some(wait) => self.clock.advance(wait),
                 None => return Err("nothing goes on, and nobody waits for the clock".to_owned()),
             }

@@ -8,6 +8,8 @@ use alibabacloud_credentials::{
     OidcRoleProvider, OpenApiClient, Refresher, StsSignature,
 };
 
+use serde_json::json;
+
 use super::stage::Stage;
 use crate::support::redirect::Redirect;
 
@@ -103,7 +105,7 @@ const METADATA: Source = Source {
 };
 
 /// The table.
-pub(crate) const SOURCES: [Source; 13] = [
+pub(crate) const SOURCES: [Source; 15] = [
     STS,
     Source {
         name: "AssumeRole by signature V1",
@@ -190,6 +192,37 @@ pub(crate) const SOURCES: [Source; 13] = [
         step: |head| when(head.starts_with("GET /credentials")),
         provider: Some("default/credentials_uri"),
         client: |stage| chain(stage, &[uri(stage)], |chain| chain),
+        ..STS
+    },
+    Source {
+        name: "the session of CloudSSO",
+        is_operation: false,
+        step: |head| when(head.starts_with("POST /cloud-credentials ")),
+        provider: Some("default/cli_profile/cloud_sso"),
+        client: |stage| {
+            let path = stage.config(&json!({
+                "name": "default", "mode": "CloudSSO", "cloud_sso_sign_in_url": format!("{}/t/login", stage.endpoint()),
+                "cloud_sso_account_id": "100", "cloud_sso_access_config": "ac-1", "access_token": "fake-bearer",
+                "cloud_sso_access_token_expire": 9_999_999_999_u64,
+            }));
+            chain(stage, &[("ALIBABA_CLOUD_CONFIG_FILE", path)], |chain| chain)
+        },
+        ..STS
+    },
+    Source {
+        name: "the session of an OAuth login",
+        is_operation: false,
+        step: |head| when(head.starts_with("POST /v1/exchange ")),
+        provider: Some("default/cli_profile/oauth"),
+        client: |stage| {
+            let path = stage.config(&json!({
+                "name": "default", "mode": "OAuth", "oauth_site_type": "CN", "oauth_access_token": "fake-bearer",
+                "oauth_access_token_expire": 9_999_999_999_u64,
+            }));
+            let world = stage.world().env([("ALIBABA_CLOUD_CONFIG_FILE", path)]);
+            let context = world.http(Redirect::to(stage.server.address)).build();
+            chain(stage, &[], |chain| chain.context(context))
+        },
         ..STS
     },
     METADATA,

@@ -79,6 +79,14 @@ impl Stage {
         Self { clock, server, elsewhere, step: source.step, limit: source.limit, wrong }
     }
 
+    /// Writes a config.json with one profile, and returns its path beneath the world's root.
+    pub(crate) fn config(&self, profile: &serde_json::Value) -> String {
+        let path = format!("/config-{}.json", self.server.address.port());
+        let config = json!({ "current": "default", "profiles": [profile] });
+        std::fs::write(ROOT.join(&path[1..]), config.to_string()).unwrap();
+        path
+    }
+
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.server.address)
     }
@@ -169,7 +177,7 @@ fn good(head: &str, clock: &TestClock, round: usize) -> String {
                 "Expiration": expiration.to_rfc3339_opts(SecondsFormat::Secs, true),
             });
             let mut whole = json!({
-                "Code": "Success", "Credentials": session, "value": *TOKEN,
+                "Code": "Success", "Credentials": session, "CloudCredential": session, "value": *TOKEN,
                 "AccountId": "100", "Arn": "acs:ram::100:assumed-role/media/job", "IdentityType": "AssumedRoleUser",
                 "PrincipalId": "1:job",
             });

@@ -1,5 +1,6 @@
 //! The `aliyun` CLI's config.json as a file: its keys, how it is read, and which profiles it has.
 
+mod login;
 mod mode;
 mod source;
 
@@ -70,19 +71,31 @@ struct Profile {
     sts_endpoint: Option<String>,
     #[serde(deserialize_with = "or_default")]
     enable_vpc: bool,
+    #[serde(deserialize_with = "secret")]
+    process_command: Option<Zeroizing<String>>,
+    #[serde(deserialize_with = "trimmed")]
+    cloud_sso_sign_in_url: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    cloud_sso_account_id: Option<String>,
+    #[serde(deserialize_with = "trimmed")]
+    cloud_sso_access_config: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    access_token: Option<Zeroizing<String>>,
+    #[serde(deserialize_with = "or_default")]
+    cloud_sso_access_token_expire: i64,
+    #[serde(deserialize_with = "trimmed")]
+    oauth_site_type: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    oauth_access_token: Option<Zeroizing<String>>,
+    #[serde(deserialize_with = "secret")]
+    oauth_refresh_token: Option<Zeroizing<String>>,
+    #[serde(deserialize_with = "or_default")]
+    oauth_access_token_expire: i64,
     // Of modes that are not read, only so much that they are recognised.
     #[serde(deserialize_with = "is_set")]
     private_key: bool,
     #[serde(deserialize_with = "is_set")]
     key_pair_name: bool,
-    #[serde(deserialize_with = "is_set")]
-    process_command: bool,
-    #[serde(deserialize_with = "is_set")]
-    cloud_sso_sign_in_url: bool,
-    #[serde(deserialize_with = "is_set")]
-    oauth_access_token: bool,
-    #[serde(deserialize_with = "is_set")]
-    oauth_refresh_token: bool,
     #[serde(deserialize_with = "is_set")]
     bearer_token: bool,
 }

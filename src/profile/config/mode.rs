@@ -56,14 +56,26 @@ impl Mode {
     /// The error for a mode that gives no key, or none that this crate can get.
     pub(super) fn unsupported(self) -> Error {
         let name = self.name();
-        let remedy = "use a mode with keys or a role";
+        let other = "use a mode with keys or a role";
+        let remedy = match self {
+            Self::BearerToken | Self::Anonymous => format!("{other}: name another profile by ALIBABA_CLOUD_PROFILE"),
+            _ => other.to_owned(),
+        };
         match self {
-            Self::External | Self::CloudSso | Self::OAuth => {
-                let error = Error::failed(format!("has mode {name}, which this version of the crate cannot read yet"));
-                error.with_code("NotYetSupported")
-            }
+            Self::External => Error::failed(format!("has mode {name}, and this build lacks the feature `process`"))
+                .with_code("NotYetSupported"),
             Self::RsaKeyPair => {
                 let what = "which is deprecated: this crate does not make its call, GenerateSessionAccessKey";
+                Error::failed(format!("has mode {name}, {what}")).with_code("UnsupportedMode")
+            }
+            Self::BearerToken => {
+                let what =
+                    "whose token goes into a header of calls that nobody signs: it is for services that take one";
+                Error::failed(format!("has mode {name}, {what}, and gives no AccessKey pair"))
+                    .with_code("UnsupportedMode")
+            }
+            Self::Anonymous => {
+                let what = "which is for calls that need no credentials, and gives no AccessKey pair";
                 Error::failed(format!("has mode {name}, {what}")).with_code("UnsupportedMode")
             }
             _ => Error::failed(format!("has mode {name}, which gives no AccessKey pair")).with_code("UnsupportedMode"),
@@ -93,11 +105,11 @@ impl Profile {
             Mode::RsaKeyPair
         } else if self.ram_role_name.is_some() {
             Mode::EcsRamRole
-        } else if self.process_command {
+        } else if self.process_command.is_some() {
             Mode::External
         } else if oidc.iter().all(|member| member.is_some()) {
             Mode::Oidc
-        } else if self.cloud_sso_sign_in_url {
+        } else if self.cloud_sso_sign_in_url.is_some() {
             Mode::CloudSso
         } else if self.bearer_token {
             Mode::BearerToken

@@ -6,6 +6,8 @@ use super::mode::Mode;
 use super::{Config, Profile, list};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
+#[cfg(feature = "process")]
+use crate::profile::command;
 use crate::profile::{EnvDefaults, ProfileFormat, Selected, Source, half_set, keys};
 use crate::redact::{shorten, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
@@ -38,7 +40,7 @@ impl Config {
             return Err(at(error.with_code("ProfileNotFound").permanent()));
         };
         if profile.mode().map_err(at)? != Some(Mode::ChainableRamRoleArn) {
-            return profile.source(selected, defaults).map_err(at);
+            return profile.source(selected, &place, defaults).map_err(at);
         }
         let Some(source) = profile.source_profile.clone() else {
             return Err(at(half_set("lacks source_profile".to_owned())));
@@ -50,8 +52,9 @@ impl Config {
 }
 
 impl Profile {
-    /// Returns the source that the profile describes by itself. `selected` decides whether an empty one is an error.
-    fn source(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
+    /// Returns the source that the profile describes by itself. `selected` decides whether an empty one is an error; `place` names
+    /// profile and file.
+    fn source(&self, selected: &Selected, place: &str, defaults: &EnvDefaults) -> Result<Source, Error> {
         let Some(mode) = self.mode()? else { return self.unrecognised(selected, defaults) };
         let keys = |needs_token: bool| {
             let takes_token = needs_token || mode != Mode::Ak;
@@ -68,11 +71,14 @@ impl Profile {
                     url: url.ok_or_else(|| half_set("lacks credentials_uri".to_owned()))?,
                 });
             }
+            Mode::External => return self.process(place),
+            Mode::OAuth => return self.oauth(&selected.name).map(|login| Source::Login(Box::new(login))),
+            Mode::CloudSso => return self.cloud_sso(&selected.name).map(|login| Source::Login(Box::new(login))),
             Mode::RamRoleArn => keys(false)?.into(),
             Mode::RamRoleArnWithRoleName => Source::EcsRamRole { role_name: self.ram_role_name.clone() },
             // Its source is another profile.
             Mode::ChainableRamRoleArn => return Err(half_set("lacks source_profile".to_owned())),
-            Mode::External | Mode::CloudSso | Mode::OAuth | Mode::RsaKeyPair | Mode::BearerToken | Mode::Anonymous => {
+            Mode::RsaKeyPair | Mode::BearerToken | Mode::Anonymous => {
                 return Err(mode.unsupported());
             }
         };
@@ -83,8 +89,8 @@ impl Profile {
     fn unrecognised(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
         let of_another_mode = [
             (Mode::ChainableRamRoleArn, "source_profile", self.source_profile.is_some()),
-            (Mode::OAuth, "oauth_access_token", self.oauth_access_token),
-            (Mode::OAuth, "oauth_refresh_token", self.oauth_refresh_token),
+            (Mode::OAuth, "oauth_access_token", self.oauth_access_token.is_some()),
+            (Mode::OAuth, "oauth_refresh_token", self.oauth_refresh_token.is_some()),
             (Mode::CredentialsUri, "credentials_uri", self.credentials_uri.is_some()),
             (Mode::RsaKeyPair, "private_key", self.private_key),
             (Mode::RsaKeyPair, "key_pair_name", self.key_pair_name),
@@ -100,6 +106,18 @@ impl Profile {
             }
         }
         self.keys(selected, defaults, false, true).map(Source::from)
+    }
+
+    #[cfg(feature = "process")]
+    fn process(&self, place: &str) -> Result<Source, Error> {
+        let command = self.process_command.as_ref().ok_or_else(|| half_set("lacks process_command".to_owned()))?;
+        let argv = command::split(command, command::Rules::native())?;
+        Ok(Source::Process { argv, place: place.to_owned() })
+    }
+
+    #[cfg(not(feature = "process"))]
+    fn process(&self, _place: &str) -> Result<Source, Error> {
+        Err(Mode::External.unsupported())
     }
 
     fn oidc(&self, defaults: &EnvDefaults) -> Result<Source, Error> {
@@ -203,7 +221,7 @@ mod tests {
     fn each_mode_needs_its_fields() {
         let keys = r#""access_key_id":"i","access_key_secret":"s""#;
         let arn = r#""ram_role_arn":"acs:ram::1:role/a""#;
-        let table: [(String, &str); 20] = [
+        let table: [(String, &str); 29] = [
             (format!(r#""mode":"AK",{keys}"#), "ok"),
             (r#""mode":"AK","access_key_id":"i""#.into(), "HalfSet"),
             (r#""mode":"AK","access_key_id":"","access_key_secret":"""#.into(), "NotConfigured"),
@@ -222,12 +240,34 @@ mod tests {
             (format!(r#""mode":"OIDC",{arn},"oidc_provider_arn":"p""#), "HalfSet"),
             (r#""mode":"CredentialsURI""#.into(), "HalfSet"),
             (r#""mode":"CredentialsURI","credentials_uri":"http://127.0.0.1/""#.into(), "ok"),
-            (r#""mode":"OAuth""#.into(), "NotYetSupported"),
+            (r#""mode":"External""#.into(), "HalfSet"),
+            (r#""mode":"External","process_command":"cred get""#.into(), "ok"),
+            (r#""mode":"External","process_command":"cred 'get""#.into(), "CommandMalformed"),
+            (r#""mode":"OAuth""#.into(), "HalfSet"),
+            (r#""mode":"OAuth","oauth_site_type":"EU","oauth_refresh_token":"t""#.into(), "UnknownSite"),
+            (r#""mode":"OAuth","oauth_site_type":"cn""#.into(), "HalfSet"),
+            (r#""mode":"OAuth","oauth_site_type":"INTL","oauth_refresh_token":"t""#.into(), "ok"),
+            (r#""mode":"CloudSSO","cloud_sso_sign_in_url":"https://u","access_token":"t""#.into(), "HalfSet"),
+            (r#""mode":"CloudSSO","cloud_sso_sign_in_url":"https://u","cloud_sso_account_id":"1","cloud_sso_access_config":"a""#.into(), "HalfSet"),
+            (r#""mode":"CloudSSO","cloud_sso_sign_in_url":"https://u","cloud_sso_account_id":"1","cloud_sso_access_config":"a","access_token":"t""#.into(), "ok"),
             (r#""mode":"BearerToken""#.into(), "UnsupportedMode"),
         ];
         for (fields, expected) in table {
             let code = one(&fields).err().map(|error| error.code().unwrap_or("NotConfigured").to_owned());
             assert_eq!(code.as_deref().unwrap_or("ok"), expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_mode_that_gives_no_key_says_what_it_is_for() {
+        for (mode, what) in [
+            ("BearerToken", "has mode BearerToken, whose token goes into a header of calls that nobody signs"),
+            ("Anonymous", "has mode Anonymous, which is for calls that need no credentials"),
+        ] {
+            let error = one(&format!(r#""mode":"{mode}","bearer_token":"s3cr3t""#)).err().unwrap();
+            assert_eq!(error.code(), Some("UnsupportedMode"));
+            assert!(error.message().contains(what) && !error.to_string().contains("s3cr3t"), "{error}");
+            assert!(error.remedy().unwrap().contains("ALIBABA_CLOUD_PROFILE"), "{error}");
         }
     }
 
@@ -265,9 +305,9 @@ mod tests {
             (&[rsa, name], "has mode RsaKeyPair"),
             (&[name, arn, command, oidc], "instance"),
             (&[name, r#""access_key_id":"i""#, token], "instance"),
-            (&[command, arn, oidc, sso, bearer], "has mode External"),
+            (&[command, arn, oidc, sso, bearer], "program"),
             (&[arn, oidc, sso], "oidc"),
-            (&[arn, sso, bearer], "has mode CloudSSO"),
+            (&[arn, sso, bearer], "lacks cloud_sso_account_id and cloud_sso_access_config and access_token"),
             (&[bearer, arn], "has mode BearerToken"),
             // In what follows the CLI sees no mode, and all but the last are not nothing.
             (&[r#""access_key_id":"i""#], "lacks access_key_secret"),
@@ -292,6 +332,7 @@ mod tests {
                 Ok(Source::Role { source, .. }) if matches!(*source, Source::Keys(_)) => "role over keys".to_owned(),
                 Ok(Source::EcsRamRole { .. }) => "instance".to_owned(),
                 Ok(Source::Oidc { .. }) => "oidc".to_owned(),
+                Ok(Source::Process { .. }) => "program".to_owned(),
                 Ok(_) => "another".to_owned(),
                 Err(error) => error.message().to_owned(),
             };

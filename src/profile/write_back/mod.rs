@@ -1,0 +1,221 @@
+//! Writes a profile's session and tokens back to config.json: without loss, under a lock, and so that a crash leaves a whole file.
+//!
+//! 1. A lock file beside the file that the path leads to is locked. The system frees the lock of a holder that dies.
+//! 2. The file is read, and its text is edited: see [`edit`].
+//! 3. The text goes into a temporary file in the same folder, which is flushed to the disk.
+//! 4. The file is read again. If somebody who knows no lock (the `aliyun` CLI) has changed it, its text is edited anew.
+//! 5. The temporary file takes the place of the file.
+
+mod edit;
+mod scan;
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+pub(crate) use self::edit::NewValue;
+use self::edit::{NotEdited, edit};
+use crate::context::Context;
+
+/// The largest file that is read.
+const LIMIT: u64 = 1024 * 1024;
+/// A file that changes so often while it is written is not written.
+const ATTEMPTS: usize = 5;
+/// The pause before a lock that somebody holds is tried again.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// The reason why nothing was written.
+#[derive(Debug)]
+pub(crate) enum NotWritten {
+    /// Somebody held the lock for as long as was waited.
+    Locked,
+    Edit(NotEdited),
+    /// It has another content each time it is looked at.
+    Changing,
+    Io(&'static str, io::Error),
+}
+
+impl NotWritten {
+    /// The reason as the end of a sentence: nothing of the file is in it.
+    pub(crate) fn why(&self) -> String {
+        match self {
+            Self::Locked => "another process holds its lock".to_owned(),
+            Self::Edit(error) => error.why().to_owned(),
+            Self::Changing => "another program keeps changing it".to_owned(),
+            Self::Io(what, error) => format!("{what}: {error}"),
+        }
+    }
+}
+
+fn io(what: &'static str) -> impl FnOnce(io::Error) -> NotWritten {
+    move |error| NotWritten::Io(what, error)
+}
+
+/// The right to change the file, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    /// Where the path leads, links followed.
+    target: PathBuf,
+    /// Holds the lock.
+    _lock: File,
+}
+
+/// Waits for the lock of the file at `path`, for `limit` at most by the context's clock.
+pub(crate) async fn lock(context: &Context, path: &Path, limit: Duration) -> Result<Locked, NotWritten> {
+    let target = std::fs::canonicalize(context.locate(path)).map_err(io("its path cannot be followed"))?;
+    let lock = open_lock(&target)?;
+    let end = context.now().monotonic.saturating_add(limit);
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(Locked { target, _lock: lock }),
+            Err(std::fs::TryLockError::WouldBlock) => {}
+            Err(std::fs::TryLockError::Error(error)) => return Err(io("its lock file cannot be locked")(error)),
+        }
+        if context.now().monotonic >= end {
+            return Err(NotWritten::Locked);
+        }
+        context.sleep(RETRY).await;
+    }
+}
+
+fn open_lock(target: &Path) -> Result<File, NotWritten> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options.open(beside(target, ".lock")).map_err(io("its lock file cannot be created"))?;
+    // Made by root for somebody else's file, it would lock the owner out.
+    #[cfg(unix)]
+    if let (Ok(file), Ok(own)) = (std::fs::metadata(target), lock.metadata()) {
+        let _ = give_owner(&lock, &own, &file);
+    }
+    Ok(lock)
+}
+
+/// Gives a file that is `own` the owner and the group of `file`.
+#[cfg(unix)]
+fn give_owner(to: &File, own: &std::fs::Metadata, file: &std::fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    match (file.uid(), file.gid()) == (own.uid(), own.gid()) {
+        true => Ok(()),
+        false => std::os::unix::fs::fchown(to, Some(file.uid()), Some(file.gid())),
+    }
+}
+
+/// A hidden file beside `target`: `.config.json` and the ending.
+fn beside(target: &Path, ending: &str) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    target.with_file_name(format!(".{name}{ending}"))
+}
+
+impl Locked {
+    /// The file's content now.
+    pub(crate) fn read(&self) -> Result<Zeroizing<Vec<u8>>, NotWritten> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+        let file = File::open(&self.target).map_err(io("it cannot be read"))?;
+        file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(io("it cannot be read"))?;
+        match bytes.len() as u64 > LIMIT {
+            true => Err(io("it cannot be read")(ErrorKind::FileTooLarge.into())),
+            false => Ok(bytes),
+        }
+    }
+
+    /// Makes the temporary file, so that what is to be written has a place before it exists.
+    pub(crate) fn prepare(&self) -> Result<Prepared<'_>, NotWritten> {
+        // What a holder of the lock that died left behind.
+        let path = beside(&self.target, ".new");
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(io("a temporary file beside it cannot be removed")(error));
+            }
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(io("a temporary file beside it cannot be created"))?;
+        let prepared = Prepared { locked: self, file, path };
+        // A folder may be written while the file may not: then nobody meant it to be replaced.
+        OpenOptions::new().write(true).open(&self.target).map_err(io("it may not be written"))?;
+        prepared.take_looks()?;
+        Ok(prepared)
+    }
+}
+
+/// A temporary file that is to take the place of the file. It is removed unless it does.
+#[derive(Debug)]
+pub(crate) struct Prepared<'a> {
+    locked: &'a Locked,
+    file: File,
+    path: PathBuf,
+}
+
+impl Prepared<'_> {
+    /// Gives the temporary file the owner and the mode of the file.
+    fn take_looks(&self) -> Result<(), NotWritten> {
+        let metadata = std::fs::metadata(&self.locked.target).map_err(io("it cannot be looked at"))?;
+        #[cfg(unix)]
+        {
+            let own = self.file.metadata().map_err(io("its temporary file cannot be looked at"))?;
+            give_owner(&self.file, &own, &metadata).map_err(io("its owner cannot be given to another file"))?;
+        }
+        self.file.set_permissions(metadata.permissions()).map_err(io("its mode cannot be given to another file"))
+    }
+
+    /// Changes members of the profile. Returns whether there was anything to change.
+    pub(crate) fn commit(self, profile: &str, changes: &[(&str, NewValue<'_>)]) -> Result<bool, NotWritten> {
+        self.commit_while(profile, changes, || {})
+    }
+
+    /// The same, with what others do meanwhile.
+    fn commit_while(
+        mut self,
+        profile: &str,
+        changes: &[(&str, NewValue<'_>)],
+        mut meanwhile: impl FnMut(),
+    ) -> Result<bool, NotWritten> {
+        for _ in 0..ATTEMPTS {
+            let before = self.locked.read()?;
+            let text = std::str::from_utf8(&before).map_err(|_| NotWritten::Edit(NotEdited::NotJson))?;
+            let after = edit(text, profile, changes).map_err(NotWritten::Edit)?;
+            if after.as_str() == text {
+                return Ok(false);
+            }
+            self.write(after.as_bytes()).map_err(io("its temporary file cannot be written"))?;
+            meanwhile();
+            if *self.locked.read()? != *before {
+                continue;
+            }
+            std::fs::rename(&self.path, &self.locked.target).map_err(io("it cannot be replaced"))?;
+            // The name is to survive a loss of power, too; not every file system can promise that.
+            #[cfg(unix)]
+            if let Some(folder) = self.locked.target.parent() {
+                let _ = File::open(folder).and_then(|folder| folder.sync_all());
+            }
+            return Ok(true);
+        }
+        Err(NotWritten::Changing)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        use std::io::Seek;
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(bytes)?;
+        self.file.sync_all()
+    }
+}
+
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        // After the rename there is none of that name.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
