@@ -51,6 +51,9 @@
 //! * It is no SDK: [`OpenApiClient`] signs and sends RPC calls with untyped parameters. Object storage, log service and
 //!   typed clients are other crates', which can take this chain; `alibabacloud-credentials-adapters` plugs it into some.
 //! * It does not run on WebAssembly: it needs threads, files and sockets.
+//! * It does not mend a `fork` amid other threads' work. A child starts threads of its own, but a lock that another thread
+//!   of the parent held at that instant stays locked in it, as in every multithreaded program: fork before the first use, or
+//!   let the child `exec`.
 //! * It does not protect secrets from code in the same process, from a debugger or from swap.
 //!
 //! # More

@@ -143,42 +143,63 @@ impl SourceStatus {
     }
 }
 
-/// Passes everything on to what a pointer holds.
-macro_rules! through_pointer {
-    ($($pointer:ident)+) => {$(
-        impl<P: ProvideCredentials + ?Sized> ProvideCredentials for $pointer<P> {
-            fn provider_name(&self) -> Cow<'_, str> {
-                (**self).provider_name()
-            }
+/// Makes a type the provider that its values hold.
+macro_rules! provide_through {
+    ([$($generics:tt)*] $provider:ty: |$this:ident| $inner:expr) => {
+        const _: () = {
+            use std::borrow::Cow;
+            use std::time::Duration;
 
-            fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-                (**self).provide_credentials()
-            }
+            use $crate::credentials::Credentials;
+            use $crate::error::Error;
+            use $crate::provider::{BoxFuture, Private, ProvideCredentials, SourceStatus};
 
-            fn source_status(&self) -> Option<SourceStatus> {
-                (**self).source_status()
-            }
+            impl<$($generics)*> ProvideCredentials for $provider {
+                fn provider_name(&self) -> Cow<'_, str> {
+                    let $this = self;
+                    $inner.provider_name()
+                }
 
-            fn is_current(&self, credentials: &Credentials) -> bool {
-                (**self).is_current(credentials)
-            }
+                fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+                    let $this = self;
+                    $inner.provide_credentials()
+                }
 
-            fn checks_inline(&self, private: Private) -> bool {
-                (**self).checks_inline(private)
-            }
+                fn source_status(&self) -> Option<SourceStatus> {
+                    let $this = self;
+                    $inner.source_status()
+                }
 
-            fn invalidate(&self, credentials: &Credentials) {
-                (**self).invalidate(credentials);
-            }
+                fn is_current(&self, credentials: &Credentials) -> bool {
+                    let $this = self;
+                    $inner.is_current(credentials)
+                }
 
-            fn provide_credentials_valid_for(&self, lifetime: Duration) -> BoxFuture<'_, Result<Credentials, Error>> {
-                (**self).provide_credentials_valid_for(lifetime)
+                fn checks_inline(&self, private: Private) -> bool {
+                    let $this = self;
+                    $inner.checks_inline(private)
+                }
+
+                fn invalidate(&self, credentials: &Credentials) {
+                    let $this = self;
+                    ProvideCredentials::invalidate(&$inner, credentials);
+                }
+
+                fn provide_credentials_valid_for(
+                    &self,
+                    lifetime: Duration,
+                ) -> BoxFuture<'_, Result<Credentials, Error>> {
+                    let $this = self;
+                    $inner.provide_credentials_valid_for(lifetime)
+                }
             }
-        }
-    )+};
+        };
+    };
 }
+pub(crate) use provide_through;
 
-through_pointer! { Arc Box }
+provide_through!([P: ProvideCredentials + ?Sized] Arc<P>: |pointer| **pointer);
+provide_through!([P: ProvideCredentials + ?Sized] Box<P>: |pointer| **pointer);
 
 impl ProvideCredentials for Credentials {
     fn provider_name(&self) -> Cow<'_, str> {

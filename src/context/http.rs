@@ -114,12 +114,12 @@ pub enum HttpErrorKind {
     ConnectTimeout,
     /// The proxy could not be connected to, or refused to connect to the server: nothing was sent to that.
     Proxy,
-    /// The HTTP client cannot be used as things are: no client, no runtime, a variable that holds no proxy. A repetition
-    /// changes nothing.
+    /// The HTTP client cannot be used as things are: no client, no runtime, a variable that holds no proxy, no trusted
+    /// roots. A repetition changes nothing.
     Setup,
     /// The connection was made, and the rest took too long.
     Timeout,
-    /// TLS failed: a certificate, a name, a protocol version, no trusted roots.
+    /// TLS failed: a certificate, a name, a protocol version.
     Tls,
     /// The response is larger than [`SendOptions::max_body`].
     TooLarge,

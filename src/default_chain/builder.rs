@@ -9,13 +9,14 @@ use super::{DefaultCredentialChain, Outermost};
 use crate::chain::{Chain, OnFailure};
 use crate::context::Context;
 use crate::identity::IdentityCheck;
+use crate::profile::{Config, Ini};
 use crate::provider::ProvideCredentials;
 use crate::providers::{
-    AssumeRoleProvider, CliProfileProvider, EcsMetadataProvider, EnvironmentProvider, EnvironmentRole,
-    IniProfileProvider, OidcRoleProvider, SourceSettings,
+    AssumeRoleProvider, EcsMetadataProvider, EnvironmentProvider, EnvironmentRole, FileProvider, OidcRoleProvider,
+    SourceSettings,
 };
 use crate::refresh::Refresher;
-use crate::sts::{AssumeRole, Sts, StsEndpoint, StsSignature};
+use crate::sts::{AssumeRole, Sts, StsSignature};
 
 /// Builds a [`DefaultCredentialChain`]. A bad argument shows as an error of `credentials()`, before any request.
 ///
@@ -32,11 +33,9 @@ use crate::sts::{AssumeRole, Sts, StsEndpoint, StsSignature};
 /// ```
 #[derive(Default)]
 pub struct DefaultCredentialChainBuilder {
-    context: Context,
+    sts: Sts,
     profile: Option<String>,
     env_prefixes: Vec<String>,
-    endpoint: StsEndpoint,
-    sts_signature: StsSignature,
     ecs_metadata: Option<bool>,
     role: Option<AssumeRole>,
     expected_account: Option<String>,
@@ -63,7 +62,7 @@ impl DefaultCredentialChainBuilder {
     /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
-        self.context = context;
+        self.sts.context = context;
         self
     }
 
@@ -86,14 +85,14 @@ impl DefaultCredentialChainBuilder {
     /// `sts.aliyuncs.com`.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.endpoint.region = Some(region.into());
+        self.sts.endpoint.region = Some(region.into());
         self
     }
 
     /// Sets the STS host as `host[:port]`, over HTTPS; `http://` is for loopback only.
     #[must_use]
     pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.endpoint.endpoint = Some(endpoint.into());
+        self.sts.endpoint.endpoint = Some(endpoint.into());
         self
     }
 
@@ -101,21 +100,21 @@ impl DefaultCredentialChainBuilder {
     /// [`caller_identity`](DefaultCredentialChain::caller_identity). The default is [`StsSignature::V3`].
     #[must_use]
     pub fn sts_signature(mut self, signature: StsSignature) -> Self {
-        self.sts_signature = signature;
+        self.sts.signature = signature;
         self
     }
 
     /// Lets an STS endpoint be plain `http://` beyond loopback. Secrets then travel in the clear.
     #[must_use]
     pub fn allow_plain_http(mut self) -> Self {
-        self.endpoint.allow_plain_http = true;
+        self.sts.endpoint.allow_plain_http = true;
         self
     }
 
     /// Uses the region's VPC host of STS. Has no effect without a region.
     #[must_use]
     pub fn vpc_endpoint(mut self, vpc: bool) -> Self {
-        self.endpoint.vpc = vpc;
+        self.sts.endpoint.vpc = vpc;
         self
     }
 
@@ -197,9 +196,8 @@ impl DefaultCredentialChainBuilder {
 
     /// Builds the chain. Does no I/O.
     pub fn build(self) -> DefaultCredentialChain {
-        let context = self.context;
-        let mut sts = Sts::new(context.clone(), self.endpoint);
-        sts.signature = self.sts_signature;
+        let sts = self.sts;
+        let context = sts.context.clone();
         let mut chain = Chain::new("").context(context.clone()).on_failure(self.on_failure);
         let restricted = self.profile.is_some();
         let settings = SourceSettings {
@@ -207,8 +205,8 @@ impl DefaultCredentialChainBuilder {
             legacy_variables: self.legacy_variables,
             allowed_hosts: self.allowed_hosts,
         };
-        let cli_profile = CliProfileProvider::before_ini(sts.clone(), self.profile.clone(), settings.clone());
-        let ini_profile = IniProfileProvider::after_config(sts.clone(), self.profile, settings.clone());
+        let cli_profile = FileProvider::<Config>::in_chain(sts.clone(), self.profile.clone(), settings.clone());
+        let ini_profile = FileProvider::<Ini>::in_chain(sts.clone(), self.profile, settings.clone());
         let profiles = [cli_profile.kept_profile(), ini_profile.kept_profile()];
         let env_prefixes = self.env_prefixes.clone();
         if restricted {

@@ -16,9 +16,9 @@ use crate::credentials::Credentials;
 use crate::endpoint::check_region;
 use crate::error::Error;
 use crate::explain::{CredentialsSummary, Explanation, ProviderReport};
-use crate::identity::IdentityCheck;
+use crate::identity::{IdentityCheck, owner};
 use crate::provenance::Provenance;
-use crate::provider::{BoxFuture, Private, ProvideCredentials};
+use crate::provider::{BoxFuture, Private, ProvideCredentials, provide_through};
 use crate::providers::{AssumeRoleProvider, EnvironmentProvider, KeptProfile};
 use crate::redact::{shorten, shown};
 use crate::refresh::Refresher;
@@ -122,7 +122,11 @@ impl DefaultCredentialChain {
     /// Returns the region, as far as it is known: given in code, else `ALIBABA_CLOUD_REGION_ID` or `ALIBABA_CLOUD_STS_REGION`, else
     /// what a source named (the profile, the RRSA token's issuer, instance metadata). A text that cannot be a region is ignored.
     pub fn region(&self) -> Option<String> {
-        self.sts.region().filter(|region| check_region(region).is_ok())
+        let of_source = || {
+            let known = Provenance::of(&self.refresher.last()?);
+            known.region.or(known.inferred_region)
+        };
+        self.sts.region().or_else(of_source).filter(|region| check_region(region).is_ok())
     }
 
     /// Assumes `role` with this chain's credentials: a service takes one of these for each of its tenants.
@@ -148,7 +152,7 @@ impl DefaultCredentialChain {
     /// As [`credentials`](Self::credentials), and those of the call to STS.
     pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
         let credentials = self.refresher.credentials().await?;
-        self.sts.caller_identity(&credentials).await
+        owner(&credentials, &self.sts).await
     }
 }
 
@@ -181,31 +185,7 @@ impl From<&DefaultCredentialChain> for Refresher {
     }
 }
 
-impl ProvideCredentials for DefaultCredentialChain {
-    fn provider_name(&self) -> Cow<'_, str> {
-        Cow::Borrowed("default")
-    }
-
-    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        self.refresher.provide_credentials()
-    }
-
-    fn is_current(&self, credentials: &Credentials) -> bool {
-        self.refresher.is_current(credentials)
-    }
-
-    fn checks_inline(&self, private: Private) -> bool {
-        self.refresher.checks_inline(private)
-    }
-
-    fn invalidate(&self, credentials: &Credentials) {
-        ProvideCredentials::invalidate(&self.refresher, credentials);
-    }
-
-    fn provide_credentials_valid_for(&self, lifetime: Duration) -> BoxFuture<'_, Result<Credentials, Error>> {
-        self.refresher.provide_credentials_valid_for(lifetime)
-    }
-}
+provide_through!([] DefaultCredentialChain: |chain| chain.refresher);
 
 /// The outermost provider: checks the arguments, and puts `default` in front.
 struct Outermost {

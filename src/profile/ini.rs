@@ -7,7 +7,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{EnvDefaults, Selected, Source, half_set, keys, malformed, text};
+use super::{EnvDefaults, ProfileFormat, Selected, Source, half_set, keys, malformed, text};
 use crate::error::Error;
 use crate::redact::shown;
 use crate::sts::{AssumeRole, ProfileEndpoint};
@@ -25,9 +25,8 @@ struct Section {
     values: Vec<(String, Zeroizing<String>)>,
 }
 
-impl Ini {
-    /// Reads the file. Errors name the line, never what stands there.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
+impl ProfileFormat for Ini {
+    fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let mut sections: Vec<Section> = Vec::new();
         for (at, line) in text(bytes)?.lines().enumerate() {
             let line = without_comment(line).trim();
@@ -47,29 +46,15 @@ impl Ini {
         Ok(Self { sections })
     }
 
-    /// Which section: the one that was asked for, else `default`.
-    pub(crate) fn select(asked_for: Option<&str>) -> Selected {
-        Selected { name: asked_for.unwrap_or("default").to_owned(), named: asked_for.is_some() }
-    }
-
-    pub(crate) fn has(&self, name: &str) -> bool {
+    fn has(&self, name: &str) -> bool {
         self.sections.iter().any(|section| section.name == name)
     }
 
-    /// The sections' names, as an error may repeat them.
-    pub(crate) fn names(&self) -> Vec<String> {
+    fn names(&self) -> Vec<String> {
         self.sections.iter().map(|section| shown(&section.name)).collect()
     }
 
-    /// The last value of that key in the section; an empty one is none.
-    fn value(&self, section: &str, key: &str) -> Option<&String> {
-        let section = self.sections.iter().find(|found| found.name == section);
-        let values = section.into_iter().flat_map(|found| &found.values);
-        values.filter(|(name, _)| name == key).map(|(_, value)| &**value).next_back().filter(|value| !value.is_empty())
-    }
-
-    /// Returns the source that the section describes. Errors name the section and the file, shown as `path`.
-    pub(crate) fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error> {
+    fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error> {
         let place = format!("section `{}` of {path}", shown(&selected.name));
         let at = |error: Error| error.map_message(|message| format!("{place} {message}"));
         let lines: Vec<String> = self
@@ -83,6 +68,15 @@ impl Ini {
             return Err(at(error.with_remedy("leave one of them, or give them different names")));
         }
         self.section(selected, defaults).map_err(at)
+    }
+}
+
+impl Ini {
+    /// The last value of that key in the section; an empty one is none.
+    fn value(&self, section: &str, key: &str) -> Option<&String> {
+        let section = self.sections.iter().find(|found| found.name == section);
+        let values = section.into_iter().flat_map(|found| &found.values);
+        values.filter(|(name, _)| name == key).map(|(_, value)| &**value).next_back().filter(|value| !value.is_empty())
     }
 
     fn section(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
@@ -107,10 +101,10 @@ impl Ini {
         match value("type").map(String::as_str) {
             None if empty && !selected.named => Err(Error::not_configured("is empty")),
             None => Err(half_set("lacks type".to_owned())),
-            Some("access_key") => pair(false).map(Source::Keys),
-            Some("sts") => pair(true).map(Source::Keys),
+            Some("access_key") => pair(false).map(Source::from),
+            Some("sts") => pair(true).map(Source::from),
             Some("ram_role_arn") => {
-                let source = Box::new(Source::Keys(pair(value("security_token").is_some())?));
+                let source = Box::new(pair(value("security_token").is_some())?.into());
                 Ok(Source::Role { source, role: self.role(selected, defaults)?, endpoint: ProfileEndpoint::default() })
             }
             Some("ecs_ram_role") => Ok(Source::EcsRamRole { role_name: value("role_name").cloned() }),
@@ -174,7 +168,7 @@ mod tests {
     fn secret(line: &str) -> String {
         let text = format!("[default]\ntype = access_key\naccess_key_id = i\n{line}\n");
         let ini = Ini::parse(text.as_bytes()).unwrap();
-        match ini.source(&Ini::select(None), "credentials", &EnvDefaults::default()) {
+        match ini.source(&Selected::new(None, None), "credentials", &EnvDefaults::default()) {
             Ok(Source::Keys(keys)) => keys.access_key_secret().to_owned(),
             Ok(_) => panic!(),
             Err(error) => error.to_string(),
@@ -204,7 +198,7 @@ mod tests {
 
     fn code(text: &str, asked_for: Option<&str>) -> String {
         let outcome = Ini::parse(text.as_bytes())
-            .and_then(|ini| ini.source(&Ini::select(asked_for), "credentials", &EnvDefaults::default()));
+            .and_then(|ini| ini.source(&Selected::new(asked_for, None), "credentials", &EnvDefaults::default()));
         outcome.err().map_or("ok".to_owned(), |error| {
             assert!(!error.to_string().contains("s3cr3t"), "{error}");
             error.code().unwrap_or("NotConfigured").to_owned()
@@ -241,7 +235,7 @@ mod tests {
         let session = "access_key_id = STS.i\naccess_key_secret = s3cr3t\nsecurity_token = t";
         let of = |text: String| {
             let ini = Ini::parse(text.as_bytes()).unwrap();
-            ini.source(&Ini::select(None), "credentials", &EnvDefaults::default()).err().unwrap()
+            ini.source(&Selected::new(None, None), "credentials", &EnvDefaults::default()).err().unwrap()
         };
         let error = of(format!("[default]\ntype = access_key\n{session}"));
         assert!(error.message().ends_with("holds a session (STS.…) under type access_key, not sts"), "{error}");
@@ -270,7 +264,7 @@ mod tests {
         let text = "[default]\ntype = access_key\naccess_key_id=i\naccess_key_secret=s3cr3t\n[other]\ntype=ecs_ram_role\n\
                     [default]\naccess_key_id=j";
         let ini = Ini::parse(text.as_bytes()).unwrap();
-        let error = ini.source(&Ini::select(None), "credentials", &EnvDefaults::default()).err().unwrap();
+        let error = ini.source(&Selected::new(None, None), "credentials", &EnvDefaults::default()).err().unwrap();
         assert_eq!(error.message(), "section `default` of credentials stands there 2 times (lines 1, 7)");
         assert_eq!(error.code(), Some("ConfigMalformed"));
         assert_eq!(code(text, Some("other")), "ok", "the others are none of its business");
@@ -288,7 +282,7 @@ mod tests {
         ] {
             let text = format!("[default]\ntype = access_key\naccess_key_secret = s3cr3t\n{line}\n");
             let ini = Ini::parse(text.as_bytes()).unwrap();
-            let error = ini.source(&Ini::select(None), "credentials", &EnvDefaults::default()).err().unwrap();
+            let error = ini.source(&Selected::new(None, None), "credentials", &EnvDefaults::default()).err().unwrap();
             assert!(error.message().starts_with("section `default` of credentials cannot be used: "), "{error}");
             assert!(error.message().contains(what) && !error.message().contains("s3cr3t"), "{error}");
         }

@@ -3,6 +3,7 @@
 mod config;
 mod ini;
 
+use std::ops::Deref;
 use std::time::SystemTime;
 
 pub(crate) use self::config::{Config, list};
@@ -12,32 +13,62 @@ use crate::error::Error;
 use crate::key_characters;
 use crate::sts::{AssumeRole, ProfileEndpoint};
 
-/// The source that a profile describes, over which other.
-#[derive(Clone)]
+/// A whole file of a format.
+pub(crate) trait ProfileFormat: Sized {
+    /// Reads the file. Errors name the place, never what stands there.
+    fn parse(bytes: &[u8]) -> Result<Self, Error>;
+
+    /// The profile that the file itself chooses.
+    fn current(&self) -> Option<&str> {
+        None
+    }
+
+    fn has(&self, name: &str) -> bool;
+
+    /// The profiles' names, as an error may repeat them.
+    fn names(&self) -> Vec<String>;
+
+    /// Returns the source that the profile describes. Errors name the profile and the file, shown as `path`.
+    fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error>;
+
+    /// What the profile says of region and STS, where the format has words for it.
+    fn sts_settings(&self, name: &str) -> (Option<&str>, Option<ProfileEndpoint>) {
+        let _ = name;
+        (None, None)
+    }
+}
+
+/// The source that a profile describes, over which other. Equal ones become the same provider.
+#[derive(Clone, PartialEq)]
 pub(crate) enum Source {
-    Keys(Credentials),
+    Keys(Keys),
     EcsRamRole { role_name: Option<String> },
     CredentialsUri { url: String },
     Oidc { provider_arn: String, token_file: String, role: AssumeRole, endpoint: ProfileEndpoint },
     Role { source: Box<Source>, role: AssumeRole, endpoint: ProfileEndpoint },
 }
 
-impl PartialEq for Source {
-    /// Returns whether the same provider would be built for both.
+/// What a profile holds itself.
+#[derive(Clone)]
+pub(crate) struct Keys(Credentials);
+
+impl Deref for Keys {
+    type Target = Credentials;
+
+    fn deref(&self) -> &Credentials {
+        &self.0
+    }
+}
+
+impl PartialEq for Keys {
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Keys(a), Self::Keys(b)) => a.same_keys(b) && a.expiration() == b.expiration(),
-            (Self::EcsRamRole { role_name: a }, Self::EcsRamRole { role_name: b }) => a == b,
-            (Self::CredentialsUri { url: a }, Self::CredentialsUri { url: b }) => a == b,
-            (
-                Self::Oidc { provider_arn: a, token_file: b, role: c, endpoint: d },
-                Self::Oidc { provider_arn: e, token_file: f, role: g, endpoint: h },
-            ) => (a, b, c, d) == (e, f, g, h),
-            (Self::Role { source: a, role: b, endpoint: c }, Self::Role { source: d, role: e, endpoint: f }) => {
-                (a, b, c) == (d, e, f)
-            }
-            _ => false,
-        }
+        self.same_keys(other) && self.expiration() == other.expiration()
+    }
+}
+
+impl From<Credentials> for Source {
+    fn from(keys: Credentials) -> Self {
+        Self::Keys(Keys(keys))
     }
 }
 
@@ -47,7 +78,7 @@ impl Source {
         match self {
             Self::Keys(keys) => keys.security_token().is_some(),
             Self::Role { source, .. } => source.is_written_down(),
-            _ => false,
+            Self::EcsRamRole { .. } | Self::CredentialsUri { .. } | Self::Oidc { .. } => false,
         }
     }
 }
@@ -76,6 +107,13 @@ impl EnvDefaults {
 pub(crate) struct Selected {
     pub(crate) name: String,
     pub(crate) named: bool,
+}
+
+impl Selected {
+    /// The profile that was asked for, else the file's `current`, else `default`.
+    pub(crate) fn new(asked_for: Option<&str>, current: Option<&str>) -> Self {
+        Self { name: asked_for.or(current).unwrap_or("default").to_owned(), named: asked_for.is_some() }
+    }
 }
 
 /// A source that is there in part.

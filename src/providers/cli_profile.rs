@@ -1,19 +1,14 @@
 //! `cli_profile`: a profile of the `aliyun` CLI's config.json.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::path::Path;
 
 use crate::context::Context;
-use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::profile::list;
-use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
-use crate::redact::shown;
-use crate::sts::Sts;
+use crate::profile::{Config, ProfileFormat, Selected, list};
+use crate::provider::provide_through;
+use crate::redact::{shown, shown_path};
 
-use super::kept_profile::{Chosen, KeptProfile};
-use super::profile_files::{AskedFor, CLI_DISABLED, ProfileFiles};
-use super::profile_source::SourceSettings;
+use super::file_provider::{AskedFor, FileProvider, Format, ProfileFile};
 
 /// The remedy where `current` leads nowhere.
 const SWITCH: &str = "choose one of them by `aliyun configure switch`, or by ALIBABA_CLOUD_PROFILE";
@@ -31,19 +26,8 @@ const SWITCH: &str = "choose one of them by `aliyun configure switch`, or by ALI
 ///
 /// let credentials = Refresher::new(CliProfileProvider::new().profile("prod"));
 /// ```
-#[derive(Debug)]
-pub struct CliProfileProvider {
-    profile: Option<String>,
-    files: ProfileFiles,
-    /// The ini file's provider follows, and judges a profile that is not here.
-    ini_follows: bool,
-}
-
-impl Default for CliProfileProvider {
-    fn default() -> Self {
-        Self { profile: None, files: ProfileFiles::new(Sts::default()), ini_follows: false }
-    }
-}
+#[derive(Debug, Default)]
+pub struct CliProfileProvider(FileProvider<Config>);
 
 impl CliProfileProvider {
     /// Creates a provider for the profile that the environment and the file choose.
@@ -51,99 +35,73 @@ impl CliProfileProvider {
         Self::default()
     }
 
-    /// In front of the ini file's provider, with the STS settings already made.
-    pub(crate) fn before_ini(sts: Sts, profile: Option<String>, settings: SourceSettings) -> Self {
-        Self { profile, files: ProfileFiles::of_chain(sts, settings), ini_follows: true }
-    }
-
-    pub(crate) fn kept_profile(&self) -> Arc<KeptProfile> {
-        self.files.kept_profile()
-    }
-
     /// Sets the name of the profile.
     #[must_use]
     pub fn profile(mut self, name: impl Into<String>) -> Self {
-        self.profile = Some(name.into());
+        self.0.profile = Some(name.into());
         self
     }
 
     /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
-        self.files.sts.context = context;
+        self.0.sts.context = context;
         self
-    }
-
-    async fn ask(&self) -> Result<Credentials, Error> {
-        let asked_for = self.files.asked_for(self.profile.as_ref())?;
-        if let Some(variable) = self.files.ignored()? {
-            return Err(self.nothing_to_read(asked_for.as_ref(), format!("{variable} is true")));
-        }
-        if self.files.context().switch(CLI_DISABLED)? {
-            return Err(Error::not_configured(format!("{CLI_DISABLED} is true")));
-        }
-        let Some(file) = self.files.config().await? else {
-            return Err(Error::not_configured("there is no home directory"));
-        };
-        file.required()?;
-        let path = file.shown();
-        let Some(config) = &file.content else {
-            return Err(self.nothing_to_read(asked_for.as_ref(), file.absence()));
-        };
-        let now_selected = config.select(asked_for.as_ref().map(|asked| asked.name.as_str()));
-        let kept = self.files.kept();
-        let selected = kept.map_or_else(|| now_selected.clone(), |kept| kept.selected);
-        if !config.has(&selected.name) {
-            let names = config.names();
-            let name = shown(&selected.name);
-            if !selected.named && (names.is_empty() || !config.has_current()) {
-                return Err(Error::not_configured(format!("{path} has no profile `{name}`")));
-            }
-            let lists = format!("{path} has no profile `{name}`; it has {}", list(&names));
-            return Err(match selected.named {
-                true if self.ini_follows && self.files.kept().is_none() => Error::not_configured(lists),
-                true => self.files.not_found(&selected.name, asked_for.as_ref(), &lists),
-                false => Error::failed(lists).with_code("ProfileNotFound").with_remedy(SWITCH).permanent(),
-            });
-        }
-        let source = config.source(&selected, &path, &self.files.env_defaults()?)?;
-        let moved = (now_selected.name != selected.name)
-            .then(|| format!("`{}` is chosen there now, which only a new chain takes up", shown(&now_selected.name)));
-        let (region, endpoint) = (config.region(&selected.name), config.endpoint(&selected.name));
-        let chosen = Chosen { selected, path: file.path.clone(), variable: file.variable };
-        let found = self.files.ask(source, "profile", chosen, moved).await?;
-        self.files.sts.learn_profile(region, endpoint);
-        Ok(found)
-    }
-
-    /// There is no file, or none is to be read: an error if a profile was asked for by name and no other file may have it.
-    fn nothing_to_read(&self, asked_for: Option<&AskedFor>, why: String) -> Error {
-        match asked_for {
-            Some(asked_for) if !self.ini_follows => self.files.not_found(&asked_for.name, Some(asked_for), &why),
-            _ => Error::not_configured(why),
-        }
     }
 }
 
-impl ProvideCredentials for CliProfileProvider {
-    fn provider_name(&self) -> Cow<'_, str> {
-        Cow::Borrowed("cli_profile")
+provide_through!([] CliProfileProvider: |this| this.0);
+
+impl Format for Config {
+    const PROVIDER: &'static str = "cli_profile";
+    const PART: &'static str = "profile";
+    const VARIABLE: &'static str = "ALIBABA_CLOUD_CONFIG_FILE";
+    const DEFAULTS: (&'static str, &'static [&'static str]) = (".aliyun", &["config.json"]);
+    const DISABLED: Option<&'static str> = Some("ALIBABA_CLOUD_CLI_PROFILE_DISABLED");
+
+    /// An error if a profile was asked for by name and no other file may have it.
+    fn ignored(of: &FileProvider<Self>, asked_for: Option<&AskedFor>, why: String) -> Error {
+        match asked_for {
+            Some(asked_for) if !of.in_chain => of.not_found(&asked_for.name, Some(asked_for), &why),
+            _ => Error::not_configured(why),
+        }
     }
 
-    fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async move {
-            match self.files.look(self.ask()).await {
-                Ok(found) => Ok(found.in_provider("cli_profile")),
-                Err(error) => Err(error.in_provider("cli_profile")),
-            }
-        })
+    async fn missing(
+        of: &FileProvider<Self>,
+        files: &[ProfileFile<Self>],
+        selected: &Selected,
+        asked_for: Option<&AskedFor>,
+    ) -> Error {
+        let Some(file) = files.first() else { return Error::not_configured("there is no home directory") };
+        let Some(config) = &file.content else { return Self::ignored(of, asked_for, file.absence()) };
+        let (names, what) = (config.names(), format!("{} has no profile `{}`", file.shown(), shown(&selected.name)));
+        if !selected.named && (names.is_empty() || config.current().is_none()) {
+            return Error::not_configured(what);
+        }
+        let lists = format!("{what}; it has {}", list(&names));
+        match selected.named {
+            true if of.in_chain && of.kept().is_none() => Error::not_configured(lists),
+            true => of.not_found(&selected.name, asked_for, &lists),
+            false => Error::failed(lists).with_code("ProfileNotFound").with_remedy(SWITCH).permanent(),
+        }
     }
 
-    fn source_status(&self) -> Option<SourceStatus> {
-        self.files.config_status(self.profile.as_ref())
+    fn place(of: &FileProvider<Self>, path: &Path) -> Option<String> {
+        let (bytes, config) = of.read_now::<Self>(path)?;
+        let asked_for = of.asked_for().ok()?;
+        let name = Selected::new(asked_for.as_ref().map(|asked| asked.name.as_str()), config.current()).name;
+        let line = line_of(&bytes, &name).map(|line| format!(", line {line}")).unwrap_or_default();
+        config.has(&name).then(|| format!("{} is there: profile `{}`{line}", shown_path(path), shown(&name)))
     }
+}
 
-    fn is_current(&self, _credentials: &Credentials) -> bool {
-        self.files.is_current()
-    }
+/// The line in which the profile's name stands.
+fn line_of(bytes: &[u8], name: &str) -> Option<usize> {
+    let quoted = serde_json::Value::from(name).to_string();
+    let names_it = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        line.contains("\"name\"") && line.contains(&quoted)
+    };
+    bytes.split(|byte| *byte == b'\n').position(names_it).map(|at| at + 1)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{AssumeRoleProvider, CredentialsUriProvider, EcsMetadataProvider, OidcRoleProvider};
 use crate::context::Context;
+use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::profile::Source;
 use crate::provider::ProvideCredentials;
@@ -41,7 +42,7 @@ pub(super) fn build(
         sts
     };
     Ok(match source {
-        Source::Keys(keys) => Arc::new(keys.clone()),
+        Source::Keys(keys) => Arc::new(Credentials::clone(keys)),
         Source::Role { source, role, endpoint } => {
             let source = build(source, sts, settings)?;
             Arc::new(AssumeRoleProvider::with_shared_source(source, role.clone(), with(endpoint)))

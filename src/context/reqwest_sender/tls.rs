@@ -202,7 +202,7 @@ fn no_roots(variables: &TlsVariables, why: Option<&std::io::Error>) -> HttpError
         "no trusted root certificate in {}{why}; install the package ca-certificates, or let SSL_CERT_FILE name a PEM file",
         named(variables)
     );
-    HttpError::new(HttpErrorKind::Tls, message)
+    HttpError::new(HttpErrorKind::Setup, message)
 }
 
 #[cfg(feature = "_rustls")]
@@ -289,6 +289,6 @@ mod native {
     }
 
     fn unusable(variable: &str, path: &Path, error: &std::io::Error) -> HttpError {
-        HttpError::new(HttpErrorKind::Tls, format!("{variable} ({}): {error}", path.display()))
+        HttpError::new(HttpErrorKind::Setup, format!("{variable} ({}): {error}", path.display()))
     }
 }

@@ -11,7 +11,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use super::{Selected, malformed, text};
+use super::{EnvDefaults, ProfileFormat, Selected, Source, malformed, text};
 use crate::error::Error;
 use crate::redact::shown;
 use crate::sts::ProfileEndpoint;
@@ -132,9 +132,8 @@ fn is_set<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     secret(from).map(|value| value.is_some())
 }
 
-impl Config {
-    /// Reads the file. Errors name line and column, never what stands there.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
+impl ProfileFormat for Config {
+    fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let text = text(bytes)?;
         if text.trim().is_empty() {
             let remedy = "delete it, or write it anew by `aliyun configure`";
@@ -157,41 +156,33 @@ impl Config {
         Ok(config)
     }
 
-    /// Which profile: the one that was asked for, else `current`, else `default`.
-    pub(crate) fn select(&self, asked_for: Option<&str>) -> Selected {
-        match asked_for {
-            Some(name) => Selected { name: name.to_owned(), named: true },
-            None => Selected { name: self.current.clone().unwrap_or_else(|| "default".to_owned()), named: false },
-        }
+    fn current(&self) -> Option<&str> {
+        self.current.as_deref()
     }
 
-    /// The first profile of that name; names are case-sensitive.
-    fn profile(&self, name: &str) -> Option<&Profile> {
-        self.profiles.iter().map(|Object(profile)| profile).find(|profile| profile.name.as_deref() == Some(name))
-    }
-
-    pub(crate) fn has(&self, name: &str) -> bool {
+    fn has(&self, name: &str) -> bool {
         self.profile(name).is_some()
     }
 
-    /// The region that a profile names: for products, else for STS.
-    pub(crate) fn region(&self, name: &str) -> Option<&str> {
-        let profile = self.profile(name)?;
-        profile.region_id.as_deref().or(profile.sts_region.as_deref())
-    }
-
-    /// Returns a profile's settings of the STS host.
-    pub(crate) fn endpoint(&self, name: &str) -> ProfileEndpoint {
-        self.profile(name).map(Profile::endpoint).unwrap_or_default()
-    }
-
-    pub(crate) fn has_current(&self) -> bool {
-        self.current.is_some()
-    }
-
-    /// The profiles' names, as an error may repeat them.
-    pub(crate) fn names(&self) -> Vec<String> {
+    fn names(&self) -> Vec<String> {
         self.profiles.iter().filter_map(|Object(profile)| profile.name.as_deref().map(shown)).collect()
+    }
+
+    fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error> {
+        self.resolve_chain(selected, path, defaults, &mut Vec::new())
+    }
+
+    /// The region for products, else for STS.
+    fn sts_settings(&self, name: &str) -> (Option<&str>, Option<ProfileEndpoint>) {
+        let Some(profile) = self.profile(name) else { return (None, None) };
+        (profile.region_id.as_deref().or(profile.sts_region.as_deref()), Some(profile.endpoint()))
+    }
+}
+
+impl Config {
+    /// The first profile of that name; names are case-sensitive.
+    fn profile(&self, name: &str) -> Option<&Profile> {
+        self.profiles.iter().map(|Object(profile)| profile).find(|profile| profile.name.as_deref() == Some(name))
     }
 }
 

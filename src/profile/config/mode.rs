@@ -4,45 +4,38 @@ use super::Profile;
 use crate::error::Error;
 use crate::redact::shown;
 
-/// Says how a profile gives credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    Ak,
-    StsToken,
-    RamRoleArn,
-    ChainableRamRoleArn,
-    EcsRamRole,
-    RamRoleArnWithRoleName,
-    Oidc,
-    CredentialsUri,
-    External,
-    CloudSso,
-    OAuth,
-    RsaKeyPair,
-    BearerToken,
-    Anonymous,
+macro_rules! modes {
+    ($($mode:ident: $name:literal,)+) => {
+        /// Says how a profile gives credentials.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Mode {
+            $($mode,)+
+        }
+
+        /// The modes by their names, which are case-sensitive.
+        const MODES: &[(&str, Mode)] = &[$(($name, Mode::$mode),)+];
+    };
 }
 
-/// The modes by their names, which are case-sensitive.
-const MODES: [(&str, Mode); 14] = [
-    ("AK", Mode::Ak),
-    ("StsToken", Mode::StsToken),
-    ("RamRoleArn", Mode::RamRoleArn),
-    ("ChainableRamRoleArn", Mode::ChainableRamRoleArn),
-    ("EcsRamRole", Mode::EcsRamRole),
-    ("RamRoleArnWithRoleName", Mode::RamRoleArnWithRoleName),
-    ("OIDC", Mode::Oidc),
-    ("CredentialsURI", Mode::CredentialsUri),
-    ("External", Mode::External),
-    ("CloudSSO", Mode::CloudSso),
-    ("OAuth", Mode::OAuth),
-    ("RsaKeyPair", Mode::RsaKeyPair),
-    ("BearerToken", Mode::BearerToken),
-    ("Anonymous", Mode::Anonymous),
-];
+modes! {
+    Ak: "AK",
+    StsToken: "StsToken",
+    RamRoleArn: "RamRoleArn",
+    ChainableRamRoleArn: "ChainableRamRoleArn",
+    EcsRamRole: "EcsRamRole",
+    RamRoleArnWithRoleName: "RamRoleArnWithRoleName",
+    Oidc: "OIDC",
+    CredentialsUri: "CredentialsURI",
+    External: "External",
+    CloudSso: "CloudSSO",
+    OAuth: "OAuth",
+    RsaKeyPair: "RsaKeyPair",
+    BearerToken: "BearerToken",
+    Anonymous: "Anonymous",
+}
 
 impl Mode {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         MODES.iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
     }
 

@@ -6,7 +6,7 @@ use super::mode::Mode;
 use super::{Config, Profile, list};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
-use crate::profile::{EnvDefaults, Selected, Source, half_set, keys};
+use crate::profile::{EnvDefaults, ProfileFormat, Selected, Source, half_set, keys};
 use crate::redact::{shorten, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
 use crate::time;
@@ -15,12 +15,7 @@ use crate::time;
 const ROLES: usize = 10;
 
 impl Config {
-    /// Returns the source that the profile describes. Errors name the profile and the file, shown as `path`.
-    pub(crate) fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error> {
-        self.resolve_chain(selected, path, defaults, &mut Vec::new())
-    }
-
-    fn resolve_chain(
+    pub(super) fn resolve_chain(
         &self,
         selected: &Selected,
         path: &str,
@@ -63,8 +58,8 @@ impl Profile {
             self.keys(selected, defaults, needs_token, takes_token)
         };
         let source = match mode {
-            Mode::Ak => return keys(false).map(Source::Keys),
-            Mode::StsToken => return keys(true).map(Source::Keys),
+            Mode::Ak => return keys(false).map(Source::from),
+            Mode::StsToken => return keys(true).map(Source::from),
             Mode::Oidc => return self.oidc(defaults),
             Mode::EcsRamRole => return Ok(Source::EcsRamRole { role_name: self.ram_role_name.clone() }),
             Mode::CredentialsUri => {
@@ -73,7 +68,7 @@ impl Profile {
                     url: url.ok_or_else(|| half_set("lacks credentials_uri".to_owned()))?,
                 });
             }
-            Mode::RamRoleArn => Source::Keys(keys(false)?),
+            Mode::RamRoleArn => keys(false)?.into(),
             Mode::RamRoleArnWithRoleName => Source::EcsRamRole { role_name: self.ram_role_name.clone() },
             // Its source is another profile.
             Mode::ChainableRamRoleArn => return Err(half_set("lacks source_profile".to_owned())),
@@ -87,12 +82,12 @@ impl Profile {
     /// Returns the source, or the error, of a profile in which the CLI sees no mode: it is empty, or half set.
     fn unrecognised(&self, selected: &Selected, defaults: &EnvDefaults) -> Result<Source, Error> {
         let of_another_mode = [
-            ("ChainableRamRoleArn", "source_profile", self.source_profile.is_some()),
-            ("OAuth", "oauth_access_token", self.oauth_access_token),
-            ("OAuth", "oauth_refresh_token", self.oauth_refresh_token),
-            ("CredentialsURI", "credentials_uri", self.credentials_uri.is_some()),
-            ("RsaKeyPair", "private_key", self.private_key),
-            ("RsaKeyPair", "key_pair_name", self.key_pair_name),
+            (Mode::ChainableRamRoleArn, "source_profile", self.source_profile.is_some()),
+            (Mode::OAuth, "oauth_access_token", self.oauth_access_token),
+            (Mode::OAuth, "oauth_refresh_token", self.oauth_refresh_token),
+            (Mode::CredentialsUri, "credentials_uri", self.credentials_uri.is_some()),
+            (Mode::RsaKeyPair, "private_key", self.private_key),
+            (Mode::RsaKeyPair, "key_pair_name", self.key_pair_name),
         ];
         if self.access_key_id.is_none() && self.access_key_secret.is_none() {
             // The CLI fills an empty role ARN before it looks.
@@ -101,10 +96,10 @@ impl Profile {
             }
             if let Some((mode, member, _)) = of_another_mode.iter().find(|(.., is_set)| *is_set) {
                 let error = half_set(format!("has {member} and lacks mode"));
-                return Err(error.with_remedy(format!("write mode {mode}, if that is meant")));
+                return Err(error.with_remedy(format!("write mode {}, if that is meant", mode.name())));
             }
         }
-        self.keys(selected, defaults, false, true).map(Source::Keys)
+        self.keys(selected, defaults, false, true).map(Source::from)
     }
 
     fn oidc(&self, defaults: &EnvDefaults) -> Result<Source, Error> {
@@ -181,7 +176,7 @@ mod tests {
 
     fn source_of(json: &str, asked_for: Option<&str>) -> Result<Source, Error> {
         let config = Config::parse(json.as_bytes())?;
-        config.source(&config.select(asked_for), "config.json", &EnvDefaults::default())
+        config.source(&Selected::new(asked_for, config.current()), "config.json", &EnvDefaults::default())
     }
 
     fn one(fields: &str) -> Result<Source, Error> {
