@@ -37,6 +37,8 @@ pub(crate) use self::blocking_io::BlockingIo;
 pub use self::builder::ContextBuilder;
 pub use self::clock::{Clock, Now};
 pub(crate) use self::executor::{Executor, process_id};
+#[cfg(all(test, loom))]
+pub(crate) use self::executor::{block_on, lose};
 pub(crate) use self::files::Stamp;
 pub(crate) use self::gate::Turn;
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};

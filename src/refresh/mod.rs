@@ -4,6 +4,9 @@ mod builder;
 mod health;
 mod lease;
 mod machine;
+#[cfg(all(test, loom))]
+mod model;
+mod primitives;
 mod snapshot;
 mod step;
 mod subscribers;

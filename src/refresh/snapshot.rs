@@ -1,24 +1,18 @@
 //! All synchronization of a refresher, in one place: one lock, never held across an await or while other people's code
 //! runs, whose results are published for readers that take no lock.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-
-use self::atomic::{AtomicU64, Ordering};
 use super::lease::{Deadline, Time};
 use super::machine::Machine;
+use super::primitives::{ArcSwapOption, AtomicU64, Mutex, MutexGuard, Ordering};
 use super::windows::DRIFT;
 use crate::context::Now;
 use crate::credentials::Credentials;
 
-mod atomic {
-    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
-}
-
 /// New credentials are numbered across the process, so that one refresher's generation is never another's.
-static GENERATIONS: AtomicU64 = AtomicU64::new(0);
+static GENERATIONS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 pub(super) fn next_generation() -> u64 {
     GENERATIONS.fetch_add(1, Ordering::Relaxed) + 1

@@ -15,6 +15,7 @@ pub(crate) static TIMEKEEPER: Driver = Driver::new("alibaba-time");
 
 /// The tokio runtime that other people's providers find around them. What they spawn runs here, and can hold up nothing
 /// but what others of them spawned.
+#[cfg_attr(all(test, loom), allow(dead_code))]
 pub(super) static GUESTS: Driver = Driver::new("alibaba-guests");
 
 /// A thread that drives a current-thread runtime, started when first needed.

@@ -6,6 +6,7 @@
 //! thread that it runs on.
 
 mod driver;
+#[cfg_attr(all(test, loom), path = "modeled_pool.rs")]
 mod pool;
 
 use std::cell::Cell;
@@ -22,6 +23,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub(crate) use self::driver::TIMEKEEPER;
+#[cfg(all(test, loom))]
+pub(crate) use self::pool::{block_on, lose};
 use crate::provider::BoxFuture;
 
 type Task = BoxFuture<'static, ()>;
@@ -63,6 +66,7 @@ pub(crate) fn process_id() -> u32 {
     std::process::id()
 }
 
+#[cfg_attr(all(test, loom), allow(dead_code))]
 fn mark_worker() {
     WORKER.with(|worker| worker.set(true));
 }
@@ -228,6 +232,7 @@ mod tests {
         assert_eq!(result.await, Ok(false));
     }
 
+    #[cfg(feature = "_client")]
     #[tokio::test]
     async fn the_timekeeper_is_not_held_up_by_what_a_task_spawns() {
         let (release, until) = mpsc::channel::<()>();
