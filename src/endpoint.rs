@@ -121,6 +121,11 @@ pub(crate) fn check_region(region: &str) -> Result<(), Error> {
     Err(error)
 }
 
+/// A region that somebody else named, if it can be one.
+pub(crate) fn valid_region(region: Option<&str>) -> Option<String> {
+    region.filter(|region| check_region(region).is_ok()).map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

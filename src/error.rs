@@ -146,8 +146,9 @@ impl Error {
         self.edit(|inner| inner.request_id = Some(id.into()))
     }
 
-    pub(crate) fn with_retry_after(self, wait: Duration) -> Self {
-        self.edit(|inner| inner.retry_after = Some(wait))
+    /// The wait that the server asked for, if it did.
+    pub(crate) fn with_retry_after(self, wait: impl Into<Option<Duration>>) -> Self {
+        self.edit(|inner| inner.retry_after = wait.into())
     }
 
     pub(crate) fn with_available_lifetime(self, available_lifetime: Duration) -> Self {

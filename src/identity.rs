@@ -5,8 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
+use crate::provenance::Provenance;
 use crate::redact::shown;
-use crate::sts::{AssumeRole, Sts};
+use crate::sts::{AssumeRole, CallerIdentity, Sts};
 
 /// Holds the expected identity, and the credential that was found to be its.
 #[derive(Debug, Default)]
@@ -40,6 +41,12 @@ pub(crate) fn is_of_role(identity: &str, role_arn: &str) -> bool {
     let (Some(identity), Some(role)) = (Identity::of(identity), Identity::of(role_arn)) else { return false };
     let names = identity.role.zip(role.role);
     identity.account == role.account && names.is_some_and(|(is, expected)| is.eq_ignore_ascii_case(expected))
+}
+
+/// Asks STS whose credential this is, by the settings of `sts` and of the credential's source.
+pub(crate) async fn owner(credentials: &Credentials, sts: &Sts) -> Result<CallerIdentity, Error> {
+    let known = Provenance::of(credentials);
+    known.followed_by(sts.clone()).caller_identity(credentials, known.inferred_region.as_deref()).await
 }
 
 impl IdentityCheck {
@@ -95,7 +102,7 @@ impl IdentityCheck {
         }
         let arn = match found.arn() {
             Some(arn) => arn.to_owned(),
-            None => self.sts.caller_identity(found).await?.arn,
+            None => owner(found, &self.sts).await?.arn,
         };
         let account = Identity::of(&arn).map(|identity| identity.account);
         let same_account = self.account.as_deref().is_none_or(|expected| account == Some(expected));

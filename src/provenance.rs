@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::credentials::Credentials;
 use crate::redact::shown;
-use crate::sts::Sts;
+use crate::sts::{ProfileEndpoint, Sts};
 
 /// The known facts about a credential's source.
 #[derive(Clone, Default)]
@@ -24,6 +24,12 @@ pub(crate) struct Provenance {
     pub(crate) instance: Option<InstanceRole>,
     /// The settings of the chain that gave it, for roles that are assumed over it.
     pub(crate) sts: Option<Sts>,
+    /// What the profile says of STS, for the calls that its own source does not make.
+    pub(crate) sts_profile: Option<ProfileEndpoint>,
+    /// The region that the profile names.
+    pub(crate) region: Option<String>,
+    /// The region of the token's issuer, or of the instance.
+    pub(crate) inferred_region: Option<String>,
 }
 
 /// A role's session, as audit logs know it.
@@ -59,6 +65,12 @@ impl Provenance {
         let mut known = Self::of(&credentials);
         edit(&mut known);
         credentials.with_facts(Arc::new(known))
+    }
+
+    /// Returns `sts` for a call with the credential: it follows the profile, if `sts` is not of a profile itself.
+    pub(crate) fn followed_by(&self, mut sts: Sts) -> Sts {
+        sts.endpoint.profile = sts.endpoint.profile.or_else(|| self.sts_profile.clone());
+        sts
     }
 
     /// Says where the credential came from, where nobody has yet.

@@ -1,10 +1,10 @@
 //! A session as JSON: `{AccessKeyId, AccessKeySecret, SecurityToken, Expiration}`, for every service that hands one out. The only reader.
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
-use crate::context::{Context, Transit};
+use crate::context::{Context, Transit, retry_after, server_time};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::rpc;
@@ -37,11 +37,8 @@ impl Origin<'_> {
         };
         let error = Error::new(kind, format!("{} answered {} {what}", self.host, self.asked))
             .with_code("UnexpectedStatus")
-            .with_http_status(status.as_u16());
-        let error = match rpc::retry_after(headers) {
-            Some(wait) => error.with_retry_after(wait),
-            None => error,
-        };
+            .with_http_status(status.as_u16())
+            .with_retry_after(retry_after(headers));
         // An invalid token, a timeout and a throttle pass; what else the client is told is its own fault stays.
         if status.is_client_error() && ![401, 408, 429].contains(&status.as_u16()) { error.permanent() } else { error }
     }
@@ -121,8 +118,7 @@ pub(crate) fn read(
     let (now, boot) = (context.now(), context.boot());
     let arrival = Arrival {
         expiration,
-        // A cache's answer carries the date of another time.
-        date: if headers.contains_key(header::AGE) { None } else { rpc::date(headers) },
+        date: server_time(headers),
         sent: transit.map_or(now, |transit| transit.sent).system_time(),
         now: now.system_time(),
         took: transit.map(|transit| boot.saturating_sub(transit.sent_boot)).unwrap_or_default(),

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alibabacloud_credentials::{
-    AssumeRole, BoxFuture, Context, ContextBuilder, DefaultCredentialChain, DefaultCredentialChainBuilder, ErrorKind,
-    HttpError, HttpErrorKind, HttpSend, ProviderOutcome, SendOptions, TestClock,
+    AssumeRole, AssumeRoleProvider, BoxFuture, CliProfileProvider, Context, ContextBuilder, DefaultCredentialChain,
+    DefaultCredentialChainBuilder, ErrorKind, HttpError, HttpErrorKind, HttpSend, ProvideCredentials, ProviderOutcome,
+    SendOptions, TestClock,
 };
 use alibabacloud_emulator::{Emulator, account};
 use bytes::Bytes;
@@ -241,12 +242,16 @@ async fn whose_a_profiles_key_is_and_a_role_over_it_are_asked_of_the_profiles_st
     std::fs::write(root.join("home/me/.aliyun/config.json"), config).unwrap();
     let context = Context::builder().env([("HOME", "/home/me")]).root(&root).build();
     let pinned = DefaultCredentialChain::builder().context(context.clone()).expect_account("1234567890123456").build();
-    let over = DefaultCredentialChain::builder().context(context).assume_role(AssumeRole::new(ROLE)).build();
+    let over = DefaultCredentialChain::builder().context(context.clone()).assume_role(AssumeRole::new(ROLE)).build();
+    let profile = CliProfileProvider::new().context(context.clone());
+    let alone = AssumeRoleProvider::new(profile, AssumeRole::new(ROLE)).context(context);
     let (key, session) = (pinned.credentials().await, over.credentials().await);
+    let without_chain = alone.provide_credentials().await;
     std::fs::remove_dir_all(&root).unwrap();
     assert_eq!(key.unwrap().access_key_id(), account::RAM_USER.id);
     assert_eq!(session.unwrap().provider_name(), "default/ram_role_arn/cli_profile/static_ak");
-    assert_eq!((asked(&emulator, "GetCallerIdentity"), asked(&emulator, "AssumeRole")), (1, 1));
+    assert_eq!(without_chain.unwrap().provider_name(), "ram_role_arn/cli_profile/static_ak");
+    assert_eq!((asked(&emulator, "GetCallerIdentity"), asked(&emulator, "AssumeRole")), (1, 2));
     assert_eq!(pinned.region().as_deref(), Some("cn-beijing"));
 }
 

@@ -12,6 +12,7 @@ mod metadata_absence;
 #[cfg(feature = "_client")]
 mod reqwest_sender;
 mod resolver;
+mod response_time;
 mod retry;
 #[cfg(feature = "test-util")]
 mod test_clock;
@@ -25,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use ::http::{HeaderMap, Request, Response, header};
+use ::http::{HeaderMap, Request, Response};
 use bytes::Bytes;
 
 pub(crate) use self::blocking_io::BlockingIo;
@@ -36,7 +37,8 @@ pub(crate) use self::files::Stamp;
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
 #[cfg(feature = "_client")]
 pub use self::reqwest_sender::TlsLibrary;
-pub(crate) use self::retry::{Retries, held, is_passing, while_held};
+pub(crate) use self::response_time::{retry_after, server_time};
+pub(crate) use self::retry::{Retries, held, is_passing, part, spread, while_held};
 #[cfg(feature = "test-util")]
 pub use self::test_clock::TestClock;
 use crate::credentials::BootClock;
@@ -315,11 +317,7 @@ impl Context {
 
     /// Measures the wall clock by the `Date` of an answer that has just come, if it comes from a `trusted` server.
     pub(crate) fn learn_clock(&self, trusted: bool, answer: &HeaderMap, sent: Now) {
-        // A cache's answer carries the date of another time.
-        if trusted
-            && !answer.contains_key(header::AGE)
-            && let Some(date) = answer.get(header::DATE).and_then(|date| time::parse_http(date.to_str().ok()?))
-        {
+        if let Some(date) = server_time(answer).filter(|_| trusted) {
             self.0.clock_skew.measure(date, sent.wall, self.now().wall, self.boot());
         }
     }

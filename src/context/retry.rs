@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::future::Future;
 use std::time::Duration;
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Response, StatusCode};
 
-use super::{Context, HttpErrorKind};
+use super::{Context, HttpError, HttpErrorKind, retry_after};
 
 thread_local! {
     /// What remains of the valid credential that the refresh being polled can fall back on.
@@ -55,12 +56,19 @@ impl<'a> Retries<'a> {
         Self { context, left, began: context.now().monotonic }
     }
 
+    /// Returns whether to try again, after a pause, if what came back may be otherwise next time.
+    pub(crate) async fn again_after(&mut self, result: &Result<Response<Bytes>, HttpError>) -> bool {
+        match result {
+            Ok(response) => is_passing(response.status()) && self.again(retry_after(response.headers())).await,
+            Err(error) => error.kind().is_passing() && self.again(None).await,
+        }
+    }
+
     /// Returns whether to try again, after a pause: the server's, or a short one.
     pub(crate) async fn again(&mut self, retry_after: Option<Duration>) -> bool {
         let Some(left) = self.left.checked_sub(1) else { return false };
         let most = PAUSE * 2_u32.pow(RETRIES - self.left);
-        let pause = most / 2 + (most / 2).mul_f64(self.context.random() as f64 / u64::MAX as f64);
-        let pause = pause.max(retry_after.unwrap_or_default());
+        let pause = spread(most, self.context.random()).max(retry_after.unwrap_or_default());
         let spent = self.context.now().monotonic.saturating_sub(self.began);
         if spent.saturating_add(pause) > WITHIN {
             return false;
@@ -69,6 +77,17 @@ impl<'a> Retries<'a> {
         self.context.sleep(pause).await;
         true
     }
+}
+
+/// A wait from the upper half of `most`, evenly spread over the draws, so that callers who failed together do not come back
+/// together.
+pub(crate) fn spread(most: Duration, draw: u64) -> Duration {
+    most / 2 + part(most / 2, draw)
+}
+
+/// A part of `whole`, evenly spread over the draws.
+pub(crate) fn part(whole: Duration, draw: u64) -> Duration {
+    whole.mul_f64(draw as f64 / u64::MAX as f64)
 }
 
 impl HttpErrorKind {

@@ -16,7 +16,7 @@ use crate::providers::{
     SourceSettings,
 };
 use crate::refresh::Refresher;
-use crate::sts::{AssumeRole, Sts, StsEndpoint, StsSignature};
+use crate::sts::{AssumeRole, Sts, StsSignature};
 
 /// Builds a [`DefaultCredentialChain`]. A bad argument shows as an error of `credentials()`, before any request.
 ///
@@ -33,11 +33,9 @@ use crate::sts::{AssumeRole, Sts, StsEndpoint, StsSignature};
 /// ```
 #[derive(Default)]
 pub struct DefaultCredentialChainBuilder {
-    context: Context,
+    sts: Sts,
     profile: Option<String>,
     env_prefixes: Vec<String>,
-    endpoint: StsEndpoint,
-    sts_signature: StsSignature,
     ecs_metadata: Option<bool>,
     role: Option<AssumeRole>,
     expected_account: Option<String>,
@@ -64,7 +62,7 @@ impl DefaultCredentialChainBuilder {
     /// Sets the outside world. The default is the real one.
     #[must_use]
     pub fn context(mut self, context: Context) -> Self {
-        self.context = context;
+        self.sts.context = context;
         self
     }
 
@@ -87,14 +85,14 @@ impl DefaultCredentialChainBuilder {
     /// `sts.aliyuncs.com`.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.endpoint.region = Some(region.into());
+        self.sts.endpoint.region = Some(region.into());
         self
     }
 
     /// Sets the STS host as `host[:port]`, over HTTPS; `http://` is for loopback only.
     #[must_use]
     pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.endpoint.endpoint = Some(endpoint.into());
+        self.sts.endpoint.endpoint = Some(endpoint.into());
         self
     }
 
@@ -102,21 +100,21 @@ impl DefaultCredentialChainBuilder {
     /// [`caller_identity`](DefaultCredentialChain::caller_identity). The default is [`StsSignature::V3`].
     #[must_use]
     pub fn sts_signature(mut self, signature: StsSignature) -> Self {
-        self.sts_signature = signature;
+        self.sts.signature = signature;
         self
     }
 
     /// Lets an STS endpoint be plain `http://` beyond loopback. Secrets then travel in the clear.
     #[must_use]
     pub fn allow_plain_http(mut self) -> Self {
-        self.endpoint.allow_plain_http = true;
+        self.sts.endpoint.allow_plain_http = true;
         self
     }
 
     /// Uses the region's VPC host of STS. Has no effect without a region.
     #[must_use]
     pub fn vpc_endpoint(mut self, vpc: bool) -> Self {
-        self.endpoint.vpc = vpc;
+        self.sts.endpoint.vpc = vpc;
         self
     }
 
@@ -198,9 +196,8 @@ impl DefaultCredentialChainBuilder {
 
     /// Builds the chain. Does no I/O.
     pub fn build(self) -> DefaultCredentialChain {
-        let context = self.context;
-        let mut sts = Sts::new(context.clone(), self.endpoint);
-        sts.signature = self.sts_signature;
+        let sts = self.sts;
+        let context = sts.context.clone();
         let mut chain = Chain::new("").context(context.clone()).on_failure(self.on_failure);
         let restricted = self.profile.is_some();
         let settings = SourceSettings {

@@ -16,7 +16,7 @@ use crate::credentials::Credentials;
 use crate::endpoint::check_region;
 use crate::error::Error;
 use crate::explain::{CredentialsSummary, Explanation, ProviderReport};
-use crate::identity::IdentityCheck;
+use crate::identity::{IdentityCheck, owner};
 use crate::provenance::Provenance;
 use crate::provider::{BoxFuture, Private, ProvideCredentials, provide_through};
 use crate::providers::{AssumeRoleProvider, EnvironmentProvider, KeptProfile};
@@ -122,7 +122,11 @@ impl DefaultCredentialChain {
     /// Returns the region, as far as it is known: given in code, else `ALIBABA_CLOUD_REGION_ID` or `ALIBABA_CLOUD_STS_REGION`, else
     /// what a source named (the profile, the RRSA token's issuer, instance metadata). A text that cannot be a region is ignored.
     pub fn region(&self) -> Option<String> {
-        self.sts.region().filter(|region| check_region(region).is_ok())
+        let of_source = || {
+            let known = Provenance::of(&self.refresher.last()?);
+            known.region.or(known.inferred_region)
+        };
+        self.sts.region().or_else(of_source).filter(|region| check_region(region).is_ok())
     }
 
     /// Returns the URL of the STS host that [`caller_identity`](Self::caller_identity) and roles over this chain ask first:
@@ -141,7 +145,10 @@ impl DefaultCredentialChain {
     /// An endpoint or region that is malformed, in code, in a variable or in the profile in use.
     pub fn sts_endpoint(&self) -> Result<String, Error> {
         self.sts.endpoint.check()?;
-        self.sts.first_host()
+        match self.refresher.last().map(|last| Provenance::of(&last)) {
+            Some(known) => known.followed_by(self.sts.clone()).first_host(known.inferred_region.as_deref()),
+            None => self.sts.first_host(None),
+        }
     }
 
     /// Assumes `role` with this chain's credentials: a service takes one of these for each of its tenants.
@@ -167,7 +174,7 @@ impl DefaultCredentialChain {
     /// As [`credentials`](Self::credentials), and those of the call to STS.
     pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
         let credentials = self.refresher.credentials().await?;
-        self.sts.caller_identity(&credentials).await
+        owner(&credentials, &self.sts).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::context::{HttpError, HttpErrorKind};
+use crate::context::{self, HttpError, HttpErrorKind};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::error_codes::{Product, SigningRetries, SigningRetry, effective_code};
@@ -55,9 +55,8 @@ impl Retries {
             return Next::GiveUp;
         }
         let most = Duration::from_millis(200) * 2_u32.pow(self.made.min(8));
-        let drawn = random as f64 / u64::MAX as f64;
         let asked = error.retry_after().unwrap_or_default();
-        let pause = (most / 2 + (most / 2).mul_f64(drawn)).max(asked);
+        let pause = context::spread(most, random).max(asked);
         if asked > LONGEST_PAUSE || pause >= remaining {
             return Next::GiveUp;
         }

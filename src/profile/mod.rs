@@ -32,9 +32,9 @@ pub(crate) trait ProfileFormat: Sized {
     fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error>;
 
     /// What the profile says of region and STS, where the format has words for it.
-    fn sts_settings(&self, name: &str) -> Option<(Option<String>, ProfileEndpoint)> {
+    fn sts_settings(&self, name: &str) -> (Option<&str>, Option<ProfileEndpoint>) {
         let _ = name;
-        None
+        (None, None)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::EcsMetadataProvider;
 use crate::context::Context;
 use crate::credentials::Credentials;
+use crate::endpoint::valid_region;
 use crate::error::Error;
 use crate::error_codes::Product;
 use crate::key_characters::check_characters;
@@ -153,7 +154,9 @@ impl AssumeRoleProvider {
 
     /// Returns the STS settings: those made here, or else those of the chain that `source` came from.
     fn sts(&self, known: &Provenance) -> Sts {
-        let (Some(given), Some(mut sts)) = (self.inherits, known.sts.clone()) else { return self.sts.clone() };
+        let (Some(given), Some(mut sts)) = (self.inherits, known.sts.clone()) else {
+            return known.followed_by(self.sts.clone());
+        };
         if given.context {
             sts.context = self.sts.context.clone();
         }
@@ -166,7 +169,7 @@ impl AssumeRoleProvider {
         }
         inherited.vpc |= own.vpc;
         inherited.allow_plain_http |= own.allow_plain_http;
-        sts
+        known.followed_by(sts)
     }
 
     /// The instance's region, where the key is the instance's own and nothing else says which STS host to use.
@@ -179,10 +182,7 @@ impl AssumeRoleProvider {
         }
         let metadata = EcsMetadataProvider::new().required().disable_imds_v1(instance.v1_disabled);
         match metadata.context(sts.context.clone()).region_id().await {
-            Ok(region) => {
-                sts.learn_region(&region);
-                Some(self.instance_region.get_or_init(|| region).clone())
-            }
+            Ok(region) => Some(self.instance_region.get_or_init(|| region).clone()),
             Err(error) => {
                 // The global host works everywhere.
                 tracing::debug!(%error, "the instance's region is not known");
@@ -232,6 +232,7 @@ impl AssumeRoleProvider {
         Ok(Provenance::edit(session, |new| {
             *new = known;
             new.roles.push(role);
+            new.inferred_region = valid_region(region.as_deref()).or(new.inferred_region.take());
         }))
     }
 }

@@ -116,7 +116,6 @@ mod tests {
     use super::*;
     use crate::context::Context;
     use crate::providers::scripted_http::{ScriptedHttp, answer};
-    use crate::sts::StsEndpoint;
 
     const ID: (&str, &str) = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "id-1");
     const SECRET: (&str, &str) = ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret-1");
@@ -128,7 +127,7 @@ mod tests {
         let sts = ScriptedHttp::new(move |_| answer(200, session));
         let context = |env: &[(&str, &str)]| Context::builder().env(env.iter().copied()).http(sts.clone()).build();
         let keys = EnvironmentProvider::new().context(context(before));
-        let mut provider = EnvironmentRole::new(keys, Sts::new(context(before), StsEndpoint::default()));
+        let mut provider = EnvironmentRole::new(keys, Sts::new(context(before)));
         let found = provider.provide_credentials().await.unwrap();
         assert!(provider.is_current(&found), "nothing changed");
         provider.keys = provider.keys.context(context(after));

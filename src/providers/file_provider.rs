@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::context::{Context, Stamp};
 use crate::credentials::Credentials;
+use crate::endpoint::valid_region;
 use crate::error::Error;
 use crate::paths;
 use crate::profile::{EnvDefaults, ProfileFormat, Selected, Source};
@@ -309,13 +310,11 @@ impl<F: Format> FileProvider<F> {
                 let now = now_selected(Some(content)).name;
                 let moved = (now != selected.name)
                     .then(|| format!("`{}` is chosen there now, which only a new chain takes up", shown(&now)));
-                let settings = content.sts_settings(&selected.name);
+                let (region, sts_profile) = content.sts_settings(&selected.name);
+                let region = valid_region(region);
                 let chosen = Chosen { selected, path: file.path, variable };
                 let found = self.ask_source(source, chosen, moved).await?;
-                if let Some((region, endpoint)) = settings {
-                    self.sts.learn_profile(region.as_deref(), endpoint);
-                }
-                return Ok(found);
+                return Ok(Provenance::edit(found, |known| (known.region, known.sts_profile) = (region, sts_profile)));
             }
             files.push(file);
         }

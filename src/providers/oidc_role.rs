@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::credentials::Credentials;
+use crate::endpoint::valid_region;
 use crate::error::{Error, ErrorKind};
 use crate::oidc::{Claims, OidcTokenFile, ProvideOidcToken};
 use crate::provenance::{Provenance, RoleSession};
@@ -221,6 +222,7 @@ impl OidcRoleProvider {
         Ok(Provenance::edit(session, |known| {
             known.place = Some(format!("token of {source}"));
             known.roles.push(asked_for);
+            known.inferred_region = valid_region(claims.region());
         }))
     }
 }

@@ -270,6 +270,11 @@ impl Refresher {
         }
     }
 
+    /// The credential that came last, whether it is still valid or not. Starts nothing.
+    pub(crate) fn last(&self) -> Option<Credentials> {
+        self.0.snapshot.look(|machine| machine.published().map(|(credentials, ..)| credentials))
+    }
+
     /// The outside world that it lives in.
     pub(crate) fn context(&self) -> &Context {
         &self.0.context

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::context::{part, spread};
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A credential that remains this short a time is expired: coarse clocks tick every 4 to 10 ms.
@@ -34,7 +36,7 @@ pub(super) fn mandatory(lifetime: Duration) -> Duration {
 /// What remains when the first refresh starts: drawn from the advisory window's first fifth, so that many processes that
 /// started together do not refresh together.
 pub(super) fn trigger(advisory: Duration, draw: u64) -> Duration {
-    advisory - fraction(advisory / 5, draw)
+    advisory - part(advisory / 5, draw)
 }
 
 /// How long a caller waits for a refresh while `remaining` is left of the old credential.
@@ -57,13 +59,7 @@ pub(super) fn back_off(
     };
     let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(20));
     let most = if permanent { cap } else { doubled.min(cap) };
-    let wait = most / 2 + fraction(most / 2, draw);
-    wait.max(retry_after.unwrap_or_default().min(MINUTE))
-}
-
-/// A part of `whole`, evenly spread over the draws.
-fn fraction(whole: Duration, draw: u64) -> Duration {
-    whole.mul_f64(draw as f64 / u64::MAX as f64)
+    spread(most, draw).max(retry_after.unwrap_or_default().min(MINUTE))
 }
 
 #[cfg(test)]

@@ -7,26 +7,23 @@ mod unsigned;
 mod v1;
 mod v3;
 
-use std::time::{Duration, SystemTime};
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::Value;
 
-use crate::context::{HttpError, HttpErrorKind, Transit};
+use crate::context::{HttpError, HttpErrorKind, Transit, retry_after};
 use crate::encode::percent_encode;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::error_codes::{Product, effective_code};
 use crate::redact::tame;
-use crate::time;
 
 pub(crate) use self::actions::is_read_only;
 use self::advice::advice;
 pub(crate) use self::document::{encoding, without_bom, xml_error};
 pub(crate) use self::unsigned::unsigned;
 pub(crate) use self::v1::{signed as signed_v1, signed_form};
-pub(crate) use self::v3::{header_value, provider_header, signed};
+pub(crate) use self::v3::{SignatureHeaders, header_value, insert_headers, signed};
 
 /// The user agent, in the pattern of the official SDKs.
 pub(crate) const USER_AGENT: &str = concat!("AlibabaCloud (Rust) Credentials/", env!("CARGO_PKG_VERSION"), " TeaDSL/1");
@@ -172,13 +169,13 @@ fn refusal(call: Call<'_>, status: StatusCode, headers: &HeaderMap, body: &Value
             part("NoPermissionType")
         ));
     }
-    let mut error = Error::new(ErrorKind::Refused, message).with_code(&*code).with_http_status(status.as_u16());
+    let mut error = Error::new(ErrorKind::Refused, message)
+        .with_code(&*code)
+        .with_http_status(status.as_u16())
+        .with_retry_after(retry_after(headers));
     let header_id = headers.get("x-acs-request-id").and_then(|id| id.to_str().ok());
     if let Some(id) = member(["RequestId", "requestId"]).or(header_id) {
         error = error.with_request_id(tame(id, secrets));
-    }
-    if let Some(wait) = retry_after(headers) {
-        error = error.with_retry_after(wait);
     }
     // A refusal that comes with the status of success is a refusal all the same.
     if !status.is_server_error() && !is_passing(&code, status) {
@@ -209,12 +206,9 @@ fn not_json(call: Call<'_>, status: StatusCode, headers: &HeaderMap, bytes: &[u8
     let error = Error::new(ErrorKind::InvalidResponse, message)
         .with_code("InvalidResponse")
         .with_http_status(status.as_u16())
-        .with_remedy(remedy);
-    let error = if status.is_success() { error.permanent() } else { error };
-    match retry_after(headers) {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    }
+        .with_remedy(remedy)
+        .with_retry_after(retry_after(headers));
+    if status.is_success() { error.permanent() } else { error }
 }
 
 /// Returns the media type of a response from a list of our own: a header is as little trusted as a body.
@@ -261,22 +255,6 @@ pub(crate) fn no_answer(host: &str, asked: &str, error: &HttpError) -> Error {
     let is_permanent = error.kind() == HttpErrorKind::Setup;
     let error = Error::new(kind, message).with_code(code).with_remedy(remedy).with_source(error.clone());
     if is_permanent { error.permanent() } else { error }
-}
-
-/// How long a server asks to wait: `x-acs-retry-after` in milliseconds, or `Retry-After` in seconds or as a date, which is
-/// read against the response's own `Date`.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
-    let number = |name: &str| text(name)?.parse::<u64>().ok();
-    let wait = number("x-acs-retry-after").map(Duration::from_millis);
-    let wait = wait.or_else(|| number("retry-after").map(Duration::from_secs));
-    let until = || time::parse_http(text("retry-after")?)?.duration_since(date(headers)?).ok();
-    wait.or_else(until).filter(|wait| !wait.is_zero())
-}
-
-/// Returns the time of the server's clock when it responded.
-pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    time::parse_http(headers.get(header::DATE)?.to_str().ok()?)
 }
 
 /// Refusals that pass by themselves.
@@ -394,19 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throttled_call_says_how_long_to_wait() {
-        let mut headers = HeaderMap::new();
-        headers.insert("retry-after", HeaderValue::from_static("7"));
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
-        headers.insert("x-acs-retry-after", HeaderValue::from_static("1500"));
-        assert_eq!(retry_after(&headers), Some(Duration::from_millis(1500)));
-        let mut headers = HeaderMap::new();
-        headers.insert("retry-after", HeaderValue::from_static("Wed, 21 Oct 2026 07:28:30 GMT"));
-        assert_eq!(retry_after(&headers), None, "no clock to read it against");
-        headers.insert("date", HeaderValue::from_static("Wed, 21 Oct 2026 07:28:00 GMT"));
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
-        headers.insert("date", HeaderValue::from_static("Wed, 21 Oct 2026 07:29:00 GMT"));
-        assert_eq!(retry_after(&headers), None, "a time that has passed");
+    fn a_refusal_by_throttling_is_known_by_its_code() {
         assert!(is_throttling("Throttling.User", StatusCode::BAD_REQUEST));
         assert!(!is_throttling("ThrottlingX", StatusCode::BAD_REQUEST));
     }

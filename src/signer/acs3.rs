@@ -1,14 +1,13 @@
 //! Signature V3 on the head of a request.
 
-use http::{HeaderName, header, request};
+use http::{header, request};
 
 use super::{Pairs, SignedRequest, borrowed, headers, missing, query, visible};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::rpc::{header_value, provider_header};
+use crate::rpc::{SignatureHeaders, header_value, insert_headers};
 use crate::sign::acs3;
-use crate::time;
 
 const CONTENT_SHA256: &str = "x-acs-content-sha256";
 
@@ -72,21 +71,12 @@ impl Signable {
         context: &Context,
         credentials: &Credentials,
     ) -> Result<SignedRequest, Error> {
-        let date = time::to_iso(context.signing_time());
-        let nonce = context.nonce();
-        let provider = provider_header(credentials.provider_name());
-        let mut added = vec![
-            ("x-acs-date", date.as_str()),
-            ("x-acs-signature-nonce", &nonce),
-            (CONTENT_SHA256, &self.payload_sha256),
-            ("x-acs-credentials-provider", &provider),
-        ];
-        if let Some(token) = credentials.security_token() {
-            added.extend([("x-acs-security-token", token), ("x-acs-accesskey-id", credentials.access_key_id())]);
-        }
+        let added = SignatureHeaders::new(context, credentials);
         let mut to_sign = signed_headers(head)?;
         to_sign.push(("host", host));
-        to_sign.extend(&added);
+        for header in added.headers(&self.payload_sha256) {
+            to_sign.push(header);
+        }
         let query = borrowed(&self.query);
         let request = acs3::Request {
             method: head.method.as_str(),
@@ -100,10 +90,7 @@ impl Signable {
         for name in OURS {
             signed.headers.remove(name);
         }
-        for (name, value) in added {
-            signed.headers.insert(HeaderName::from_static(name), header_value(name, value)?);
-        }
-        signed.headers.insert(header::AUTHORIZATION, header_value("authorization", &authorization)?);
+        insert_headers(&mut signed.headers, added.headers(&self.payload_sha256), &authorization)?;
         // The host as it was signed, whatever the client would have made of the URL.
         signed.headers.insert(header::HOST, header_value("host", host)?);
         Ok(SignedRequest { head: signed, body: None })

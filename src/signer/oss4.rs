@@ -1,12 +1,12 @@
 //! Signature V4 of Object Storage on the head of a request.
 
-use http::{HeaderName, header, request};
+use http::request;
 
 use super::{Pairs, SignedRequest, already_signed, borrowed, headers, query};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::rpc::header_value;
+use crate::rpc::insert_headers;
 use crate::sign::oss4::{self, OssHost};
 
 const DATE: &str = "x-oss-date";
@@ -76,10 +76,7 @@ impl Signable {
         let authorization = request.authorization(credentials.access_key_id(), credentials.access_key_secret());
         let mut signed = head.clone();
         signed.headers.remove(TOKEN);
-        for (name, value) in added {
-            signed.headers.insert(HeaderName::from_static(name), header_value(name, value)?);
-        }
-        signed.headers.insert(header::AUTHORIZATION, header_value("authorization", &authorization)?);
+        insert_headers(&mut signed.headers, added.into_iter(), &authorization)?;
         Ok(SignedRequest { head: signed, body: None })
     }
 }

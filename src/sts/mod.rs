@@ -5,7 +5,7 @@ mod endpoint;
 mod signature;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -13,12 +13,11 @@ use serde::Deserialize;
 use self::assume_role::check_session_name;
 
 pub use self::assume_role::AssumeRole;
-use self::endpoint::Hosts;
-pub(crate) use self::endpoint::{ProfileEndpoint, StsEndpoint};
+pub(crate) use self::endpoint::ProfileEndpoint;
+use self::endpoint::{Hosts, StsEndpoint};
 pub use self::signature::StsSignature;
 use crate::context::{self, Context, Dates, Retries, SendOptions};
 use crate::credentials::Credentials;
-use crate::endpoint::check_region;
 use crate::error::{Error, ErrorKind};
 use crate::error_codes::{Product, SigningRetries};
 use crate::oidc::OidcToken;
@@ -37,20 +36,8 @@ pub(crate) struct Sts {
     pub(crate) signature: StsSignature,
     /// The session name made up for those who gave none: one for all clones, so that audit logs show one caller.
     made_up_name: Arc<OnceLock<String>>,
-    learned: Arc<Mutex<Learned>>,
     /// The global host answered last, where there is a regional one too.
     global: Arc<AtomicBool>,
-}
-
-/// Facts that the sources named, for the calls that no source makes.
-#[derive(Clone, Debug, Default)]
-struct Learned {
-    /// A profile's own region.
-    region: Option<String>,
-    /// The region of a token's issuer, or of the instance.
-    inferred_region: Option<String>,
-    /// A profile's STS settings.
-    endpoint: Option<ProfileEndpoint>,
 }
 
 /// The owner of a credential, as GetCallerIdentity returns it.
@@ -84,42 +71,21 @@ pub struct CallerIdentity {
 }
 
 impl Sts {
-    pub(crate) fn new(context: Context, endpoint: StsEndpoint) -> Self {
-        Self { context, endpoint, ..Self::default() }
+    #[cfg(test)]
+    pub(crate) fn new(context: Context) -> Self {
+        Self { context, ..Self::default() }
     }
 
     /// Returns whether nothing has named the region whose host to use.
     pub(crate) fn wants_region(&self) -> bool {
-        self.endpoint().resolve(&self.context, None).is_ok_and(|hosts| endpoint::is_global(&hosts.first))
+        self.endpoint.resolve(&self.context, None).is_ok_and(|hosts| endpoint::is_global(&hosts.first))
     }
 
-    fn learned(&self) -> MutexGuard<'_, Learned> {
-        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps the region of a token's issuer, or of the instance.
-    pub(crate) fn learn_region(&self, region: &str) {
-        if check_region(region).is_ok() {
-            self.learned().inferred_region = Some(region.to_owned());
-        }
-    }
-
-    /// Keeps what the profile in use says of region and STS.
-    pub(crate) fn learn_profile(&self, region: Option<&str>, endpoint: ProfileEndpoint) {
-        let mut learned = self.learned();
-        learned.region = region.filter(|region| check_region(region).is_ok()).map(str::to_owned);
-        learned.endpoint = Some(endpoint);
-    }
-
-    /// The region, as far as it is known: in code, in the environment, else what a source named.
+    /// The region that is given in code, else in the environment.
     pub(crate) fn region(&self) -> Option<String> {
         let named = ["ALIBABA_CLOUD_REGION_ID", "ALIBABA_CLOUD_STS_REGION"];
         let named = || named.iter().find_map(|name| self.context.env(name).ok().flatten());
-        let learned = || {
-            let learned = self.learned().clone();
-            learned.region.or(learned.inferred_region)
-        };
-        self.endpoint.region.clone().or_else(named).or_else(learned)
+        self.endpoint.region.clone().or_else(named)
     }
 
     /// `given`, else `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else a name in the official SDKs' pattern.
@@ -159,11 +125,14 @@ impl Sts {
         self.session(&answer, &host, "AssumeRole", role.requested())
     }
 
-    /// Whose key this is. Needs no permission.
-    pub(crate) async fn caller_identity(&self, credentials: &Credentials) -> Result<CallerIdentity, Error> {
-        let region = self.learned().inferred_region.clone();
+    /// Whose key this is. Needs no permission. `inferred_region` is what its source says, for the choice of the host.
+    pub(crate) async fn caller_identity(
+        &self,
+        credentials: &Credentials,
+        inferred_region: Option<&str>,
+    ) -> Result<CallerIdentity, Error> {
         let proof = Proof::Key(credentials);
-        let (answer, host) = self.exchange("GetCallerIdentity", &[], region.as_deref(), proof).await?;
+        let (answer, host) = self.exchange("GetCallerIdentity", &[], inferred_region, proof).await?;
         serde_json::from_value(answer.body).map_err(|_| missing(&host, "GetCallerIdentity", "an identity"))
     }
 
@@ -177,9 +146,6 @@ impl Sts {
         issuer_region: Option<&str>,
     ) -> Result<Credentials, Error> {
         const ACTION: &str = "AssumeRoleWithOIDC";
-        if let Some(region) = issuer_region {
-            self.learn_region(region);
-        }
         role.check()?;
         let session_name = self.session_name(role.session_name.as_deref())?;
         let duration = role.requested().as_secs().to_string();
@@ -196,17 +162,9 @@ impl Sts {
         self.session(&answer, &host, ACTION, role.requested())
     }
 
-    /// Returns the settings of the host. A call that no profile's source makes follows the profile in use, too.
-    fn endpoint(&self) -> StsEndpoint {
-        let mut endpoint = self.endpoint.clone();
-        endpoint.profile = endpoint.profile.or_else(|| self.learned().endpoint.clone());
-        endpoint
-    }
-
-    /// The URL of the host of choice, for a call that no profile's source makes.
-    pub(crate) fn first_host(&self) -> Result<String, Error> {
-        let region = self.learned().inferred_region.clone();
-        let first = self.endpoint().resolve(&self.context, region.as_deref())?.first;
+    /// The URL of the host of choice. `inferred_region` is what the source of a credential says.
+    pub(crate) fn first_host(&self, inferred_region: Option<&str>) -> Result<String, Error> {
+        let first = self.endpoint.resolve(&self.context, inferred_region)?.first;
         Ok(format!("{}://{}", first.scheme(), first.authority()))
     }
 
@@ -218,7 +176,7 @@ impl Sts {
         inferred_region: Option<&str>,
         proof: Proof<'_>,
     ) -> Result<(Accepted, String), Error> {
-        let Hosts { first, then } = self.endpoint().resolve(&self.context, inferred_region)?;
+        let Hosts { first, then } = self.endpoint.resolve(&self.context, inferred_region)?;
         // The one that answered last comes first.
         let (mut host, mut other) = match then {
             Some(global) if self.global.load(Ordering::Relaxed) => (global, Some(first)),

@@ -173,9 +173,9 @@ impl ProfileFormat for Config {
     }
 
     /// The region for products, else for STS.
-    fn sts_settings(&self, name: &str) -> Option<(Option<String>, ProfileEndpoint)> {
-        let profile = self.profile(name)?;
-        Some((profile.region_id.clone().or(profile.sts_region.clone()), profile.endpoint()))
+    fn sts_settings(&self, name: &str) -> (Option<&str>, Option<ProfileEndpoint>) {
+        let Some(profile) = self.profile(name) else { return (None, None) };
+        (profile.region_id.as_deref().or(profile.sts_region.as_deref()), Some(profile.endpoint()))
     }
 }
 

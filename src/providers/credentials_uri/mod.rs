@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 
 use self::target::{Target, is_local};
-use crate::context::{self, Context, Dates, HttpError, HttpErrorKind, Retries, SendOptions};
+use crate::context::{Context, Dates, HttpError, HttpErrorKind, Retries, SendOptions};
 use crate::credentials::Credentials;
 use crate::endpoint::read_host;
 use crate::error::Error;
@@ -149,12 +149,7 @@ impl CredentialsUriProvider {
                 Err(error) if left.len() > 0 && error.kind().is_unconnected() => continue,
                 answer => answer,
             };
-            let passing = match &answer {
-                Ok(answer) => context::is_passing(answer.status()),
-                Err(error) => error.kind().is_passing(),
-            };
-            let wait = answer.as_ref().ok().and_then(|answer| rpc::retry_after(answer.headers()));
-            if !(passing && retries.again(wait).await) {
+            if !retries.again_after(&answer).await {
                 return answer.map_err(|error| failed(&error));
             }
             left = addresses.clone().into_iter();

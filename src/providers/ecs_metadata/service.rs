@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use zeroize::Zeroizing;
 
-use crate::context::{self, Context, Dates, HttpError, HttpErrorKind, Retries, SendOptions};
+use crate::context::{Context, Dates, HttpError, HttpErrorKind, Retries, SendOptions};
 use crate::error::{Error, ErrorKind};
 use crate::rpc;
 use crate::session_json::Origin;
@@ -187,9 +187,7 @@ impl Service {
             {
                 answer = Ok(other);
             }
-            let busy = answer.as_ref().is_ok_and(|answer| context::is_passing(answer.status()));
-            let wait = answer.as_ref().ok().and_then(|answer| rpc::retry_after(answer.headers()));
-            if !(busy && retries.again(wait).await) {
+            if answer.is_err() || !retries.again_after(&answer).await {
                 return answer;
             }
         }
