@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::Value;
 
 use super::{OidcToken, ProvideOidcToken};
-use crate::context::{Context, Dates, SendOptions};
+use crate::context::{Context, Dates, Retries, SendOptions};
 use crate::encode::percent_encode;
 use crate::error::Error;
 use crate::paths;
@@ -119,7 +119,8 @@ impl ProvideOidcToken for OidcTokenVariable {
 }
 
 /// A workflow of GitHub Actions with the permission `id-token: write`. A token is fetched for every exchange, from
-/// `ACTIONS_ID_TOKEN_REQUEST_URL` with `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
+/// `ACTIONS_ID_TOKEN_REQUEST_URL` with `ACTIONS_ID_TOKEN_REQUEST_TOKEN`; a request that got no answer, 429 or a 5xx is tried
+/// again as those to STS are.
 ///
 /// ```
 /// use alibabacloud_credentials::{AssumeRole, GitHubActionsToken, OidcRoleProvider};
@@ -174,7 +175,13 @@ impl GitHubActionsToken {
         request.headers_mut().insert(header::AUTHORIZATION, value);
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let origin = Origin { host: "GitHub's token endpoint", asked: "GET", within: "" };
-        let answer = context.send(request, SendOptions::default(), Dates::Ignored).await;
+        let mut retries = Retries::new(context);
+        let answer = loop {
+            let answer = context.send(request.clone(), SendOptions::default(), Dates::Ignored).await;
+            if !retries.again_after(&answer).await {
+                break answer;
+            }
+        };
         let answer = answer.map_err(|error| rpc::no_answer(origin.host, origin.asked, &error))?;
         if answer.status() != StatusCode::OK {
             let remedy = "check that the job has `permissions: id-token: write`";

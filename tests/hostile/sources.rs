@@ -139,7 +139,6 @@ pub(crate) const SOURCES: [Source; 15] = [
         name: "the token of GitHub Actions",
         is_operation: false,
         step: |head| when(head.starts_with("GET /github?")),
-        repeats: false,
         provider: Some("oidc_role_arn"),
         client: github,
         ..STS
