@@ -1,12 +1,13 @@
 //! The command line, as clap reads it.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::call::{self, CallArguments};
 use crate::doctor::{self, DoctorArguments};
 use crate::emulator::{self, EmulatorArguments};
 use crate::exec::{self, ExecArguments};
 use crate::export::{self, ExportArguments};
+use crate::global::Global;
 use crate::manual::{self, CompletionsArguments, ManArguments};
 use crate::serve::{self, ServeArguments};
 use crate::{explain, whoami};
@@ -25,23 +26,6 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// The flags of every command.
-#[derive(Debug, Args)]
-pub(crate) struct Global {
-    /// Use this profile of ~/.aliyun/config.json, or else of ~/.alibabacloud/credentials, and nothing else.
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
-    pub(crate) profile: Option<String>,
-    /// Region of STS and of products, as cn-hangzhou.
-    #[arg(long, global = true, value_name = "REGION", help_heading = "Global options")]
-    pub(crate) region: Option<String>,
-    /// Print JSON, errors too.
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub(crate) json: bool,
-    /// Print no colors. The variable NO_COLOR does the same.
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub(crate) no_color: bool,
 }
 
 #[derive(Debug, Subcommand)]

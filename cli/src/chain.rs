@@ -2,7 +2,7 @@
 
 use alibabacloud_credentials::DefaultCredentialChain;
 
-use crate::arguments::Global;
+use crate::global::Global;
 
 /// The library's default chain, with `--profile` and `--region`.
 pub(crate) fn build(global: &Global) -> DefaultCredentialChain {

@@ -1,10 +1,14 @@
 //! A command that runs while this program serves it: signals are passed on, and its exit code is this program's.
 
 use std::future::Future;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 
-use crate::exec::not_started;
 use crate::failure::Failure;
+
+/// Exit codes of a command that did not start, as shells and env(1) have them.
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
 
 /// Runs the command to its end.
 pub(crate) async fn run(command: Command) -> Result<u8, Failure> {
@@ -25,6 +29,11 @@ pub(crate) async fn run(command: Command) -> Result<u8, Failure> {
             }
         }
     }
+}
+
+pub(crate) fn not_started(command: &Command, error: &std::io::Error) -> Failure {
+    let code = if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
+    Failure::new(code, format!("{} cannot be run: {error}", Path::new(command.get_program()).display()))
 }
 
 /// The exit code as shells have it: 128 and the number of the signal that ended it.

@@ -8,9 +8,9 @@ use alibabacloud_emulator::{Emulator, Metadata, account};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use crate::arguments::Global;
 use crate::exec::{command, remove_credentials};
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::{child, exit, output, variables};
 
 pub(crate) const EXAMPLES: &str = "\

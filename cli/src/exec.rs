@@ -6,9 +6,9 @@ use std::process::Command;
 
 use clap::Args;
 
-use crate::arguments::Global;
 use crate::export::Exported;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::session::{self, SessionArguments};
 use crate::{child, exit, serve, variables, world};
 
@@ -19,10 +19,6 @@ Examples:
   alicred exec --role ARN --policy read-only.json -- sh     a shell with less power
   alicred exec --serve --role ARN -- ./runs-for-days        the session is renewed behind a credentials URI
 The command's exit code is that of alicred; 126 and 127 say that it cannot be run or does not exist.";
-
-/// Exit codes of a command that did not start, as shells and env(1) have them.
-const NOT_EXECUTABLE: u8 = 126;
-const NOT_FOUND: u8 = 127;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExecArguments {
@@ -86,16 +82,11 @@ pub(crate) fn remove_credentials(command: &mut Command) {
 fn run(mut command: Command) -> Result<u8, Failure> {
     use std::os::unix::process::CommandExt as _;
     let error = command.exec();
-    Err(not_started(&command, &error))
+    Err(child::not_started(&command, &error))
 }
 
 #[cfg(not(unix))]
 fn run(mut command: Command) -> Result<u8, Failure> {
-    let status = command.status().map_err(|error| not_started(&command, &error))?;
+    let status = command.status().map_err(|error| child::not_started(&command, &error))?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
-}
-
-pub(crate) fn not_started(command: &Command, error: &std::io::Error) -> Failure {
-    let code = if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
-    Failure::new(code, format!("{} cannot be run: {error}", Path::new(command.get_program()).display()))
 }

@@ -3,8 +3,8 @@
 use alibabacloud_credentials::{CredentialsSummary, Explanation, ProviderOutcome};
 use serde_json::json;
 
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::{chain, output};
 
 pub(crate) const EXPLAIN_EXAMPLES: &str = "\

@@ -12,6 +12,7 @@ mod exit;
 mod explain;
 mod export;
 mod failure;
+mod global;
 mod manual;
 mod output;
 mod serve;

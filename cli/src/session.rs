@@ -6,8 +6,8 @@ use std::time::Duration;
 use alibabacloud_credentials::{AssumeRole, AssumeRoleProvider, DefaultCredentialChain, Refresher};
 use clap::Args;
 
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::{chain, time};
 
 /// The flags that ask for a role.

@@ -6,8 +6,8 @@ use alibabacloud_credentials::{CallerIdentity, Credentials, DefaultCredentialCha
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::{chain, output, time, world};
 
 pub(crate) const EXAMPLES: &str = "\

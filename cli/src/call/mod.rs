@@ -14,8 +14,8 @@ use serde_json::ser::{PrettyFormatter, Serializer};
 
 use self::parameters::Parameters;
 use self::product::Product;
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::{chain, exit, output};
 
 pub(crate) const EXAMPLES: &str = "\

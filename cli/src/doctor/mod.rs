@@ -12,8 +12,8 @@ use clap::Args;
 use serde::Serialize;
 
 use self::report::{for_support, lines};
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::{chain, output, world};
 
 pub(crate) const EXAMPLES: &str = "\

@@ -9,8 +9,8 @@ use alibabacloud_credentials::Credentials;
 use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;
 
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::session::{self, SessionArguments};
 use crate::{output, time, world};
 

@@ -17,9 +17,9 @@ use serde_json::json;
 pub(crate) use self::answer::Face;
 use self::audit::Audit;
 use self::listener::Server;
-use crate::arguments::Global;
 use crate::export::Exported;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::session::{self, Session, SessionArguments};
 use crate::{child, exit, export, output, variables};
 
