@@ -81,7 +81,8 @@ fn signed_oss_request(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn signed_oss_request_by_reqsign(bencher: Bencher<'_, '_>) {
     use reqsign_aliyun_oss::{RequestSigner, SigningVersion, StaticCredentialProvider};
-    let source = StaticCredentialProvider::new(&"STS.".repeat(7), &"s".repeat(44)).with_security_token(&"t".repeat(720));
+    let source =
+        StaticCredentialProvider::new(&"STS.".repeat(7), &"s".repeat(44)).with_security_token(&"t".repeat(720));
     let oss = RequestSigner::new("media").with_region("cn-hangzhou").with_signing_version(SigningVersion::V4);
     let signer = reqsign_core::Signer::new(reqsign_core::Context::new(), source, oss);
     bencher.with_inputs(get_object).bench_local_values(|mut head| {
