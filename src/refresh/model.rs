@@ -15,7 +15,7 @@ use loom::thread;
 
 use super::machine::Machine;
 use super::step::Found;
-use super::{Refresher, snapshot};
+use super::{Refresher, Store, snapshot};
 use crate::context::{Context, TestClock, block_on, lose};
 use crate::credentials::Credentials;
 use crate::error::Error;
@@ -80,7 +80,7 @@ fn cold(source: &Arc<Source>, clock: &TestClock) -> Refresher {
 
 /// One that holds a key already, which is invalidated.
 fn invalidated(source: &Arc<Source>) -> (Refresher, u64) {
-    let refresher = Refresher::with_machine(source.provider(), context(&start()), LIMIT, |now| {
+    let refresher = Refresher::with_machine(source.provider(), context(&start()), LIMIT, Store::default(), |now| {
         let found = Found { credentials: key(0), left: None, generation: snapshot::next_generation() };
         Machine::holding(found, now, 0, LIMIT)
     });

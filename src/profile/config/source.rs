@@ -332,6 +332,7 @@ mod tests {
                 Ok(Source::Role { source, .. }) if matches!(*source, Source::Keys(_)) => "role over keys".to_owned(),
                 Ok(Source::EcsRamRole { .. }) => "instance".to_owned(),
                 Ok(Source::Oidc { .. }) => "oidc".to_owned(),
+                #[cfg(feature = "process")]
                 Ok(Source::Process { .. }) => "program".to_owned(),
                 Ok(_) => "another".to_owned(),
                 Err(error) => error.message().to_owned(),
