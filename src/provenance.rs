@@ -24,7 +24,7 @@ pub(crate) struct Provenance {
     pub(crate) instance: Option<InstanceRole>,
     /// The settings of the chain that gave it, for roles that are assumed over it.
     pub(crate) sts: Option<Sts>,
-    /// What the profile says of STS, for the calls that its own source does not make.
+    /// The profile's settings of STS, for the calls that its own source does not make.
     pub(crate) sts_profile: Option<ProfileEndpoint>,
     /// The region that the profile names.
     pub(crate) region: Option<String>,

@@ -16,7 +16,7 @@ use crate::lifetimes::{s, start};
 
 type Task = BoxFuture<'static, ()>;
 
-/// What is to run and does not until the test says so.
+/// Tasks that do not run until the test says so.
 #[derive(Clone, Default)]
 struct Tasks(Arc<Mutex<VecDeque<Task>>>);
 

@@ -100,7 +100,7 @@ impl World {
         self.emulator.advance_clock(by);
     }
 
-    /// How often tokens were renewed, and sessions handed out or refused.
+    /// Counts the renewals of tokens, and the sessions handed out or refused.
     fn calls(&self) -> (usize, usize) {
         let calls = self.emulator.calls();
         let of = |action: &str| calls.iter().filter(|call| call.action == action).count();

@@ -59,7 +59,7 @@ impl Stage {
         self.provider(["sh", "-c", script])
     }
 
-    /// What the script leads to.
+    /// Asks a provider that runs the script.
     fn run(&self, script: &str) -> Result<Credentials, Error> {
         block_on(self.script(script).provide_credentials())
     }

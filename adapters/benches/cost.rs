@@ -1,4 +1,4 @@
-//! What an adapter costs a request while the session is warm, and a whole signed request beside a peer's: nanoseconds and
+//! The cost of an adapter for a request while the session is warm, and of a whole signed request beside a peer's: nanoseconds and
 //! allocations. `cargo bench --all-features`
 
 #![allow(missing_docs, clippy::unwrap_used)]

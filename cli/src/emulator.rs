@@ -2,10 +2,9 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
-use alibabacloud_emulator::{Emulator, Metadata, account};
-use clap::{Args, ValueEnum};
+use alibabacloud_emulator::{Emulator, Options, account};
+use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::exec::{command, remove_credentials};
@@ -25,31 +24,11 @@ pub(crate) struct EmulatorArguments {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     http: SocketAddr,
-    /// Cap the lifetime of every session, whatever valid duration was requested.
-    #[arg(long, value_name = "SECONDS")]
-    session_seconds: Option<u32>,
-    /// Allow this many STS calls per second; reject the others with Throttling.User.
-    #[arg(long, value_name = "N")]
-    sts_rate: Option<u32>,
-    /// How the instance metadata service responds: hardened requires tokens.
-    #[arg(long, value_enum, default_value_t = Mode::Normal)]
-    metadata: Mode,
-    /// Set the clock ahead of the machine's clock, or behind it with a negative number.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
-    clock_offset: i64,
-    /// Faults to inject: a JSON list of {"route","times","status","delay_ms","reset","truncate","body"}.
-    #[arg(long, value_name = "FILE")]
-    faults: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
     /// Run a command that uses the emulator, and end with its exit code. Takes all that follows.
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true)]
     exec: Vec<OsString>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Mode {
-    Normal,
-    Hardened,
-    Off,
 }
 
 pub(crate) async fn emulator(global: &Global, arguments: EmulatorArguments) -> Result<u8, Failure> {
@@ -69,23 +48,11 @@ pub(crate) async fn emulator(global: &Global, arguments: EmulatorArguments) -> R
 }
 
 async fn start(arguments: &EmulatorArguments) -> Result<Emulator, Failure> {
-    let metadata = match arguments.metadata {
-        Mode::Normal => Metadata::Normal,
-        Mode::Hardened => Metadata::Hardened,
-        Mode::Off => Metadata::Off,
-    };
-    let mut builder = Emulator::builder().http(arguments.http).clock_offset(arguments.clock_offset).metadata(metadata);
-    if let Some(seconds) = arguments.session_seconds {
-        builder = builder.session_seconds(seconds);
-    }
-    if let Some(rate) = arguments.sts_rate {
-        builder = builder.sts_rate(rate);
-    }
     let address = arguments.http;
-    let emulator = builder.start().await;
+    let emulator = arguments.options.builder().http(address).start().await;
     let emulator =
         emulator.map_err(|error| Failure::new(exit::UNAVAILABLE, format!("cannot listen on {address}: {error}")))?;
-    if let Some(file) = &arguments.faults {
+    if let Some(file) = arguments.options.faults() {
         let faults = std::fs::read_to_string(file).map_err(|error| Failure::unreadable(file, &error))?;
         let added = emulator.add_faults(&faults);
         added.map_err(|error| Failure::new(exit::DATA, format!("{}: {error}", file.display())))?;

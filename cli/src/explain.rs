@@ -19,7 +19,7 @@ Examples:
   alicred which >/dev/null || echo none    the exit code says whether there are credentials
   alicred which --json | jq -r .provider_name";
 
-/// What to do where nothing is configured: where, and the command or the step.
+/// The first steps where nothing is configured: the place, and the command or the step.
 const BEGINNINGS: [(&str, &str); 5] = [
     ("on your own machine", "aliyun configure"),
     ("in a script", "export ALIBABA_CLOUD_ACCESS_KEY_ID='…' ALIBABA_CLOUD_ACCESS_KEY_SECRET='…'"),

@@ -1,4 +1,4 @@
-//! What went wrong, as a person or a program reads it: one line, its cause, its remedy, and the exit code.
+//! Errors as a person or a program reads them: one line, its cause, its remedy, and the exit code.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::exit;
 
-/// Why a command ends without its result.
+/// The reason why a command ends without its result.
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: u8,

@@ -6,7 +6,7 @@ use alibabacloud_emulator::account;
 
 use crate::support::{Cloud, Folder, IMM_ROLE, PROGRAM, alicred, bare, golden, run};
 
-/// What a shell might take for something else, of the characters that the library lets pass.
+/// Characters that a shell might take for something else, of those that the library lets pass.
 const AWKWARD: &str = r"a$HOME$(id)\n&|;()*?~#%50!^=+/@:,.-_%PATH%";
 
 fn key() -> [(&'static str, &'static str); 2] {

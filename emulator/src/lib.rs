@@ -112,6 +112,8 @@ mod login;
 mod logins;
 mod metadata;
 mod oidc;
+#[cfg(feature = "cli")]
+mod options;
 mod oss;
 mod policy;
 mod random;
@@ -135,4 +137,6 @@ pub use builder::Builder;
 pub use emulator::{Emulator, Login};
 pub use fault::Fault;
 pub use log::{Call, Summary, Tally};
+#[cfg(feature = "cli")]
+pub use options::Options;
 pub use settings::Metadata;

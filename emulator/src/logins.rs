@@ -15,7 +15,7 @@ const CLOUD_SSO_SECONDS: i64 = 28_800;
 /// The OAuth clients of the `aliyun` CLI, for the sites CN and INTL.
 pub(crate) const CLIENTS: [&str; 2] = ["4038181954557748008", "4103531455503354461"];
 
-/// What a login is for.
+/// The service of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     OAuth,

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, process};
 
+use alibabacloud_emulator::Options;
 use alibabacloud_emulator::account::{self, TokenOptions, oidc_token};
-use alibabacloud_emulator::{Emulator, Metadata};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 /// A strict offline stand-in for Alibaba Cloud's STS and Intelligent Media Management, for tests.
 #[derive(Debug, Parser)]
@@ -47,28 +47,8 @@ struct Serve {
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "FILE", requires = "https")]
     key: Option<PathBuf>,
-    /// Cap the lifetime of every session, whatever valid duration was requested.
-    #[arg(long, value_name = "SECONDS")]
-    session_seconds: Option<u32>,
-    /// Allow this many STS calls per second; reject the others with Throttling.User.
-    #[arg(long, value_name = "N")]
-    sts_rate: Option<u32>,
-    /// How the instance metadata service responds: hardened requires tokens.
-    #[arg(long, value_enum, default_value_t = Mode::Normal)]
-    metadata: Mode,
-    /// Set the clock ahead of the machine's clock, or behind it with a negative number.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
-    clock_offset: i64,
-    /// Faults to inject: a JSON list of {"route","times","status","delay_ms","reset","truncate","body"}.
-    #[arg(long, value_name = "FILE")]
-    faults: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Mode {
-    Normal,
-    Hardened,
-    Off,
+    #[command(flatten)]
+    options: Options,
 }
 
 #[derive(Debug, Args)]
@@ -96,24 +76,14 @@ async fn main() -> io::Result<()> {
     }
 }
 
-async fn serve(options: Serve) -> io::Result<()> {
-    let metadata = match options.metadata {
-        Mode::Normal => Metadata::Normal,
-        Mode::Hardened => Metadata::Hardened,
-        Mode::Off => Metadata::Off,
-    };
-    let mut builder = Emulator::builder().http(options.http).clock_offset(options.clock_offset).metadata(metadata);
-    if let Some(seconds) = options.session_seconds {
-        builder = builder.session_seconds(seconds);
-    }
-    if let Some(rate) = options.sts_rate {
-        builder = builder.sts_rate(rate);
-    }
+async fn serve(serve: Serve) -> io::Result<()> {
+    #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
+    let mut builder = serve.options.builder().http(serve.http);
     #[cfg(feature = "tls")]
-    if let (Some(address), Some(cert), Some(key)) = (options.https, &options.cert, &options.key) {
+    if let (Some(address), Some(cert), Some(key)) = (serve.https, &serve.cert, &serve.key) {
         builder = builder.https(address, read(cert)?, read(key)?);
     }
-    let faults = options.faults.as_deref().map(read).transpose()?;
+    let faults = serve.options.faults().map(read).transpose()?;
     // Installed before the line is printed, so that a signal sent on reading it is not missed.
     let shutdown = ShutdownSignal::listen()?;
     let emulator = builder.start().await?;

@@ -2,6 +2,7 @@
 
 /// How the instance metadata service responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[non_exhaustive]
 pub enum Metadata {
     /// Responds with and without a token.

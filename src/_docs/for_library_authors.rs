@@ -63,8 +63,9 @@
 //! ```no_run
 //! # use alibabacloud_credentials::{Credentials, Error, RequestSigner, RetryDecision};
 //! # use bytes::Bytes;
-//! # async fn send(request: http::Request<Bytes>) -> http::Response<Bytes> { unimplemented!() }
-//! # async fn example(signer: RequestSigner, head: http::request::Parts, body: Bytes) -> Result<(), Error> {
+//! # async fn example<S: AsyncFn(http::Request<Bytes>) -> http::Response<Bytes>>(
+//! #     signer: RequestSigner, head: http::request::Parts, body: Bytes, send: S,
+//! # ) -> Result<(), Error> {
 //! let mut prepared = signer.prepare(head, Some(&body))?;
 //! let response = loop {
 //!     let response = send(prepared.sign().await?.with_body(body.clone())).await;

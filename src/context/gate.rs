@@ -59,17 +59,17 @@ struct State {
     is_kept: bool,
 }
 
-/// What decides when a call may start, besides its host.
+/// The facts about a call, besides its host, that decide when it may start.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Turn {
-    /// What the caller has left meanwhile. Who has nothing goes before all that have something.
+    /// The time that the caller's credential has left. Callers with nothing go first.
     pub(crate) left: Duration,
-    /// How often what the call is for was asked for. Of those that have as little left, the most used goes first.
+    /// The number of uses of the session that the call is for. Of those that have as little left, the most used goes first.
     pub(crate) uses: u64,
     pub(crate) quota: Option<Arc<Quota>>,
 }
 
-/// What is left, how often it was used (more first), and the number of the arrival. The least is the next.
+/// The time left, the number of uses (more first), and the number of the arrival. The least is the next.
 type Rank = (Duration, Reverse<u64>, u64);
 
 struct Waiting {
@@ -132,7 +132,7 @@ impl Context {
 
 #[cfg(test)]
 impl Context {
-    /// How many calls wait for their turn.
+    /// Returns the number of calls that wait for their turn.
     pub(crate) fn waiting_for(&self, host: &str) -> usize {
         self.0.gates.of(host).state().waiting.len()
     }

@@ -18,6 +18,7 @@ mod reqwest_sender;
 mod resolver;
 mod response_time;
 mod retry;
+mod scope;
 #[cfg(feature = "test-util")]
 mod test_clock;
 
@@ -48,9 +49,12 @@ pub(crate) use self::quota::Quota;
 #[cfg(feature = "_client")]
 pub use self::reqwest_sender::TlsLibrary;
 pub(crate) use self::response_time::{retry_after, server_time};
+pub(crate) use self::retry::{Retries, is_passing, part, spread};
+#[cfg(feature = "shared-sessions")]
+pub(crate) use self::scope::while_set;
 #[cfg(feature = "role-pool")]
-pub(crate) use self::retry::while_used;
-pub(crate) use self::retry::{Retries, held, is_passing, part, spread, uses, while_held};
+pub(crate) use self::scope::while_used;
+pub(crate) use self::scope::{held, uses, while_held};
 #[cfg(feature = "test-util")]
 pub use self::test_clock::TestClock;
 use crate::credentials::BootClock;

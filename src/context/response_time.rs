@@ -1,4 +1,4 @@
-//! What a response's headers say of time: the server's clock, and how long it asks to wait.
+//! The times in a response's headers: the server's clock, and the wait that it asks for.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,7 @@ fn date(headers: &HeaderMap) -> Option<SystemTime> {
     time::parse_http(headers.get(header::DATE)?.to_str().ok()?)
 }
 
-/// How long a server asks to wait: `x-acs-retry-after` in milliseconds, or `Retry-After` in seconds or as a date, which is
+/// Returns the wait that a server asks for: `x-acs-retry-after` in milliseconds, or `Retry-After` in seconds or as a date, which is
 /// read against the response's own `Date`.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());

@@ -1,63 +1,11 @@
 //! Retries of one call for credentials, inside one refresh.
 
-use std::cell::Cell;
-use std::future::Future;
-use std::thread::LocalKey;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::{Context, HttpError, HttpErrorKind, retry_after};
-
-thread_local! {
-    /// What remains of the valid credential that the refresh being polled can fall back on.
-    static HELD: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-    /// How often what the refresh being polled is for was asked for, as far as anybody counts it.
-    static USES: Cell<u64> = const { Cell::new(0) };
-}
-
-/// What remains meanwhile of the credential that this refresh is to replace; nothing where there is none.
-pub(crate) fn held() -> Duration {
-    HELD.with(Cell::get)
-}
-
-/// Runs `refresh`, while so much remains of the credential that it is to replace: then calls that it makes are not tried
-/// again, since the back-off does that and nobody waits, and they go behind the calls of those who have less.
-pub(crate) async fn while_held<T>(left: Duration, refresh: impl Future<Output = T>) -> T {
-    with_local(&HELD, left, refresh).await
-}
-
-/// See [`while_used`].
-pub(crate) fn uses() -> u64 {
-    USES.with(Cell::get)
-}
-
-/// Runs `refresh`, whose credential was asked for so often: of calls that are as urgent, those for the most used go first.
-#[cfg(feature = "role-pool")]
-pub(crate) async fn while_used<T>(uses: u64, refresh: impl Future<Output = T>) -> T {
-    with_local(&USES, uses, refresh).await
-}
-
-/// Sets `local` to `value` whenever `work` is polled.
-async fn with_local<V: Copy + 'static, T>(
-    local: &'static LocalKey<Cell<V>>,
-    value: V,
-    work: impl Future<Output = T>,
-) -> T {
-    struct Restore<V: Copy + 'static>(&'static LocalKey<Cell<V>>, V);
-    impl<V: Copy> Drop for Restore<V> {
-        fn drop(&mut self) {
-            self.0.set(self.1);
-        }
-    }
-    let mut work = std::pin::pin!(work);
-    std::future::poll_fn(|cx| {
-        let _restore = Restore(local, local.replace(value));
-        work.as_mut().poll(cx)
-    })
-    .await
-}
+use super::{Context, HttpError, HttpErrorKind, held, retry_after};
 
 /// The number of retries of one call. Calls for credentials are idempotent: at worst a session is granted that
 /// nobody uses.

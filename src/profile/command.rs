@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// What `text` is split into; `!` and the reason where it cannot be.
+    /// Splits `text`; gives `!` and the reason where that is not possible.
     fn of(text: &str, rules: Rules) -> Vec<String> {
         split(text, rules).unwrap_or_else(|error| vec![format!("!{}", error.message())])
     }

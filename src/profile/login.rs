@@ -107,7 +107,7 @@ impl StoredSession {
     }
 }
 
-/// What is left until `seconds` since the epoch; `None` if that is past.
+/// Returns the time until `seconds` since the epoch; `None` if that is past.
 fn left(seconds: i64, now: SystemTime) -> Option<Duration> {
     let end = UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))?;
     end.duration_since(now).ok().filter(|left| !left.is_zero())

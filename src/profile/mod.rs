@@ -37,7 +37,7 @@ pub(crate) trait ProfileFormat: Sized {
     /// Returns the source that the profile describes. Errors name the profile and the file, shown as `path`.
     fn source(&self, selected: &Selected, path: &str, defaults: &EnvDefaults) -> Result<Source, Error>;
 
-    /// What the profile says of region and STS, where the format has words for it.
+    /// Returns what the profile says of region and STS, where the format has words for it.
     fn sts_settings(&self, name: &str) -> (Option<&str>, Option<ProfileEndpoint>) {
         let _ = name;
         (None, None)
@@ -75,7 +75,7 @@ pub(crate) enum Source {
     },
 }
 
-/// What a profile holds itself.
+/// The keys that a profile holds itself.
 #[derive(Clone)]
 pub(crate) struct Keys(Credentials);
 

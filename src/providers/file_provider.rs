@@ -1,4 +1,4 @@
-//! What the two file providers share: which file and which profile is read, what it leads to, and when it is read again.
+//! The provider behind both profile formats: chooses the file and the profile, asks the source, notices changes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -93,7 +93,7 @@ impl<T> ProfileFile<T> {
         self.barred
     }
 
-    /// Why there is nothing to read.
+    /// Says why there is nothing to read.
     pub(super) fn absence(&self) -> String {
         match self.barred {
             true => format!("{} may not be looked for: permission denied on a directory of it", self.shown()),

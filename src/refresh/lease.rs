@@ -145,7 +145,7 @@ impl Lease {
         Some(self.remaining(now)?.saturating_sub(self.trigger))
     }
 
-    /// How long after it was measured the first refresh starts; `None`: never.
+    /// Returns the time from the measurement to the first refresh; `None`: never.
     #[cfg(feature = "role-pool")]
     pub(super) fn between_renewals(&self) -> Option<Duration> {
         Some(self.lifetime()?.saturating_sub(self.trigger))

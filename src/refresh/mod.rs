@@ -93,7 +93,7 @@ const ATTEMPTS: u32 = 3;
 #[derive(Clone)]
 pub struct Refresher(Arc<Shared>);
 
-/// Where its sessions are shared with other processes.
+/// The store in which its sessions are shared with other processes.
 #[cfg(feature = "shared-sessions")]
 type Store = Option<crate::session_store::Shared>;
 #[cfg(not(feature = "shared-sessions"))]

@@ -1,7 +1,7 @@
 //! The refresher under loom: a few threads, every order of their events that loom can tell apart, up to a bound of
 //! preemptions. `cd tests/loom && cargo test --release --features test-util model::`.
 //!
-//! What is explored is what ships: [`Snapshot`](super::snapshot::Snapshot)'s lock and atomics, the machine, the waits of callers, the refresh and
+//! The code that ships is explored: [`Snapshot`](super::snapshot::Snapshot)'s lock and atomics, the machine, the waits of callers, the refresh and
 //! its end. The clock stands still unless a model moves it, tokio's channels are taken at their word, and each refresh is a
 //! thread of the model. In every model the source checks that it is asked by one refresh at a time, a wake-up that is lost
 //! is a deadlock, and a deadlock is an error.

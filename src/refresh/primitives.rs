@@ -1,4 +1,4 @@
-//! What a refresher synchronizes with, and what stands for it where loom explores every order of events.
+//! The primitives that a refresher synchronizes with, and their stand-ins where loom explores every order of events.
 
 #[cfg(not(all(test, loom)))]
 pub(super) use std::sync::{

@@ -1,4 +1,4 @@
-//! What the keeper of many refreshers needs of each.
+//! Access for the keeper of many refreshers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(crate) struct Renewal {
     pub(crate) every: Duration,
     /// Until the next one; `None`: one is under way, or nothing valid is held.
     pub(crate) due_in: Option<Duration>,
-    /// What remains of the credential.
+    /// The remaining lifetime of the credential.
     pub(crate) left: Duration,
 }
 

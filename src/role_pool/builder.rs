@@ -20,7 +20,7 @@ const IDLE_AFTER: Duration = Duration::from_secs(3600);
 /// The range of a quota. The lower end is a call in a quarter of an hour, the shortest session of STS.
 const QUOTAS: std::ops::RangeInclusive<f64> = 0.001..=10_000.0;
 
-/// What a refresh may take by itself, as with any refresher, and with the longest queue before it.
+/// The limits of a refresh: by itself, as with any refresher, and with the longest queue before it.
 const REFRESH: Duration = Duration::from_secs(120);
 const LONGEST: Duration = Duration::from_secs(3600);
 

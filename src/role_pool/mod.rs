@@ -84,7 +84,7 @@ struct Pool {
     slowest: AtomicU64,
     /// The process whose sessions are looked after: a child after `fork` has nobody for that yet.
     kept_in: AtomicU32,
-    /// When it was last said that the quota is too low, in seconds of the monotonic clock; 0: never.
+    /// The last warning that the quota is too low, in seconds of the monotonic clock; 0: never.
     warned_at: AtomicU64,
 }
 

@@ -25,13 +25,13 @@ struct PooledRole {
     role: Arc<AssumeRole>,
     source: Arc<RoleSource>,
     context: Context,
-    /// How often the pool was asked for it.
+    /// The number of times that the pool was asked for it.
     asked: AtomicU64,
     /// In how many seconds it was used, in whatever way.
     seconds: AtomicU64,
     /// The last of them, by the monotonic clock.
     used_at: AtomicU64,
-    /// Whether it was used since its last renewal by the pool.
+    /// Set if it was used since its last renewal by the pool.
     is_wanted: AtomicBool,
 }
 
@@ -83,7 +83,7 @@ impl Session {
         self.role.note_use(seconds(context));
     }
 
-    /// Whether somebody else than the map holds it: a user its refresher, a caller that waits, or a refresh under way.
+    /// Returns whether somebody else than the map holds it: a user its refresher, a caller that waits, or a refresh under way.
     pub(super) fn is_in_use(&self) -> bool {
         self.refresher.handles() > 1
     }
@@ -115,7 +115,7 @@ impl PooledRole {
         self.is_wanted.store(true, Ordering::Relaxed);
     }
 
-    /// What of those that are as urgent goes first.
+    /// Returns the rank among calls that are as urgent: the highest goes first.
     fn uses(&self) -> u64 {
         self.asked.load(Ordering::Relaxed).max(self.seconds.load(Ordering::Relaxed))
     }

@@ -18,7 +18,7 @@ pub(super) struct Sessions {
     gone: Arc<Gone>,
 }
 
-/// What is known of the sessions that the map has forgotten.
+/// The counts of the sessions that the map has forgotten.
 #[derive(Default)]
 struct Gone {
     sessions: AtomicU64,
@@ -81,7 +81,7 @@ impl Sessions {
         self.map.iter().map(|(_, session)| session)
     }
 
-    /// How many there are, and how often the pool was asked in all.
+    /// Returns the number of sessions, and how often the pool was asked in all.
     pub(super) fn count(&self) -> (usize, u64) {
         let gone = self.gone.asked.load(Ordering::Relaxed);
         self.iter().fold((0, gone), |(sessions, asked), session| (sessions + 1, asked + session.asked()))

@@ -1,4 +1,4 @@
-//! What a pool has done.
+//! The counts of a pool.
 
 use std::time::Duration;
 

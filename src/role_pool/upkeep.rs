@@ -1,4 +1,4 @@
-//! What is done for sessions while nobody asks: the used ones are renewed, and the idle ones forgotten.
+//! Renews the used sessions and forgets the idle ones, while nobody asks.
 //!
 //! One task looks at all of them, since a task for each would cost more than the session. A look is some 100 ns a session.
 
@@ -18,7 +18,7 @@ const LEAST_RENEWALS: usize = 32;
 /// A quota that is too low is said so often.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
-/// What the renewals of all used sessions need.
+/// The calls that the renewals of all used sessions need.
 #[derive(Default)]
 struct Load {
     roles: usize,

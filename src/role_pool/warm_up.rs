@@ -27,7 +27,7 @@ pub struct WarmUp<'a> {
     on_progress: Box<dyn FnMut(WarmUpProgress) + Send + 'a>,
 }
 
-/// How far a warm-up is.
+/// The progress of a warm-up.
 ///
 /// ```
 /// fn show(progress: alibabacloud_credentials::WarmUpProgress) {
@@ -45,7 +45,7 @@ pub struct WarmUpProgress {
     pub total: usize,
 }
 
-/// What a warm-up came to.
+/// The result of a warm-up.
 ///
 /// ```
 /// fn is_complete(report: &alibabacloud_credentials::WarmUpReport) -> bool {

@@ -103,14 +103,14 @@ use self::unix::Folder;
 #[cfg(unix)]
 mod unix {
     use std::ffi::OsStr;
-    use std::fs::File;
+    use std::fs::{File, TryLockError};
     use std::io::{Error, ErrorKind, Read, Result, Write};
     use std::os::fd::OwnedFd;
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
-    use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+    use rustix::fs::{AtFlags, Mode, OFlags};
     use zeroize::Zeroizing;
 
     use super::StoreKey;
@@ -132,7 +132,7 @@ mod unix {
         Error::new(ErrorKind::PermissionDenied, what)
     }
 
-    /// Whether it is of this user, and nobody else may do anything with it.
+    /// Returns whether it is of this user, and nobody else may do anything with it.
     fn is_own(uid: u32, mode: u32) -> bool {
         uid == rustix::process::geteuid().as_raw() && mode & 0o077 == 0
     }
@@ -229,10 +229,10 @@ mod unix {
             let Some(file) = self.file(name, OFlags::CREATE | OFlags::RDWR)? else {
                 return Err(ErrorKind::NotFound.into());
             };
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match file.try_lock() {
                 Ok(()) => Ok(Some(file)),
-                Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-                Err(error) => Err(error.into()),
+                Err(TryLockError::WouldBlock) => Ok(None),
+                Err(TryLockError::Error(error)) => Err(error),
             }
         }
 

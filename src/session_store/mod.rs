@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 pub use self::file::FileStore;
 use self::seal::{Keys, Sealed};
-use crate::context::{Context, first, held};
+use crate::context::{Context, first, held, while_set};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::provider::BoxFuture;
@@ -130,15 +130,15 @@ pub(crate) struct Shared(Arc<Inner>);
 struct Inner {
     store: Box<dyn SessionStore>,
     keys: OnceLock<Keys>,
-    /// Whether it has been said that it does not work.
+    /// Set once a warning has said that it does not work.
     is_told: AtomicBool,
 }
 
-/// How the refresh being polled shares its sessions.
+/// The store of the refresh being polled, and the session that it is to replace.
 #[derive(Clone)]
 pub(crate) struct Sharing {
     pub(crate) store: Shared,
-    /// What a server refused of what it would give.
+    /// The session that a server refused.
     pub(crate) rejected: Option<Credentials>,
 }
 
@@ -146,25 +146,14 @@ thread_local! {
     static CURRENT: RefCell<Option<Sharing>> = const { RefCell::new(None) };
 }
 
-/// How the refresh being polled shares its sessions, if it does.
+/// Returns how the refresh being polled shares its sessions, if it does.
 pub(crate) fn current() -> Option<Sharing> {
     CURRENT.with_borrow(Clone::clone)
 }
 
 /// Runs `refresh`, whose sessions are shared so.
 pub(crate) async fn while_shared<T>(sharing: Option<Sharing>, refresh: impl Future<Output = T>) -> T {
-    struct Restore(Option<Sharing>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CURRENT.replace(self.0.take());
-        }
-    }
-    let mut refresh = std::pin::pin!(refresh);
-    std::future::poll_fn(|cx| {
-        let _restore = Restore(CURRENT.replace(sharing.clone()));
-        refresh.as_mut().poll(cx)
-    })
-    .await
+    while_set(&CURRENT, sharing, refresh).await
 }
 
 impl Shared {
@@ -231,7 +220,7 @@ impl Shared {
         (is_wanted && rejected != Some(session.access_key_id())).then_some(session)
     }
 
-    /// What an access gives; none where it fails or takes too long, which is said once.
+    /// Returns what an access gives; none where it fails or takes too long, which is said once.
     async fn tried<T>(&self, context: &Context, access: BoxFuture<'_, Result<T, Error>>) -> Option<T> {
         let error = match first(access, context.sleep(ACCESS)).await {
             Some(Ok(value)) => return Some(value),

@@ -17,7 +17,7 @@ use crate::time;
 /// The format, before the nonce. Another one is not opened.
 const MAGIC: &[u8] = b"acs1";
 
-/// What is derived from a store's key: one to seal with, and one to name by.
+/// The keys derived from a store's key: one to seal with, and one to name by.
 pub(super) struct Keys {
     seal: LessSafeKey,
     name: Zeroizing<[u8; 32]>,
@@ -48,7 +48,7 @@ fn mac(key: &[u8; 32], parts: &[&str]) -> Option<Zeroizing<[u8; 32]>> {
     Some(Zeroizing::new(mac.finalize().into_bytes().into()))
 }
 
-/// What processes hand each other. Both ends are this host's clocks': the session counts as over by whichever comes first.
+/// A session as processes hand it to each other. Both ends are this host's clocks': the session counts as over by whichever comes first.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Sealed {
     id: Zeroizing<String>,

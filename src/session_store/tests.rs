@@ -1,4 +1,4 @@
-//! What a store can do to a session: nothing but lose it.
+//! A store can lose a session, and do nothing else to it.
 
 use std::future::ready;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -160,7 +160,7 @@ async fn what_was_changed_exchanged_or_cut_is_a_miss_and_is_replaced() {
     assert_eq!(got, format!("STS.session-{}", before + 1), "and never another identity's session");
 }
 
-/// What is wrong with a folder; the store then is of no use, and nobody sees an error.
+/// Asserts that a store in `folder` is of no use, and that nobody sees an error.
 async fn is_useless(folder: &Path) {
     let source = Source::new(&context(&clock()));
     let store = FileStore::at(folder);

@@ -19,8 +19,9 @@ use crate::rpc;
 /// ```no_run
 /// # use alibabacloud_credentials::{Credentials, Error, RequestSigner, RetryDecision};
 /// # use bytes::Bytes;
-/// # async fn send(request: http::Request<Bytes>) -> http::Response<Bytes> { unimplemented!() }
-/// # async fn example(signer: RequestSigner, head: http::request::Parts, body: Bytes) -> Result<(), Error> {
+/// # async fn example<S: AsyncFn(http::Request<Bytes>) -> http::Response<Bytes>>(
+/// #     signer: RequestSigner, head: http::request::Parts, body: Bytes, send: S,
+/// # ) -> Result<(), Error> {
 /// let mut prepared = signer.prepare(head, Some(&body))?;
 /// let response = loop {
 ///     let response = send(prepared.sign().await?.with_body(body.clone())).await;
@@ -58,8 +59,9 @@ impl fmt::Debug for PreparedRequest {
 /// ```no_run
 /// # use alibabacloud_credentials::{Credentials, Error, RequestSigner, RetryDecision};
 /// # use bytes::Bytes;
-/// # async fn send(request: http::Request<Bytes>) -> http::Response<Bytes> { unimplemented!() }
-/// # async fn example(signer: RequestSigner, head: http::request::Parts, body: Bytes) -> Result<(), Error> {
+/// # async fn example<S: AsyncFn(http::Request<Bytes>) -> http::Response<Bytes>>(
+/// #     signer: RequestSigner, head: http::request::Parts, body: Bytes, send: S,
+/// # ) -> Result<(), Error> {
 /// let signed = signer.prepare(head, Some(&body))?.sign().await?;
 /// let response = send(signed.with_body(body)).await;
 /// # Ok(()) }
@@ -90,8 +92,9 @@ impl SignedRequest {
 /// ```no_run
 /// # use alibabacloud_credentials::{Credentials, Error, RequestSigner, RetryDecision};
 /// # use bytes::Bytes;
-/// # async fn send(request: http::Request<Bytes>) -> http::Response<Bytes> { unimplemented!() }
-/// # async fn example(signer: RequestSigner, head: http::request::Parts, body: Bytes) -> Result<(), Error> {
+/// # async fn example<S: AsyncFn(http::Request<Bytes>) -> http::Response<Bytes>>(
+/// #     signer: RequestSigner, head: http::request::Parts, body: Bytes, send: S,
+/// # ) -> Result<(), Error> {
 /// # let mut prepared = signer.prepare(head, Some(&body))?;
 /// # let response = send(prepared.sign().await?.with_body(body.clone())).await;
 /// let decision = prepared.review(response.status(), response.headers(), response.body()).await;

@@ -134,7 +134,7 @@ impl Sts {
         self.session(&answer, &host, "AssumeRole", role.requested())
     }
 
-    /// Whose key this is. Needs no permission. `inferred_region` is what its source says, for the choice of the host.
+    /// Asks whose key this is. Needs no permission. `inferred_region` is what its source says, for the choice of the host.
     pub(crate) async fn caller_identity(
         &self,
         credentials: &Credentials,

@@ -1,4 +1,4 @@
-//! What a failure is, who hears of it, and what health says.
+//! Failures: what counts as one, who hears of it, and what health says.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

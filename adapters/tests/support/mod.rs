@@ -78,7 +78,7 @@ impl Cloud {
         self.refresher().subscribe().wait_for(|generation| *generation > before).await.unwrap();
     }
 
-    /// What `call` gives; the pauses before something is tried again, of up to a second, pass at once.
+    /// Drives `call` to its end. Pauses of up to a second, before something is tried again, pass at once.
     pub async fn drive<T>(&self, call: impl Future<Output = T>) -> T {
         let mut call = std::pin::pin!(call);
         loop {

@@ -1,4 +1,4 @@
-//! What this process takes of its machine, as Linux counts it.
+//! The memory, threads and descriptors of this process, as Linux counts them.
 
 /// Threads, without the one that reads what the emulator says.
 pub(crate) fn threads() -> u64 {

@@ -1,4 +1,4 @@
-//! What ten thousand roles cost: a `RolePool` against the emulator in a process of its own, which refuses what is above its
+//! The cost of ten thousand roles: a `RolePool` against the emulator in a process of its own, which refuses what is above its
 //! rate as STS does. Prints a row of a table for each run, and draws them into an SVG:
 //!
 //! ```text

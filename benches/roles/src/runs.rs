@@ -21,13 +21,13 @@ pub(crate) struct Run {
     pub(crate) roles: usize,
     session_seconds: u32,
     quota: f64,
-    /// Whether each role has a caller who asks every second, or the pool is warmed up and nobody asks.
+    /// Set if each role has a caller who asks every second; otherwise the pool is warmed up and nobody asks.
     callers: bool,
-    /// How long it lasts; 0: until all are served.
+    /// The length of the run; 0: until all are served.
     seconds: u64,
-    /// When STS is gone, and when it is back.
+    /// The times at which STS goes and comes back.
     outage: Option<(u64, u64)>,
-    /// Whether one of the roles trusts nobody.
+    /// Set if one of the roles trusts nobody.
     denied: bool,
 }
 
@@ -88,7 +88,7 @@ pub(crate) const RUNS: [Run; 6] = [
     },
 ];
 
-/// What was seen in one second.
+/// The counts of one second.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Second {
     pub(crate) served: usize,
@@ -108,7 +108,7 @@ pub(crate) struct Outcome {
     threads: u64,
     /// Of the heap, for each role, besides its strings.
     bytes: Option<usize>,
-    /// What a warm read took, and how much memory all of them asked for.
+    /// The times of warm reads, and the memory that all of them asked for.
     hit: Option<(Duration, usize)>,
 }
 
@@ -127,7 +127,7 @@ impl Outcome {
         )
     }
 
-    /// What a hit costs, in words.
+    /// Writes the cost of a hit in words.
     pub(crate) fn hit(&self) -> Option<String> {
         let (took, bytes) = self.hit?;
         Some(format!(
@@ -147,7 +147,7 @@ fn role(run: &Run, number: usize) -> AssumeRole {
     )
 }
 
-/// What the strings of a role and its session take.
+/// The bytes of the strings of a role and its session.
 fn strings(run: &Run, pool: &RolePool, number: usize) -> usize {
     let role = role(run, number);
     let session = pool.refresher(&role).cached().expect("a session");
@@ -158,7 +158,7 @@ fn strings(run: &Run, pool: &RolePool, number: usize) -> usize {
 
 const HITS: u32 = 1_000_000;
 
-/// What a read of a session that is there takes, over a hundred roles in turn. The first of each in a second takes the
+/// Measures reads of sessions that are there, over a hundred roles in turn. The first of each in a second takes the
 /// slow path, which allocates.
 fn hits(run: &Run, pool: &RolePool) -> (Duration, usize) {
     let roles: Vec<AssumeRole> = (0..run.roles.min(100)).map(|number| role(run, number)).collect();

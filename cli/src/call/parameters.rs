@@ -71,7 +71,7 @@ fn pair(word: &str, stdin: &mut Stdin) -> Result<(String, String), Failure> {
     Ok((name.to_owned(), value))
 }
 
-/// What stands on a command line may be a secret that slipped there.
+/// Shortens a word of the command line: it may be a secret that slipped there.
 fn shown(word: &str) -> String {
     let start: String = word.chars().take(8).filter(|c| !c.is_control()).collect();
     if word.chars().count() > 8 { start + "…" } else { start }

@@ -1,4 +1,4 @@
-//! Where a product is called, and in which version.
+//! The host and the API version of a product.
 
 use alibabacloud_credentials::DefaultCredentialChain;
 

@@ -92,7 +92,7 @@ pub(crate) async fn doctor(global: &Global, arguments: &DoctorArguments) -> Resu
     Ok(if healthy { 0 } else { FAULT })
 }
 
-/// What the sources say that are configured, and what else the library noticed: variables that have no effect or look like typing errors.
+/// Reports what the configured sources say, and what else the library noticed: variables that have no effect or look like typing errors.
 fn sources(explanation: &Explanation) -> Vec<Check> {
     let mut checks = Vec::new();
     for report in &explanation.providers {
@@ -120,7 +120,7 @@ fn sources(explanation: &Explanation) -> Vec<Check> {
     checks
 }
 
-/// Whose they are, if STS accepts them. Where a role is refused behind its source, this is where it shows.
+/// Asks STS whose credentials they are. A role that is refused behind its source shows here.
 async fn identity(chain: &DefaultCredentialChain) -> Check {
     let began = world::stopwatch();
     match chain.caller_identity().await {

@@ -7,7 +7,7 @@ use alibabacloud_credentials::{Credentials, DefaultCredentialChain, ErrorKind, O
 use super::{Check, State};
 use crate::world;
 
-/// Where all of this cloud's hosts are.
+/// The domain of all hosts of this cloud.
 const CLOUD: &str = ".aliyuncs.com";
 const LIMIT: Duration = Duration::from_secs(10);
 /// Below this, the library takes the clocks as equal.

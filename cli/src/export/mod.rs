@@ -49,9 +49,9 @@ pub(crate) enum Format {
     Dotenv,
     /// A JSON object.
     Json,
-    /// What the official SDKs and the aliyun CLI expect of a `process_command`.
+    /// JSON for a `process_command` of the official SDKs and the aliyun CLI.
     External,
-    /// What a credentials URI answers.
+    /// JSON as a credentials URI responds with.
     Uri,
     /// A section of ~/.alibabacloud/credentials.
     Ini,
@@ -61,7 +61,7 @@ pub(crate) enum Format {
     Github,
 }
 
-/// What is written, with everything as text.
+/// The values to write, all of them as text.
 pub(crate) struct Exported<'a> {
     pub(crate) id: &'a str,
     pub(crate) secret: &'a str,

@@ -1,4 +1,4 @@
-//! Which request gets which answer. A request has to show that it was meant for this server: by its `Host`, by coming from no
+//! Responds to requests. A request has to show that it was meant for this server: by its `Host`, by coming from no
 //! web page, and by the secret path or a metadata token.
 
 use alibabacloud_credentials::Refresher;
@@ -15,7 +15,7 @@ use super::{metadata, session_json};
 use crate::exit;
 use crate::failure::Failure;
 
-/// What browsers send of their own accord, and proxies that pass on another's request.
+/// Headers that browsers send of their own accord, and proxies that pass on another's request.
 const OF_OTHERS: [HeaderName; 5] = [
     ORIGIN,
     REFERER,
@@ -24,7 +24,7 @@ const OF_OTHERS: [HeaderName; 5] = [
     HeaderName::from_static("forwarded"),
 ];
 
-/// What a server looks like from outside.
+/// The service that a server looks like from outside.
 pub(crate) enum Face {
     /// A credentials URI at a path that is a secret.
     Uri(Zeroizing<String>),
@@ -124,7 +124,7 @@ impl Service {
     }
 }
 
-/// What is no program's request to this server: a name that was made to lead here (DNS rebinding), or a web page's request.
+/// Refuses a request that no program meant for this server: by a name that was made to lead here (DNS rebinding), or from a web page.
 fn refused(hosts: &[String], headers: &HeaderMap) -> Option<Answer> {
     let mut given = headers.get_all(HOST).iter();
     let host = given.next().and_then(|host| host.to_str().ok());

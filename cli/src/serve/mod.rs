@@ -30,9 +30,9 @@ Examples:
   alicred serve --metadata --listen 100.100.100.200:80    for programs that know instance metadata alone
 It ends with the program that started it. Each answer is a line on standard error.";
 
-/// Where the metadata service is on an instance; an address that can be given to the loopback interface.
+/// The address of the metadata service on an instance; it can be given to the loopback interface.
 const METADATA_ADDRESS: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-/// How often it is looked whether the parent is still there.
+/// The pause between two looks whether the parent is still there.
 const PARENT_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]

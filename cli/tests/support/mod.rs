@@ -28,7 +28,7 @@ pub(crate) fn bare(command: &mut Command) -> &mut Command {
     command.env_clear().env("PATH", path).env("HOME", "/nonexistent").env("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
 }
 
-/// What a run of the program gave.
+/// The result of a run of the program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub(crate) code: i32,

@@ -52,7 +52,7 @@ impl Terminal {
         String::from_utf8(seen).unwrap()
     }
 
-    /// What is left of the output, and the exit code.
+    /// Reads the rest of the output, and the exit code.
     pub(crate) fn end(mut self) -> (String, Option<i32>) {
         let (mut seen, mut buffer) = (Vec::new(), [0; 1024]);
         // The end of a terminal is an error.

@@ -18,7 +18,7 @@ use crate::state::State;
 /// Lifetime of the sessions that are handed out.
 const SESSION_SECONDS: u32 = 3_600;
 
-/// Where a path leads.
+/// The operation at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Path {
     Token,

@@ -60,7 +60,7 @@ pub(crate) enum ProgramError {
     Lost,
 }
 
-/// What is known of the output so far.
+/// The output so far, within bounds.
 struct Output {
     stdout: Zeroizing<Vec<u8>>,
     stderr: Zeroizing<Vec<u8>>,

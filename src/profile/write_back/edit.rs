@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// What the CLI writes, with a profile of every mode and what SDKs and people add.
+    /// A file as the CLI writes it, with a profile of every mode and what SDKs and people add.
     const EVERY_MODE: &str = concat!(
         "{\n\t\"current\": \"dev\",\n\t\"profiles\": [\n",
         "\t\t{\n\t\t\t\"name\": \"dev\",\n\t\t\t\"mode\": \"AK\",\n\t\t\t\"access_key_id\": \"i\",\n\t\t\t\"access_key_secret\": \"<&>\"\n\t\t},\n",

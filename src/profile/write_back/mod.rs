@@ -60,7 +60,7 @@ fn io(what: &'static str) -> impl FnOnce(io::Error) -> NotWritten {
 /// The right to change the file, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Locked {
-    /// Where the path leads, links followed.
+    /// The file that the path leads to, links followed.
     target: PathBuf,
     /// Holds the lock.
     _lock: File,

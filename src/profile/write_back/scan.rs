@@ -15,7 +15,7 @@ pub(super) struct Object {
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) name: String,
-    /// Where its name begins, with the quotation mark.
+    /// The start of its name, at the quotation mark.
     pub(super) start: usize,
     pub(super) value: Range<usize>,
 }

@@ -44,7 +44,7 @@ pub(super) struct LoginProvider {
     /// The login as the profile had it when this was built.
     login: Login,
     store: Store,
-    /// What could not be written to the file.
+    /// The login that could not be written to the file.
     unwritten: Mutex<Option<Unwritten>>,
     /// The key id of a session that a server refused.
     refused: Mutex<Option<String>>,

@@ -57,17 +57,7 @@ impl Store {
 
     /// Writes the tokens; `false` if that was not possible.
     pub(super) fn write_tokens(&self, prepared: Prepared<'_>, login: &Login) -> bool {
-        let (LoginKind::OAuth { refresh_token: Some(refresh_token), .. }, Some(access_token)) =
-            (&login.kind, &login.access_token)
-        else {
-            return false;
-        };
-        let changes = [
-            ("oauth_access_token", NewValue::Text(access_token)),
-            ("oauth_refresh_token", NewValue::Text(refresh_token)),
-            ("oauth_access_token_expire", NewValue::Number(login.access_token_expire)),
-        ];
-        self.commit(prepared, &changes)
+        self.commit(prepared, &tokens(login))
     }
 
     /// Writes the session; `false` if that was not possible. Its tokens are written again, in case they were not before.
@@ -80,13 +70,7 @@ impl Store {
             ("sts_token", NewValue::Text(&session.security_token)),
             ("sts_expiration", NewValue::Number(session.expiration.saturating_sub(margin))),
         ];
-        if let (LoginKind::OAuth { refresh_token: Some(refresh_token), .. }, Some(access_token)) =
-            (&login.kind, &login.access_token)
-        {
-            changes.push(("oauth_access_token", NewValue::Text(access_token)));
-            changes.push(("oauth_refresh_token", NewValue::Text(refresh_token)));
-            changes.push(("oauth_access_token_expire", NewValue::Number(login.access_token_expire)));
-        }
+        changes.extend(tokens(login));
         self.commit(prepared, &changes)
     }
 
@@ -101,4 +85,18 @@ impl Store {
             tracing::warn!(path, reason = error.why(), "the session of a login is used and cannot be written back");
         }
     }
+}
+
+/// The members that hold the tokens of OAuth, where the login has both.
+fn tokens(login: &Login) -> Vec<(&'static str, NewValue<'_>)> {
+    let (LoginKind::OAuth { refresh_token: Some(refresh_token), .. }, Some(access_token)) =
+        (&login.kind, &login.access_token)
+    else {
+        return Vec::new();
+    };
+    vec![
+        ("oauth_access_token", NewValue::Text(access_token)),
+        ("oauth_refresh_token", NewValue::Text(refresh_token)),
+        ("oauth_access_token_expire", NewValue::Number(login.access_token_expire)),
+    ]
 }

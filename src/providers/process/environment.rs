@@ -12,7 +12,7 @@ use crate::error::Error;
 /// Set for the programs that this crate starts: a line for each of those under way, the outermost first. A line is a digest of
 /// the command, a blank, and where the command is named.
 const RUNNING: &str = "ALIBABA_CLOUD_CREDENTIALS_PROCESS";
-/// Which profile: a program started by a profile that inherits this would ask for that very profile.
+/// Variables that choose a profile: a program started by a profile that inherits one would ask for that very profile.
 const PROFILE_NAMES: [&str; 3] = ["ALIBABA_CLOUD_PROFILE", "ALIBABACLOUD_PROFILE", "ALICLOUD_PROFILE"];
 /// Programs may lead to programs, but no further than this on purpose.
 const DEEPEST: usize = 5;

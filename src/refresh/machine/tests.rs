@@ -1,4 +1,4 @@
-//! What a child after `fork` makes of its parent's memory: no test can fork, and the machine is told in which process it is.
+//! A child after `fork` with its parent's memory: no test can fork, and the machine is told in which process it is.
 
 use super::*;
 use crate::credentials::Left;
@@ -14,7 +14,7 @@ fn found(key: &str) -> Found {
     Found { credentials: Credentials::new(key, "fake-secret"), left, generation: 7 }
 }
 
-/// Who is to ask the source.
+/// Returns the number of the refresh that is to ask the source.
 fn launched(machine: &mut Machine, now: Time) -> Option<u64> {
     machine.on_request(now).1.launch.map(|launch| launch.id)
 }

@@ -1,4 +1,4 @@
-//! What a pool promises, under a virtual clock.
+//! The promises of a pool, under a virtual clock.
 
 mod sts;
 mod upkeep;

@@ -22,7 +22,7 @@ pub(super) const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// When a call came, and for which role.
+/// The time of a call, and its role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) at: Duration,
@@ -82,7 +82,7 @@ impl Sts {
         self.calls.lock().unwrap().clone()
     }
 
-    /// How many calls each role cost.
+    /// Returns the number of calls for each role.
     pub(super) fn calls_by_role(&self) -> BTreeMap<String, usize> {
         self.calls().into_iter().fold(BTreeMap::new(), |mut counts, call| {
             *counts.entry(call.role).or_default() += 1;

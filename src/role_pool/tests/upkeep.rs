@@ -1,4 +1,4 @@
-//! What the pool does while nobody asks. The looks are made by the tests, but for one that waits for the keeper's.
+//! The work of a pool while nobody asks. The looks are made by the tests, but for one that waits for the keeper's.
 
 use std::future::IntoFuture;
 use std::sync::{Arc, Mutex};
@@ -136,7 +136,7 @@ async fn settle_all_but(sts: &Sts, pool: &RolePool, held: usize) {
     sts.until(|| in_use() <= held).await;
 }
 
-/// What was logged, in lines.
+/// The log, in lines.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
