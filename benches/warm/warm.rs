@@ -46,20 +46,27 @@ fn warm() -> Refresher {
     refresher
 }
 
-#[divan::bench(threads = [1, 2])]
+#[divan::bench(threads = [1, 2], sample_size = 1000)]
 fn with(bencher: Bencher<'_, '_>) {
     let refresher = warm();
     bencher.bench(|| refresher.with(|found| black_box(found.access_key_id().len())));
 }
 
-#[divan::bench(threads = [1, 2])]
+#[divan::bench(threads = [1, 2], sample_size = 1000)]
 fn credentials(bencher: Bencher<'_, '_>) {
     let refresher = warm();
     bencher.bench(|| drop(black_box(ready(refresher.credentials()))));
 }
 
+/// The least that a read has to do: the two coarse clocks.
+#[divan::bench(threads = [1, 2], sample_size = 1000)]
+fn two_coarse_clock_reads() -> [rustix::time::Timespec; 2] {
+    use rustix::time::ClockId;
+    [ClockId::RealtimeCoarse, ClockId::MonotonicCoarse].map(rustix::time::clock_gettime)
+}
+
 /// The yardstick: one full clock read, which most caches pay on every hit.
-#[divan::bench(threads = [1, 2])]
+#[divan::bench(threads = [1, 2], sample_size = 1000)]
 #[allow(clippy::disallowed_methods)]
 fn one_full_clock_read() -> std::time::Instant {
     std::time::Instant::now()

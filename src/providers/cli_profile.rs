@@ -8,7 +8,8 @@ use crate::profile::{Config, ProfileFormat, Selected, list};
 use crate::provider::provide_through;
 use crate::redact::{shown, shown_path};
 
-use super::file_provider::{AskedFor, FileProvider, Format, ProfileFile};
+use super::file_provider::{AskedFor, FileProvider, Format};
+use super::profile_file::ProfileFile;
 
 /// The remedy where `current` leads nowhere.
 const SWITCH: &str = "choose one of them by `aliyun configure switch`, or by ALIBABA_CLOUD_PROFILE";

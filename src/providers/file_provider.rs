@@ -23,6 +23,7 @@ use crate::redact::{shown, shown_path};
 use crate::sts::Sts;
 
 use super::kept_profile::{Chosen, KeptProfile};
+use super::profile_file::ProfileFile;
 use super::profile_source::{SourceSettings, build};
 
 /// The largest file that is read: real ones have a few KiB.
@@ -56,49 +57,6 @@ pub(crate) trait Format: ProfileFormat + Send + Sync + 'static {
     fn place(of: &FileProvider<Self>, path: &Path) -> Option<String> {
         let _ = (of, path);
         None
-    }
-}
-
-/// A file that was read, or found missing.
-pub(crate) struct ProfileFile<T> {
-    path: PathBuf,
-    /// The variable that names it, if one does.
-    variable: Option<&'static str>,
-    pub(super) content: Option<T>,
-    /// Nobody named it, and a directory on the way to it may not be entered.
-    barred: bool,
-}
-
-impl<T> ProfileFile<T> {
-    pub(super) fn shown(&self) -> String {
-        shown_path(&self.path)
-    }
-
-    /// A file that a variable names has to be there.
-    fn required(&self) -> Result<(), Error> {
-        match self.variable.filter(|_| self.content.is_none()) {
-            None => Ok(()),
-            Some(variable) => {
-                let message = format!("{variable} names {}, and there is no such file", self.shown());
-                let remedy = match paths::unexpanded(&self.path) {
-                    Some(hint) => hint,
-                    None => format!("mount the file, correct the path, or unset {variable}"),
-                };
-                Err(Error::failed(message).with_code("ConfigMissing").with_remedy(remedy).permanent())
-            }
-        }
-    }
-
-    pub(super) fn is_barred(&self) -> bool {
-        self.barred
-    }
-
-    /// Says why there is nothing to read.
-    pub(super) fn absence(&self) -> String {
-        match self.barred {
-            true => format!("{} may not be looked for: permission denied on a directory of it", self.shown()),
-            false => format!("there is no {}", self.shown()),
-        }
     }
 }
 

@@ -5,7 +5,8 @@ use crate::error::Error;
 use crate::profile::{Config, Ini, ProfileFormat, Selected, list};
 use crate::provider::provide_through;
 
-use super::file_provider::{AskedFor, FileProvider, Format, ProfileFile};
+use super::file_provider::{AskedFor, FileProvider, Format};
+use super::profile_file::ProfileFile;
 
 /// Reads `~/.alibabacloud/credentials` and `credentials.ini` beside it, or only the file that
 /// `ALIBABA_CLOUD_CREDENTIALS_FILE` names: types `access_key`, `sts`, `ram_role_arn`, `oidc_role_arn` and `ecs_ram_role`.
@@ -104,7 +105,7 @@ fn nowhere(files: &[ProfileFile<Ini>]) -> String {
     match files {
         [] => "there is no home directory".to_owned(),
         [file] => file.absence(),
-        [file, ..] if file.is_barred() => file.absence(),
+        [file, ..] if file.barred => file.absence(),
         [file, ..] => format!("there is no {} or credentials.ini", file.shown()),
     }
 }

@@ -13,6 +13,7 @@ mod login;
 mod oidc_role;
 #[cfg(feature = "process")]
 mod process;
+mod profile_file;
 mod profile_source;
 #[cfg(test)]
 mod scripted_http;

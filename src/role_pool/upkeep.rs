@@ -1,6 +1,6 @@
 //! Renews the used sessions and forgets the idle ones, while nobody asks.
 //!
-//! One task looks at all of them, since a task for each would cost more than the session. A look is some 100 ns a session.
+//! One task looks at all of them, since a task for each would cost more than the session.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
