@@ -15,6 +15,7 @@ mod failure;
 mod global;
 mod manual;
 mod output;
+mod policy;
 mod serve;
 mod session;
 mod time;

@@ -1,6 +1,5 @@
 //! The credentials that a command hands on: the chain's, or a session of a role over them.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use alibabacloud_credentials::{AssumeRole, AssumeRoleProvider, DefaultCredentialChain, Refresher};
@@ -8,6 +7,7 @@ use clap::Args;
 
 use crate::failure::Failure;
 use crate::global::Global;
+use crate::policy::Policy;
 use crate::{chain, time};
 
 /// The flags that ask for a role.
@@ -18,16 +18,16 @@ pub(crate) struct SessionArguments {
     pub(crate) role: Vec<String>,
     /// Name of the session in audit logs.
     #[arg(long, value_name = "NAME", requires = "role")]
-    session_name: Option<String>,
+    pub(crate) session_name: Option<String>,
     /// ExternalId that the last role asks for.
     #[arg(long, value_name = "ID", requires = "role")]
-    external_id: Option<String>,
-    /// JSON file with a policy that limits the last role's session further.
-    #[arg(long, value_name = "FILE", requires = "role")]
-    policy: Option<PathBuf>,
+    pub(crate) external_id: Option<String>,
+    /// Limit the last role's session further: a JSON file with a policy, or a preset as imm-project:NAME.
+    #[arg(long, value_name = "FILE|PRESET", requires = "role", value_parser = Policy::parse)]
+    pub(crate) policy: Option<Policy>,
     /// Lifetime of the last role's session, as 900, 15m or 1h.
     #[arg(long, value_name = "DURATION", requires = "role", value_parser = time::parse_duration)]
-    duration: Option<Duration>,
+    pub(crate) duration: Option<Duration>,
 }
 
 /// A source of credentials, and the chain beneath it.
@@ -46,9 +46,8 @@ pub(crate) fn open(global: &Global, arguments: &SessionArguments) -> Result<Sess
         if let Some(id) = &arguments.external_id {
             last = last.external_id(id);
         }
-        if let Some(file) = &arguments.policy {
-            let policy = std::fs::read_to_string(file).map_err(|error| Failure::unreadable(file, &error))?;
-            last = last.policy(policy);
+        if let Some(policy) = &arguments.policy {
+            last = last.policy(policy.json()?);
         }
         if let Some(duration) = arguments.duration {
             last = last.duration(duration);

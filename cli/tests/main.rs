@@ -11,6 +11,7 @@ mod export;
 mod manual;
 #[cfg(unix)]
 mod on_a_terminal;
+mod policy;
 mod refusals;
 mod serve;
 mod support;

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 use crate::account::{ACCOUNT_ID, AccessKey, find_key};
 use crate::clock::{parse_utc, parse_utc_with_fraction};
-use crate::policy::{Decision, wildcard};
+use crate::policy::{Decision, Facts, wildcard};
 use crate::request::{Parameters, Request, Style};
 use crate::response::{ApiError, ApiResult};
 use crate::sessions::Session;
@@ -205,7 +205,7 @@ impl Caller {
 
     /// Returns the decision of the identity's policies and of the session policy, if there is one, with the
     /// `PolicyType` of the policy that decided.
-    pub(crate) fn decide(&self, action: &str, resource: &str) -> (Decision, &'static str) {
+    pub(crate) fn decide(&self, action: &str, resource: &str, facts: Facts<'_>) -> (Decision, &'static str) {
         let allows = match self {
             Self::Key(key) => key.allows,
             Self::Session(session) => session.role.allows,
@@ -214,7 +214,7 @@ impl Caller {
             return (Decision::ImplicitDeny, "AccountLevelIdentityBasedPolicy");
         }
         match self.session().and_then(|session| session.policy.as_ref()) {
-            Some(policy) => (policy.decide(action, resource), "SessionPolicy"),
+            Some(policy) => (policy.decide(action, resource, facts), "SessionPolicy"),
             None => (Decision::Allow, "AccountLevelIdentityBasedPolicy"),
         }
     }

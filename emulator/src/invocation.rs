@@ -22,7 +22,7 @@ impl Invocation<'_> {
     /// Checks that the caller may perform an action on a resource. Otherwise returns `error` with an
     /// `AccessDeniedDetail`.
     pub(crate) fn authorize(&self, action: String, resource: &str, error: ApiError) -> ApiResult<()> {
-        let (decision, policy_type) = self.caller.decide(&action, resource);
+        let (decision, policy_type) = self.caller.decide(&action, resource, &[]);
         if decision == Decision::Allow {
             return Ok(());
         }

@@ -82,7 +82,8 @@
 //!
 //! A `Policy` in AssumeRole restricts the session: actions and resources are matched, with `*` and `?`. A resource is
 //! `acs:imm:<region>:<account>:project/<name>` (`project/*` for ListProjects), the ARN of an OSS object or bucket, or
-//! the ARN of a role. Conditions are not evaluated: a statement with one never allows and always denies.
+//! the ARN of a role. Of conditions, `StringEquals` and `StringLike` on `oss:Prefix` and `oss:Delimiter` of ListObjectsV2 are
+//! evaluated; a statement with any other never allows and always denies.
 //!
 //! # The OIDC key
 //!

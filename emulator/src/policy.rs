@@ -1,8 +1,8 @@
 //! RAM policies: their grammar and their decision on an action and a resource.
 //!
-//! `Action`, `NotAction`, `Resource` and `NotResource` are evaluated, with `*` and `?`. `Condition` is not evaluated: a
-//! statement with a condition never allows and always denies, so that an emulated session never has more permissions
-//! than a real one.
+//! `Action`, `NotAction`, `Resource` and `NotResource` are evaluated, with `*` and `?`. Of conditions, `StringEquals` and
+//! `StringLike` are evaluated on the keys that a request gives. A statement with any other condition never allows and
+//! always denies, so that an emulated session never has more permissions than a real one.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ pub(crate) struct Policy {
 
 struct Statement {
     allow: bool,
-    conditional: bool,
+    condition: Condition,
     actions: Patterns,
     resources: Patterns,
 }
@@ -23,6 +23,16 @@ struct Statement {
 struct Patterns {
     list: Vec<String>,
     negated: bool,
+}
+
+/// What a request says about itself, for conditions: `oss:Prefix` and the like, with their values.
+pub(crate) type Facts<'a> = &'a [(&'a str, &'a str)];
+
+struct Condition {
+    /// All have to hold: a key, whether its values are patterns, and the values, one of which has to match.
+    tests: Vec<(String, bool, Vec<String>)>,
+    /// Has an operator that is not evaluated.
+    unknown: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +58,7 @@ impl Policy {
         (!statements.is_empty()).then_some(Self { statements })
     }
 
-    pub(crate) fn decide(&self, action: &str, resource: &str) -> Decision {
+    pub(crate) fn decide(&self, action: &str, resource: &str, facts: Facts<'_>) -> Decision {
         let mut decision = Decision::ImplicitDeny;
         // Action names are not case sensitive; resource names are.
         let action = action.to_ascii_lowercase();
@@ -56,11 +66,10 @@ impl Policy {
             if !statement.actions.matches(&action) || !statement.resources.matches(resource) {
                 continue;
             }
-            if !statement.allow {
-                return Decision::ExplicitDeny;
-            }
-            if !statement.conditional {
-                decision = Decision::Allow;
+            match (statement.allow, statement.condition.holds(facts)) {
+                (false, Some(true) | None) => return Decision::ExplicitDeny,
+                (true, Some(true)) => decision = Decision::Allow,
+                (_, Some(false)) | (true, None) => {}
             }
         }
         decision
@@ -78,7 +87,48 @@ impl Statement {
         let mut actions = Patterns::parse(object, "Action", "NotAction")?;
         actions.list.iter_mut().for_each(|pattern| pattern.make_ascii_lowercase());
         let resources = Patterns::parse(object, "Resource", "NotResource")?;
-        Some(Self { allow, conditional: object.contains_key("Condition"), actions, resources })
+        let condition = Condition::parse(object.get("Condition"))?;
+        Some(Self { allow, condition, actions, resources })
+    }
+}
+
+impl Condition {
+    /// An object of operators, each with an object of keys and their values. Keys are not case sensitive.
+    fn parse(value: Option<&Value>) -> Option<Self> {
+        let mut condition = Self { tests: Vec::new(), unknown: false };
+        let Some(value) = value else { return Some(condition) };
+        for (operator, keys) in value.as_object()? {
+            for (key, values) in keys.as_object()? {
+                match operator.as_str() {
+                    "StringEquals" | "StringLike" => {
+                        condition.tests.push((key.to_ascii_lowercase(), operator == "StringLike", texts(values)?));
+                    }
+                    _ => condition.unknown = true,
+                }
+            }
+        }
+        Some(condition)
+    }
+
+    /// Returns whether all of it holds, or `None` if that depends on what is not evaluated. A key that the request does
+    /// not have matches nothing.
+    fn holds(&self, facts: Facts<'_>) -> Option<bool> {
+        let holds = self.tests.iter().all(|(key, like, values)| {
+            facts
+                .iter()
+                .filter(|(name, _)| name.eq_ignore_ascii_case(key))
+                .any(|(_, fact)| values.iter().any(|value| if *like { wildcard(value, fact) } else { value == fact }))
+        });
+        if holds && self.unknown { None } else { Some(holds) }
+    }
+}
+
+/// Reads a string or a list of strings.
+fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(single) => Some(vec![single.clone()]),
+        Value::Array(list) => list.iter().map(|text| text.as_str().map(str::to_owned)).collect(),
+        _ => None,
     }
 }
 
@@ -89,13 +139,7 @@ impl Patterns {
             (None, Some(value)) => (value, true),
             _ => return None,
         };
-        let list: Vec<String> = match value {
-            Value::String(single) => vec![single.clone()],
-            Value::Array(list) => {
-                list.iter().map(|pattern| pattern.as_str().map(str::to_owned)).collect::<Option<_>>()?
-            }
-            _ => return None,
-        };
+        let list = texts(value)?;
         (!list.is_empty()).then_some(Self { list, negated })
     }
 
@@ -143,7 +187,7 @@ mod tests {
     use super::*;
 
     fn decide(policy: &str, action: &str, resource: &str) -> Decision {
-        Policy::parse(policy).unwrap().decide(action, resource)
+        Policy::parse(policy).unwrap().decide(action, resource, &[])
     }
 
     #[test]
@@ -190,9 +234,36 @@ mod tests {
         assert_eq!(decide(policy, "imm:GetProject", "acs:imm:x:1:project/ab"), Decision::Allow);
         assert_eq!(decide(policy, "imm:GetProject", "acs:imm:x:1:project/b"), Decision::ImplicitDeny);
         assert_eq!(decide(policy, "imm:DeleteProject", "acs:imm:x:1:project/ab"), Decision::ImplicitDeny);
-        let conditional =
-            r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"a":{}}}]}"#;
-        assert_eq!(decide(conditional, "imm:GetProject", "r"), Decision::ImplicitDeny);
+    }
+
+    #[test]
+    fn a_condition_that_is_not_evaluated_never_allows_and_always_denies() {
+        let decide = |effect: &str, condition: &str, facts: Facts<'_>| {
+            let statement = format!(r#"{{"Effect":"{effect}","Action":"*","Resource":"*","Condition":{condition}}}"#);
+            let policy = format!(
+                r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":"oss:Put*","Resource":"*"}},{statement}]}}"#
+            );
+            Policy::parse(&policy).unwrap().decide("oss:ListObjects", "r", facts)
+        };
+        let like = r#"{"StringLike":{"oss:Prefix":["a/*","b"]}}"#;
+        let other = r#"{"IpAddress":{"acs:SourceIp":"10.0.0.0/8"}}"#;
+        let both = r#"{"StringEquals":{"oss:Delimiter":"/"},"IpAddress":{"acs:SourceIp":"10.0.0.0/8"}}"#;
+        let prefix = |value: &'static str| [("oss:Prefix", value)];
+        for (effect, condition, facts, expected) in [
+            ("Allow", like, &prefix("a/x")[..], Decision::Allow),
+            ("Allow", like, &prefix("b"), Decision::Allow),
+            ("Allow", like, &prefix("c"), Decision::ImplicitDeny),
+            ("Allow", like, &[], Decision::ImplicitDeny),
+            ("Deny", like, &prefix("a/x"), Decision::ExplicitDeny),
+            ("Deny", like, &prefix("c"), Decision::ImplicitDeny),
+            ("Allow", other, &[], Decision::ImplicitDeny),
+            ("Deny", other, &[], Decision::ExplicitDeny),
+            ("Deny", both, &[("oss:Delimiter", "/")], Decision::ExplicitDeny),
+            ("Deny", both, &[], Decision::ImplicitDeny),
+            ("Allow", both, &[("oss:Delimiter", "/")], Decision::ImplicitDeny),
+        ] {
+            assert_eq!(decide(effect, condition, facts), expected, "{effect} {condition} {facts:?}");
+        }
     }
 
     #[test]
@@ -210,6 +281,8 @@ mod tests {
             r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*"}]}"#,
             r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":[],"Resource":"*"}]}"#,
             r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":[1],"Resource":"*"}]}"#,
+            r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":[]}]}"#,
+            r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringLike":{"a":1}}}]}"#,
         ] {
             assert!(Policy::parse(policy).is_none(), "{policy}");
         }

@@ -75,7 +75,7 @@ fn serve(state: &State, request: &Request, slot: Slot, now: DateTime<Utc>) -> Ap
         state.log.authenticated(slot, &session.name);
     }
     let resource = format!("acs:log:cn-hangzhou:{ACCOUNT_ID}:project/*");
-    if caller.decide("log:ListProject", &resource).0 != Decision::Allow {
+    if caller.decide("log:ListProject", &resource, &[]).0 != Decision::Allow {
         return Err(unauthorized(format!("denied by sts or ram, action: log:ListProject, resource: {resource}")));
     }
     if request.path != "/" || request.method != Method::GET {

@@ -79,7 +79,7 @@ fn ran(output: Output) -> Ran {
 pub(crate) struct Cloud {
     pub(crate) emulator: Emulator,
     /// Serves the emulator.
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl Cloud {
@@ -90,7 +90,11 @@ impl Cloud {
     pub(crate) fn with(change: impl FnOnce(Builder) -> Builder) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let emulator = runtime.block_on(change(Emulator::builder()).start()).unwrap();
-        Self { emulator, _runtime: runtime }
+        Self { emulator, runtime }
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
     }
 
     /// The program with the RAM user's key.

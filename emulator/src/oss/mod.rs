@@ -73,7 +73,10 @@ fn serve(state: &State, request: &Request, slot: Slot, now: DateTime<Utc>) -> Os
         Operation::ListObjectsV2 => format!("acs:oss:oss-{BUCKET_REGION}:{ACCOUNT_ID}:{}", address.bucket),
         _ => format!("acs:oss:oss-{BUCKET_REGION}:{ACCOUNT_ID}:{}/{}", address.bucket, address.key),
     };
-    if caller.decide(operation.permission(), &resource).0 != Decision::Allow {
+    let asked = ["prefix", "delimiter"].map(|name| request.first(name));
+    let facts: Vec<_> =
+        ["oss:Prefix", "oss:Delimiter"].into_iter().zip(asked).filter_map(|(key, value)| Some((key, value?))).collect();
+    if caller.decide(operation.permission(), &resource, &facts).0 != Decision::Allow {
         return Err(denied(&address));
     }
     if address.bucket != BUCKET {

@@ -1,5 +1,7 @@
 //! `exec`: runs a command with the session in its environment.
 
+mod dry_run;
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +19,11 @@ Examples:
   alicred exec -- aliyun imm ListProjects
   alicred exec --role acs:ram::1234567890123456:role/media --duration 15m -- ./deploy.sh
   alicred exec --role ARN --policy read-only.json -- sh     a shell with less power
+  alicred exec --role ARN --policy oss-read:bucket/in/ --dry-run -- sh
   alicred exec --serve --role ARN -- ./runs-for-days        the session is renewed behind a credentials URI
+Presets for --policy; --dry-run shows them:
+  imm-project:PROJECT         all operations on one project of Intelligent Media Management
+  oss-read:BUCKET[/PREFIX]    list and read the objects of a bucket whose names start with PREFIX
 The command's exit code is that of alicred; 126 and 127 say that it cannot be run or does not exist.";
 
 #[derive(Debug, Args)]
@@ -27,6 +33,9 @@ pub(crate) struct ExecArguments {
     /// Give the command ALIBABA_CLOUD_CREDENTIALS_URI, whose session is renewed for as long as the command runs.
     #[arg(long)]
     serve: bool,
+    /// Show the roles, the policy and the command; ask nothing and run nothing.
+    #[arg(long)]
+    dry_run: bool,
     /// Command and its arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -34,6 +43,10 @@ pub(crate) struct ExecArguments {
 
 /// Becomes the command, where the system can do that; otherwise returns its exit code.
 pub(crate) async fn exec(global: &Global, arguments: ExecArguments) -> Result<u8, Failure> {
+    if arguments.dry_run {
+        dry_run::print(global, &arguments)?;
+        return Ok(0);
+    }
     let session = session::open(global, &arguments.session)?;
     let mut command = command(&arguments.command)?;
     remove_credentials(&mut command);
