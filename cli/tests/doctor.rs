@@ -1,5 +1,7 @@
 //! `doctor`.
 
+use alibabacloud_emulator::account::{OIDC_SUBJECT, TokenOptions, oidc_token};
+
 use crate::support::{CANARY, Cloud, Folder, Ran, alicred, golden, run};
 
 /// The lines without what differs from run to run.
@@ -67,4 +69,19 @@ fn a_report_names_no_account() {
     let cloud = Cloud::new();
     let report = run(&mut cloud.alicred(&["doctor", "--report"])).clean().out;
     assert!(report.contains("acs:ram::<account>:user/imm-dev") && !report.contains("1234567890123456"), "{report}");
+}
+
+#[test]
+fn a_pods_token_is_shown_by_its_claims_alone() {
+    let (cloud, folder) = (Cloud::new(), Folder::new("doctor-token"));
+    let issued_at = cloud.emulator.now() - std::time::Duration::from_secs(86_400);
+    let options = TokenOptions::default().issued_at(issued_at);
+    let expired = oidc_token(&options).unwrap();
+    let file = folder.file("token", &expired);
+    let ran = run(cloud.alicred(&["doctor"]).env("ALIBABA_CLOUD_OIDC_TOKEN_FILE", &file)).without_secrets();
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("✗ oidc_token") && ran.out.contains(&format!("sub {}", OIDC_SUBJECT)), "{}", ran.out);
+    assert!(!ran.out.contains(expired.split('.').nth(1).unwrap()), "{}", ran.out);
+    let ran = run(cloud.alicred(&["doctor"]).env("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/nonexistent"));
+    assert!(ran.out.contains("✗ oidc_token       /nonexistent cannot be read"), "{}", ran.out);
 }

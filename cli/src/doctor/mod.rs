@@ -3,6 +3,7 @@
 mod files;
 mod network;
 mod report;
+mod token;
 
 use alibabacloud_credentials::{
     DefaultCredentialChain, EcsMetadataProvider, Error, ErrorKind, Explanation, ProvideCredentials as _,
@@ -78,7 +79,8 @@ pub(crate) async fn doctor(global: &Global, arguments: &DoctorArguments) -> Resu
         checks.push(identity(&chain).await);
     }
     checks.extend(network::checks(&chain).await);
-    checks.extend(metadata().await);
+    checks.push(metadata().await);
+    checks.extend(token::check());
     checks.extend(files::checks());
     checks.extend(proxies());
     let healthy = checks.iter().all(|check| check.state != State::Bad);
@@ -132,13 +134,20 @@ async fn identity(chain: &DefaultCredentialChain) -> Check {
     }
 }
 
-async fn metadata() -> Option<Check> {
-    match EcsMetadataProvider::new().provide_credentials().await {
-        Ok(_) => Some(Check::new("metadata", State::Good, "the instance has a RAM role")),
-        Err(error) if error.kind() == ErrorKind::NotConfigured => {
-            Some(Check::new("metadata", State::Note, error.message()))
+/// Version 2, which answers only programs that ask for a token first, is looked for by itself.
+async fn metadata() -> Check {
+    let good =
+        |version: u8| Check::new("metadata", State::Good, format!("version {version}; the instance has a RAM role"));
+    match EcsMetadataProvider::new().disable_imds_v1(true).provide_credentials().await {
+        Ok(_) => good(2),
+        Err(error) if error.code() == Some("TokenUnsupported") => {
+            match EcsMetadataProvider::new().provide_credentials().await {
+                Ok(_) => good(1),
+                Err(error) => Check::of_error("metadata", &error),
+            }
         }
-        Err(error) => Some(Check::of_error("metadata", &error)),
+        Err(error) if error.kind() == ErrorKind::NotConfigured => Check::new("metadata", State::Note, error.message()),
+        Err(error) => Check::of_error("metadata", &error),
     }
 }
 
