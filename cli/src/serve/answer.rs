@@ -1,7 +1,10 @@
 //! Responds to requests. A request has to show that it was meant for this server: by its `Host`, by coming from no
 //! web page, and by the secret path or a metadata token.
 
-use alibabacloud_credentials::Refresher;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use alibabacloud_credentials::{Credentials, Refresher};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, REFERER};
 use http::request::Parts;
@@ -11,10 +14,13 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::audit::{Audit, Line};
-use super::{metadata, session_json};
+use super::metadata;
 use crate::exit;
+use crate::export::{self, Exported};
 use crate::failure::Failure;
 
+/// The time within which an answer is given.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Headers that browsers send of their own accord, and proxies that pass on another's request.
 const OF_OTHERS: [HeaderName; 5] = [
     ORIGIN,
@@ -63,14 +69,15 @@ pub(super) fn is_same(a: &str, b: &str) -> bool {
 /// An answer before it is written.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    pub(super) body: Zeroizing<String>,
+    /// Zeroized with its last copy.
+    pub(super) body: Bytes,
     /// For the audit line.
     pub(super) what: &'static str,
 }
 
 impl Answer {
     pub(super) fn new(status: StatusCode, what: &'static str, body: impl Into<String>) -> Self {
-        Self { status, body: Zeroizing::new(body.into()), what }
+        Self { status, body: zeroizing(body.into()), what }
     }
 
     fn refused(status: StatusCode, what: &'static str) -> Self {
@@ -78,15 +85,19 @@ impl Answer {
     }
 }
 
+fn zeroizing(body: String) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(body))
+}
+
 pub(super) struct Service {
     face: Face,
-    refresher: Refresher,
+    session: Session,
     audit: Audit,
 }
 
 impl Service {
     pub(super) fn new(face: Face, refresher: Refresher, audit: Audit) -> Self {
-        Self { face, refresher, audit }
+        Self { face, session: Session { refresher, last: Mutex::default() }, audit }
     }
 
     pub(super) fn face(&self) -> &Face {
@@ -101,8 +112,8 @@ impl Service {
     ) -> Response<Full<Bytes>> {
         let answer = self.answer(hosts, request).await;
         self.audit.write(&Line { status: answer.status, what: answer.what, peer });
-        let kind = if answer.body.starts_with('{') { "application/json" } else { "text/plain" };
-        let mut response = Response::new(Full::new(Bytes::copy_from_slice(answer.body.as_bytes())));
+        let kind = if answer.body.starts_with(b"{") { "application/json" } else { "text/plain" };
+        let mut response = Response::new(Full::new(answer.body));
         *response.status_mut() = answer.status;
         response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
         response.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
@@ -114,10 +125,10 @@ impl Service {
             return refused;
         }
         match &self.face {
-            Face::Metadata(metadata) => metadata.answer(request, &self.refresher).await,
+            Face::Metadata(metadata) => metadata.answer(request, &self.session).await,
             Face::Uri(path) => match (is_same(request.uri.path(), path), &request.method) {
                 (false, _) => Answer::refused(StatusCode::NOT_FOUND, "another path"),
-                (true, &Method::GET) => credentials(&self.refresher).await,
+                (true, &Method::GET) => self.session.answer().await,
                 (true, _) => Answer::refused(StatusCode::METHOD_NOT_ALLOWED, "another method than GET"),
             },
         }
@@ -136,12 +147,45 @@ fn refused(hosts: &[String], headers: &HeaderMap) -> Option<Answer> {
     from_elsewhere.then(|| Answer::refused(StatusCode::FORBIDDEN, "a browser or proxy"))
 }
 
-pub(super) async fn credentials(refresher: &Refresher) -> Answer {
-    match session_json(refresher).await {
-        Ok(json) => Answer::new(StatusCode::OK, "credentials", json.to_string()),
-        Err(code) => {
-            let body = serde_json::json!({ "Code": code, "Message": "alicred has no session to give" });
-            Answer::new(StatusCode::SERVICE_UNAVAILABLE, "no credentials", body.to_string())
+/// The session as clients read it. It is written as JSON once, and not for every request.
+pub(super) struct Session {
+    refresher: Refresher,
+    last: Mutex<Option<(Credentials, Bytes)>>,
+}
+
+impl Session {
+    pub(super) async fn answer(&self) -> Answer {
+        match self.json().await {
+            Ok(body) => Answer { status: StatusCode::OK, what: "credentials", body },
+            Err(code) => {
+                let body = serde_json::json!({ "Code": code, "Message": "alicred has no session to give" });
+                Answer::new(StatusCode::SERVICE_UNAVAILABLE, "no credentials", body.to_string())
+            }
         }
     }
+
+    /// The JSON, or the code of what is wrong.
+    async fn json(&self) -> Result<Bytes, String> {
+        let code = |code: Option<&str>| code.unwrap_or("Failed").to_owned();
+        let credentials = match tokio::time::timeout(ANSWER_LIMIT, self.refresher.credentials()).await {
+            Ok(Ok(credentials)) => credentials,
+            Ok(Err(error)) => return Err(code(error.code())),
+            Err(_) => return Err("TimedOut".to_owned()),
+        };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, json)) = &*last
+            && is_same_session(of, &credentials)
+        {
+            return Ok(json.clone());
+        }
+        let json = export::uri(&Exported::new(&credentials, None)).map_err(|_| code(Some("NoSession")))?;
+        let json = zeroizing(json.to_string());
+        *last = Some((credentials, json.clone()));
+        Ok(json)
+    }
+}
+
+/// No two sessions have the same token.
+fn is_same_session(a: &Credentials, b: &Credentials) -> bool {
+    a.access_key_id() == b.access_key_id() && a.security_token() == b.security_token()
 }

@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use alibabacloud_credentials::Refresher;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use zeroize::Zeroizing;
 
-use super::answer::{Answer, credentials, is_same, random_hex};
+use super::answer::{Answer, Session, is_same, random_hex};
 use crate::world;
 
 const TOKEN_PATH: &str = "/latest/api/token";
@@ -33,7 +32,7 @@ impl Metadata {
         Self { region, tokens: Mutex::default() }
     }
 
-    pub(super) async fn answer(&self, request: &Parts, refresher: &Refresher) -> Answer {
+    pub(super) async fn answer(&self, request: &Parts, session: &Session) -> Answer {
         let path = request.uri.path();
         if path == TOKEN_PATH {
             return self.token(request);
@@ -46,7 +45,7 @@ impl Metadata {
         }
         match (path.strip_prefix(ROLE_PATH), &self.region) {
             (Some(""), _) => Answer::new(StatusCode::OK, "role", ROLE),
-            (Some(ROLE), _) => credentials(refresher).await,
+            (Some(ROLE), _) => session.answer().await,
             (None, Some(region)) if path == REGION_PATH => Answer::new(StatusCode::OK, "region", region),
             _ => Answer::new(StatusCode::NOT_FOUND, "another path", ""),
         }

@@ -10,7 +10,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alibabacloud_credentials::Refresher;
 use clap::Args;
 use serde_json::json;
 
@@ -124,18 +123,4 @@ fn orphaned() -> impl Future<Output = ()> {
 #[cfg(not(unix))]
 fn orphaned() -> impl Future<Output = ()> {
     std::future::pending()
-}
-
-/// The time within which an answer is given.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-
-/// The session, or the code of what is wrong.
-async fn session_json(refresher: &Refresher) -> Result<serde_json::Value, String> {
-    let code = |code: Option<&str>| code.unwrap_or("Failed").to_owned();
-    let credentials = match tokio::time::timeout(ANSWER_LIMIT, refresher.credentials()).await {
-        Ok(Ok(credentials)) => credentials,
-        Ok(Err(error)) => return Err(code(error.code())),
-        Err(_) => return Err("TimedOut".to_owned()),
-    };
-    export::uri(&Exported::new(&credentials, None)).map_err(|_| code(Some("NoSession")))
 }
