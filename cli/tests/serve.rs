@@ -149,14 +149,15 @@ fn idle_connections_are_bounded_and_end_by_themselves() {
     let cloud = Cloud::new();
     let server = Server::start(&cloud, &[]);
     let path = server.path().to_owned();
-    // Half a header, and no more. Most are closed as soon as they are accepted.
+    // Half a header, and no more. Each closes the oldest of those that are open.
     let mut idle: Vec<TcpStream> = Vec::new();
     for _ in 0..500 {
         let mut stream = server.connect();
         let _ = write!(stream, "GET {path} HTTP/1.1\r\nhost:");
         idle.push(stream);
     }
-    // The ones that were kept are closed when their time for the headers is over: read to the end of each.
+    assert_eq!(server.ask("GET", &path, &[]).0, 200, "while they are open");
+    // The last ones are closed when their time for the headers is over: read to the end of each.
     for stream in &mut idle {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);

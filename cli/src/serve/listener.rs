@@ -1,5 +1,6 @@
 //! Accepts connections within bounds: of their number, of a request's size, and of the time for its headers.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,13 +10,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use super::answer::Service;
 use crate::exit;
 use crate::failure::Failure;
 
-/// Connections at once; one more is closed at once.
+/// Connections at once. One more closes the oldest, so that nobody keeps others out by connections that say nothing.
 const CONNECTIONS: usize = 64;
 /// For the headers of a request, and for the next one on a kept connection.
 const HEADER_LIMIT: Duration = Duration::from_secs(5);
@@ -49,7 +50,7 @@ impl Server {
     /// Serves for ever.
     pub(crate) async fn run(self) {
         let hosts: Arc<[String]> = hosts(self.address).into();
-        let connections = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut connections: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS);
         loop {
             let Ok((stream, peer)) = self.listener.accept().await else {
                 let mut pause = tokio::time::interval(PAUSE);
@@ -57,12 +58,15 @@ impl Server {
                 pause.tick().await;
                 continue;
             };
-            let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else { continue };
+            connections.retain(|connection| !connection.is_finished());
+            if connections.len() == CONNECTIONS
+                && let Some(oldest) = connections.pop_front()
+            {
+                oldest.abort();
+            }
             let connection = connection(stream, peer, Arc::clone(&self.service), Arc::clone(&hosts));
-            tokio::spawn(async move {
-                let _ = tokio::time::timeout(CONNECTION_LIMIT, connection).await;
-                drop(permit);
-            });
+            let connection = tokio::spawn(tokio::time::timeout(CONNECTION_LIMIT, connection));
+            connections.push_back(connection.abort_handle());
         }
     }
 }
