@@ -135,8 +135,6 @@ struct Readme;
 // The pages are part of the documentation and not of the library.
 #[cfg(any(doc, doctest))]
 pub mod _docs;
-#[cfg(feature = "blocking")]
-mod blocking;
 mod chain;
 mod context;
 mod credentials;
@@ -169,6 +167,10 @@ mod signer;
 mod sts;
 mod time;
 mod validity;
+
+// Last, so that the methods of its types come after the async ones in the documentation.
+#[cfg(feature = "blocking")]
+mod blocking;
 
 pub use chain::{Chain, OnFailure};
 #[cfg(feature = "test-util")]
