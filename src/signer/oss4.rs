@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::rpc::{AUTHORIZATION, insert};
-use crate::sign::oss4::{self, OssHost};
+use crate::sign::oss4;
 
 const DATE: &str = "x-oss-date";
 const CONTENT_SHA256: &str = "x-oss-content-sha256";
@@ -33,11 +33,11 @@ pub(super) fn prepare(
     region: &Arc<str>,
     bucket: Option<&str>,
 ) -> Result<Signable, Error> {
-    oss4::check_signing_region(region, host)?;
+    let host = oss4::check_signing_region(region, host)?;
     let path = percent_encoding::percent_decode_str(head.uri.path()).decode_utf8();
     let path = path.map_err(|_| Error::invalid_input("the path is not UTF-8").with_code("InvalidPath"))?.into_owned();
     let root = usize::from(path.starts_with('/'));
-    let (bucket, key) = match bucket.or_else(|| OssHost::read(host)?.bucket) {
+    let (bucket, key) = match bucket.or_else(|| host?.bucket) {
         Some(bucket) => (bucket, root),
         None => match path[root..].split_once('/') {
             Some((bucket, _)) => (bucket, root + bucket.len() + 1),

@@ -38,7 +38,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-pub(crate) use self::host::{OssHost, check_signing_region};
+pub(crate) use self::host::check_signing_region;
 pub use self::presigned::PresignedUrl;
 use super::canonical::{HexSha256, write_headers, write_joined};
 use crate::encode::{in_lower_case, percent_encode, percent_encode_with};
