@@ -1,5 +1,7 @@
 //! Percent-encoding and hexadecimal, as signatures, forms and URLs of this cloud have them.
 
+use std::borrow::Cow;
+
 const UPPER_HEX: &[u8; 16] = b"0123456789ABCDEF";
 pub(crate) const LOWER_HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -36,6 +38,11 @@ pub(crate) fn percent_encode_with(text: &str, sink: &mut dyn FnMut(&str)) {
     if let Some(run) = text.get(start..).filter(|run| !run.is_empty()) {
         sink(run);
     }
+}
+
+/// `text` in lower case; owned only where it was written otherwise.
+pub(crate) fn in_lower_case(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) { text.to_ascii_lowercase().into() } else { text.into() }
 }
 
 /// Appends `bytes` to `out` in lower-case hexadecimal.

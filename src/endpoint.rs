@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use http::uri::Authority;
 
 use crate::context::is_loopback;
+use crate::encode::in_lower_case;
 use crate::error::Error;
 
-/// A server's address.
+/// A server's address. Cloning is one reference count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     plain: bool,
-    authority: String,
+    authority: Arc<str>,
 }
 
 impl Endpoint {
@@ -20,43 +22,45 @@ impl Endpoint {
     /// was allowed.
     pub(crate) fn parse(text: &str, allow_plain_http: bool) -> Result<Self, Error> {
         let text = text.trim();
-        let lower = text.to_ascii_lowercase();
-        let (plain, rest) = if lower.starts_with("https://") {
-            (false, &text[8..])
-        } else if lower.starts_with("http://") {
-            (true, &text[7..])
-        } else {
-            (false, text)
+        let after = |scheme: &str| {
+            let given = text.get(..scheme.len()).filter(|given| given.eq_ignore_ascii_case(scheme))?;
+            Some(&text[given.len()..])
         };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        match (after("https://"), after("http://")) {
+            (None, Some(rest)) => Self::read(true, rest, allow_plain_http),
+            (https, _) => Self::read(false, https.unwrap_or(text), allow_plain_http),
+        }
+    }
+
+    /// Reads what stands behind the scheme.
+    pub(crate) fn read(plain: bool, text: &str, allow_plain_http: bool) -> Result<Self, Error> {
+        let text = text.strip_suffix('/').unwrap_or(text);
         // An IPv6 literal without brackets cannot be told from a port.
-        let rest = if rest.parse::<Ipv6Addr>().is_ok() { format!("[{rest}]") } else { rest.to_owned() };
-        let authority = rest.parse::<Authority>().ok().filter(|authority| {
-            !authority.host().is_empty()
-                && !authority.as_str().contains('@')
-                && authority.port().is_some() == has_port(&rest)
-                && read_host(authority.host()).is_ok()
-        });
-        let Some(authority) = authority else {
-            let error = Error::invalid_input("an endpoint is `host[:port]`, without path, query or user name");
-            return Err(error.with_code("InvalidEndpoint"));
-        };
-        if plain && !allow_plain_http && !is_loopback(authority.host()) {
-            let message =
-                format!("{authority} is asked for over plain http, where anyone on the way reads the secrets");
+        let bracketed = text.parse::<Ipv6Addr>().is_ok().then(|| format!("[{text}]"));
+        let authority = bracketed.as_deref().unwrap_or(text).parse::<Authority>().map_err(|_| invalid())?;
+        Self::of(plain, &authority, allow_plain_http)
+    }
+
+    /// Checks what an HTTP client has read.
+    pub(crate) fn of(plain: bool, authority: &Authority, allow_plain_http: bool) -> Result<Self, Error> {
+        let (text, host) = (authority.as_str(), authority.host());
+        let is_one = !text.contains('@') && authority.port().is_some() == has_port(text) && check_host(host).is_ok();
+        if !is_one {
+            return Err(invalid());
+        }
+        if plain && !allow_plain_http && !is_loopback(host) {
+            let message = format!("{text} is asked for over plain http, where anyone on the way reads the secrets");
             let error = Error::invalid_input(message).with_code("PlainHttp");
             return Err(error.with_remedy("leave the scheme out, or allow it by .allow_plain_http()"));
         }
         // What an HTTP client sends as `Host`: without the scheme's own port.
-        let default = if plain { ":80" } else { ":443" };
-        let authority = authority.as_str().to_ascii_lowercase();
-        let authority = authority.strip_suffix(default).map(str::to_owned).unwrap_or(authority);
-        Ok(Self { plain, authority })
+        let text = text.strip_suffix(if plain { ":80" } else { ":443" }).unwrap_or(text);
+        Ok(Self { plain, authority: in_lower_case(text).into() })
     }
 
     /// A host name of the crate's own making.
-    pub(crate) fn https(host: String) -> Self {
-        Self { plain: false, authority: host }
+    pub(crate) fn https(host: impl Into<Arc<str>>) -> Self {
+        Self { plain: false, authority: host.into() }
     }
 
     /// The `Host` header: with the port, where it was given.
@@ -73,14 +77,26 @@ impl Endpoint {
     }
 }
 
+fn invalid() -> Error {
+    let error = Error::invalid_input("an endpoint is `host[:port]`, without path, query or user name");
+    error.with_code("InvalidEndpoint")
+}
+
 /// A host as every part of a client reads it the same way: an IPv6 address in brackets, an IPv4 address of four decimal
 /// numbers, or a name. `0x7f.1`, `2130706433` and `%31` are addresses to some and names to others.
 pub(crate) fn read_host(text: &str) -> Result<String, &'static str> {
+    Ok(match check_host(text)? {
+        Some(address) => address.to_string(),
+        None => text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase(),
+    })
+}
+
+/// Checks a host, and returns the address if it is one of IPv6.
+fn check_host(text: &str) -> Result<Option<Ipv6Addr>, &'static str> {
     if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        let address: Ipv6Addr = inner.parse().map_err(|_| "its host is no IPv6 address")?;
-        return Ok(address.to_string());
+        return inner.parse().map(Some).map_err(|_| "its host is no IPv6 address");
     }
-    let host = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    let host = text.strip_suffix('.').unwrap_or(text);
     if host.is_empty() {
         return Err("it has no host");
     }
@@ -88,11 +104,12 @@ pub(crate) fn read_host(text: &str) -> Result<String, &'static str> {
         return Err("its host is no name of letters, digits, dots and hyphens");
     }
     let last = host.rsplit('.').next().unwrap_or_default();
-    let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
+    let is_hexadecimal = last.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"));
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || is_hexadecimal;
     if is_number && (host.parse::<Ipv4Addr>().is_err() || text.ends_with('.')) {
         return Err("its host is no IPv4 address of four numbers");
     }
-    Ok(host)
+    Ok(None)
 }
 
 fn has_port(text: &str) -> bool {

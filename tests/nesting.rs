@@ -90,27 +90,6 @@ async fn sessions_that_became_shorter_are_not_asked_for_at_every_wish() {
     source.lasts = s(1);
 }
 
-#[tokio::test]
-async fn a_repeated_credential_that_is_refused_at_every_request_is_asked_for_once_a_second() {
-    let clock = start();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    let source = provider_fn("static", move || {
-        count.fetch_add(1, Ordering::SeqCst);
-        async { Ok(Credentials::new("an-id", "fake-secret")) }
-    });
-    let refresher = Refresher::builder(source).context(context(&clock)).build();
-    for _ in 0..10 {
-        for _ in 0..100 {
-            let used = refresher.credentials().await.unwrap();
-            refresher.invalidate(&used);
-            settle().await;
-        }
-        clock.advance(s(1));
-    }
-    assert!(asked.load(Ordering::SeqCst) <= 12, "{} source calls in 10 s", asked.load(Ordering::SeqCst));
-}
-
 /// STS: sessions of an hour; those of `source` are refused once they were called dead.
 #[derive(Clone)]
 struct Sts {

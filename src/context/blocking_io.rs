@@ -85,6 +85,7 @@ mod tests {
 
     use super::*;
     use crate::context::TestClock;
+    use crate::context::fork::in_child;
 
     const LIMIT: Duration = Duration::from_secs(1);
 
@@ -111,6 +112,14 @@ mod tests {
         let again = io.clone();
         let seen = Executor::run(async move { again.run_within(&context, LIMIT, || "seen").await });
         assert_eq!(seen.await.unwrap(), Some("seen"));
+    }
+
+    #[tokio::test]
+    async fn a_child_does_not_wait_for_an_access_of_its_parent() {
+        let io = BlockingIo::default();
+        let _under_way = io.permit().acquire_owned().await.unwrap();
+        assert!(io.is_busy());
+        assert!(!in_child(|| io.is_busy()), "whose thread is not there");
     }
 
     #[tokio::test]

@@ -272,6 +272,7 @@ mod tests {
 
     use super::*;
     use crate::context::TestClock;
+    use crate::context::fork::in_child;
 
     fn context(clock: &TestClock) -> Context {
         Context::builder().clock(clock.clone()).build()
@@ -334,6 +335,15 @@ mod tests {
         state.refused(at(3000), Some(Duration::from_secs(3600)));
         assert_eq!(pause(&state, 3000, 100), Some(Duration::from_secs(60)), "a minute at most");
         assert_eq!(pause(&state, 3000, 60), Some(Duration::ZERO), "who has less than that waits for nobody");
+    }
+
+    #[tokio::test]
+    async fn a_child_has_none_of_the_calls_that_are_under_way() {
+        let context = context(&TestClock::new(UNIX_EPOCH));
+        let _under_way = context.pass("sts", Turn::default()).await;
+        let under_way = || context.0.gates.of("sts").state().under_way;
+        assert_eq!((under_way(), in_child(under_way)), (1, 0));
+        assert_eq!(in_child(|| context.0.gates.0.lock().unwrap().len()), 1, "the gates of the parent are gone");
     }
 
     #[tokio::test]

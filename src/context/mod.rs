@@ -37,6 +37,8 @@ use bytes::Bytes;
 pub(crate) use self::blocking_io::BlockingIo;
 pub use self::builder::ContextBuilder;
 pub use self::clock::{Clock, Now};
+#[cfg(test)]
+pub(crate) use self::executor::fork;
 pub(crate) use self::executor::{Executor, process_id};
 #[cfg(all(test, loom))]
 pub(crate) use self::executor::{block_on, lose};

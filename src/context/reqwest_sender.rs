@@ -243,6 +243,14 @@ fn classify(error: reqwest::Error, proxy: Option<&Proxy>) -> HttpError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::fork::in_child;
+
+    #[tokio::test]
+    async fn a_child_takes_a_client_of_its_own() {
+        let (sender, uri) = (ReqwestSender::new(None), Uri::from_static("http://127.0.0.1/"));
+        let way = || sender.way(&uri, &SendOptions::default()).unwrap();
+        assert!(way() == way() && way() != in_child(way), "connections of the parent are not shared");
+    }
 
     #[test]
     fn a_connection_is_given_up_before_the_server_does() {

@@ -18,7 +18,7 @@ use crate::provider::{BoxFuture, ProvideCredentials};
 use crate::refresh::Refresher;
 #[cfg(feature = "shared-sessions")]
 use crate::session_store;
-use crate::sts::{AssumeRole, Sts, StsSignature};
+use crate::sts::{AssumeRole, Sts, StsSettings, StsSignature};
 
 /// Assumes a role with another provider's credentials: roles chain to any depth.
 ///
@@ -40,17 +40,8 @@ pub struct AssumeRoleProvider {
 pub(crate) struct RoleSource {
     provider: Arc<dyn ProvideCredentials>,
     refresher: Refresher,
-    sts: Sts,
-    /// The STS settings made here, where the others come from the source's own chain; `None` if they are complete.
-    inherits: Option<Given>,
+    sts: StsSettings,
     instance_region: OnceLock<String>,
-}
-
-/// Which settings were given here.
-#[derive(Clone, Copy, Default)]
-struct Given {
-    context: bool,
-    signature: bool,
 }
 
 impl fmt::Debug for AssumeRoleProvider {
@@ -71,29 +62,26 @@ impl AssumeRoleProvider {
     pub fn new(source: impl ProvideCredentials, role: AssumeRole) -> Self {
         let provider: Arc<dyn ProvideCredentials> = Arc::new(source);
         let refresher = Refresher::new(Arc::clone(&provider));
-        let inherits = Some(Given::default());
-        let source =
-            RoleSource { provider, refresher, sts: Sts::default(), inherits, instance_region: OnceLock::new() };
-        Self { source, role }
+        Self { source: RoleSource::new(provider, refresher, StsSettings::inherited()), role }
     }
 
     /// Assumes `role` with the credentials of a refresher that is shared, with the STS settings already made.
     pub(crate) fn over(source: Refresher, role: AssumeRole, sts: Sts) -> Self {
         let provider = Arc::new(source.clone());
-        Self { source: RoleSource::with_sts(provider, source, sts), role }
+        Self { source: RoleSource::new(provider, source, StsSettings::complete(sts)), role }
     }
 
     /// With a key at hand and the STS settings already made.
     pub(crate) fn with_sts(source: Credentials, role: AssumeRole, sts: Sts) -> Self {
         let provider: Arc<dyn ProvideCredentials> = Arc::new(source.clone());
         let refresher = Refresher::holding(source, sts.context.clone());
-        Self { source: RoleSource::with_sts(provider, refresher, sts), role }
+        Self { source: RoleSource::new(provider, refresher, StsSettings::complete(sts)), role }
     }
 
     /// Assumes `role` with the credentials of a provider that is shared, with the STS settings already made.
     pub(crate) fn with_shared_source(provider: Arc<dyn ProvideCredentials>, role: AssumeRole, sts: Sts) -> Self {
         let refresher = Refresher::builder(Arc::clone(&provider)).context(sts.context.clone()).build();
-        Self { source: RoleSource::with_sts(provider, refresher, sts), role }
+        Self { source: RoleSource::new(provider, refresher, StsSettings::complete(sts)), role }
     }
 
     /// Sets the outside world. The default is the real one.
@@ -101,10 +89,7 @@ impl AssumeRoleProvider {
     pub fn context(mut self, context: Context) -> Self {
         let source = &mut self.source;
         source.refresher = Refresher::builder(Arc::clone(&source.provider)).context(context.clone()).build();
-        source.sts.context = context;
-        if let Some(given) = &mut source.inherits {
-            given.context = true;
-        }
+        source.sts.set_context(context);
         self
     }
 
@@ -157,10 +142,7 @@ impl AssumeRoleProvider {
     /// ```
     #[must_use]
     pub fn sts_signature(mut self, signature: StsSignature) -> Self {
-        self.source.sts.signature = signature;
-        if let Some(given) = &mut self.source.inherits {
-            given.signature = true;
-        }
+        self.source.sts.signature = Some(signature);
         self
     }
 
@@ -171,38 +153,15 @@ impl AssumeRoleProvider {
 }
 
 impl RoleSource {
-    fn with_sts(provider: Arc<dyn ProvideCredentials>, refresher: Refresher, sts: Sts) -> Self {
-        Self { provider, refresher, sts, inherits: None, instance_region: OnceLock::new() }
+    fn new(provider: Arc<dyn ProvideCredentials>, refresher: Refresher, sts: StsSettings) -> Self {
+        Self { provider, refresher, sts, instance_region: OnceLock::new() }
     }
 
     /// For many roles over one source: its own chain's STS settings, and a `quota` for all calls.
     #[cfg(feature = "role-pool")]
     pub(crate) fn shared(refresher: Refresher, quota: Arc<Quota>) -> Self {
-        let sts = Sts::with_quota(refresher.context().clone(), quota);
-        let given = Given { context: true, signature: false };
-        let provider = Arc::new(refresher.clone());
-        Self { provider, refresher, sts, inherits: Some(given), instance_region: OnceLock::new() }
-    }
-
-    /// Returns the STS settings: those made here, or else those of the chain that `source` came from.
-    fn sts(&self, known: &Provenance) -> Sts {
-        let (Some(given), Some(mut sts)) = (self.inherits, known.sts.clone()) else {
-            return known.followed_by(self.sts.clone());
-        };
-        sts.quota.clone_from(&self.sts.quota);
-        if given.context {
-            sts.context = self.sts.context.clone();
-        }
-        if given.signature {
-            sts.signature = self.sts.signature;
-        }
-        let (own, inherited) = (&self.sts.endpoint, &mut sts.endpoint);
-        if own.endpoint.is_some() || own.region.is_some() {
-            (inherited.endpoint, inherited.region) = (own.endpoint.clone(), own.region.clone());
-        }
-        inherited.vpc |= own.vpc;
-        inherited.allow_plain_http |= own.allow_plain_http;
-        known.followed_by(sts)
+        let sts = StsSettings::with_quota(refresher.context().clone(), quota);
+        Self::new(Arc::new(refresher.clone()), refresher, sts)
     }
 
     /// The instance's region, where the key is the instance's own and nothing else says which STS host to use.
@@ -231,7 +190,7 @@ impl RoleSource {
         let source = self.refresher.current_credentials().await?;
         check_characters(&source)?;
         let known = Provenance::of(&source);
-        let sts = self.sts(&known);
+        let sts = known.followed_by(self.sts.over(known.sts.as_ref()));
         let region = match known.instance {
             Some(instance) => self.instance_region(instance, &sts).await,
             None => None,

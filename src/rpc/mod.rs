@@ -23,7 +23,7 @@ use self::advice::advice;
 pub(crate) use self::document::{encoding, without_bom, xml_error};
 pub(crate) use self::unsigned::unsigned;
 pub(crate) use self::v1::{signed as signed_v1, signed_form};
-pub(crate) use self::v3::{SignatureHeaders, header_value, insert_headers, signed};
+pub(crate) use self::v3::{AUTHORIZATION, SignatureHeaders, insert, payload_sha256, signed};
 
 /// The user agent, in the pattern of the official SDKs.
 pub(crate) const USER_AGENT: &str = concat!("AlibabaCloud (Rust) Credentials/", env!("CARGO_PKG_VERSION"), " TeaDSL/1");

@@ -26,10 +26,13 @@
 //! assert!(header.ends_with("Signature=b2a73e04644075c4cba6860386dae0a1615940f666c3519dadc137854a44e21b"));
 //! ```
 
+use std::borrow::Cow;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::encode::{LOWER_HEX, percent_encode_with, push_hex};
+use super::canonical::{HexSha256, write_headers, write_joined};
+use crate::encode::{in_lower_case, percent_encode_with, push_hex};
 
 /// The algorithm's name, as it stands in the `Authorization` header and in the string to sign.
 ///
@@ -121,19 +124,17 @@ impl Request<'_> {
         out.push_str(" Credential=");
         out.push_str(access_key_id);
         out.push_str(",SignedHeaders=");
-        push_names(&headers, &mut out);
+        let before = out.len();
+        write_names(&headers, &mut |part| out.push_str(part));
+        let hash = HexSha256::of(|sink| self.write_canonical(&headers, &out[before..], sink));
         out.push_str(",Signature=");
 
-        let mut canonical = Sha256::new();
-        self.write_canonical(&headers, &mut |part| canonical.update(part.as_bytes()));
         // A key of any length is a valid HMAC key, so the error cannot happen; were it to, the empty signature is refused.
         if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(access_key_secret.as_bytes()) {
-            let mut hash = HexBuffer::default();
-            hash.fill(&canonical.finalize());
-            mac.update(ALGORITHM.as_bytes());
-            mac.update(b"\n");
-            mac.update(&hash.0);
-            push_hex(&mac.finalize().into_bytes(), &mut out);
+            for part in [ALGORITHM, "\n", hash.as_str()] {
+                mac.update(part.as_bytes());
+            }
+            out.push_str(HexSha256::from_bytes(mac.finalize().into_bytes().into()).as_str());
         }
         out
     }
@@ -143,7 +144,7 @@ impl Request<'_> {
     /// It holds the values of all signed headers, the security token included: treat it as a secret.
     pub fn canonical_request(&self) -> String {
         let mut out = String::new();
-        self.write_canonical(&self.sorted_headers(), &mut |part| out.push_str(part));
+        self.write_whole(&mut |part| out.push_str(part));
         out
     }
 
@@ -152,18 +153,25 @@ impl Request<'_> {
         let mut out = String::with_capacity(ALGORITHM.len() + 65);
         out.push_str(ALGORITHM);
         out.push('\n');
-        push_hex(&Sha256::digest(self.canonical_request().as_bytes()), &mut out);
+        out.push_str(HexSha256::of(|sink| self.write_whole(sink)).as_str());
         out
     }
 
     /// Sorted by lower-case name, then by value: several values under one name are joined in the order of their values.
-    fn sorted_headers(&self) -> Vec<(Name<'_>, &str)> {
-        let mut headers: Vec<_> = self.headers.iter().map(|(name, value)| (Name::new(name), value.trim())).collect();
-        headers.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
+    fn sorted_headers(&self) -> Vec<(Cow<'_, str>, &str)> {
+        let mut headers: Vec<_> =
+            self.headers.iter().map(|(name, value)| (in_lower_case(name), value.trim())).collect();
+        headers.sort_unstable();
         headers
     }
 
-    fn write_canonical(&self, headers: &[(Name<'_>, &str)], sink: &mut dyn FnMut(&str)) {
+    fn write_whole(&self, sink: &mut dyn FnMut(&str)) {
+        let (headers, mut names) = (self.sorted_headers(), String::new());
+        write_names(&headers, &mut |part| names.push_str(part));
+        self.write_canonical(&headers, &names, sink);
+    }
+
+    fn write_canonical(&self, headers: &[(Cow<'_, str>, &str)], names: &str, sink: &mut dyn FnMut(&str)) {
         sink(self.method);
         sink("\n");
         sink(if self.path.is_empty() { "/" } else { self.path });
@@ -176,27 +184,10 @@ impl Request<'_> {
             write_query(query.into_iter(), sink);
         }
         sink("\n");
-        let mut previous: Option<&Name<'_>> = None;
-        for (name, value) in headers {
-            if previous == Some(name) {
-                sink(",");
-            } else {
-                if previous.is_some() {
-                    sink("\n");
-                }
-                name.write(sink);
-                sink(":");
-            }
-            sink(value);
-            previous = Some(name);
+        write_headers(headers, sink);
+        for part in ["\n", names, "\n", self.payload_sha256] {
+            sink(part);
         }
-        if previous.is_some() {
-            sink("\n");
-        }
-        sink("\n");
-        write_names(headers, sink);
-        sink("\n");
-        sink(self.payload_sha256);
     }
 }
 
@@ -211,60 +202,8 @@ fn write_query<'a>(query: impl Iterator<Item = &'a (&'a str, &'a str)>, sink: &m
     }
 }
 
-fn write_names(headers: &[(Name<'_>, &str)], sink: &mut dyn FnMut(&str)) {
-    let mut previous: Option<&Name<'_>> = None;
-    for (name, _) in headers {
-        if previous == Some(name) {
-            continue;
-        }
-        if previous.is_some() {
-            sink(";");
-        }
-        name.write(sink);
-        previous = Some(name);
-    }
-}
-
-fn push_names(headers: &[(Name<'_>, &str)], out: &mut String) {
-    write_names(headers, &mut |part| out.push_str(part));
-}
-
-/// A header's name in lower case; owned only where the caller wrote it otherwise.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Name<'a>(std::borrow::Cow<'a, str>);
-
-impl<'a> Name<'a> {
-    fn new(name: &'a str) -> Self {
-        Self(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            name.to_ascii_lowercase().into()
-        } else {
-            name.into()
-        })
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn write(&self, sink: &mut dyn FnMut(&str)) {
-        sink(&self.0);
-    }
-}
-
-/// A SHA-256 in hexadecimal, on the stack.
-struct HexBuffer([u8; 64]);
-
-impl Default for HexBuffer {
-    fn default() -> Self {
-        Self([b'0'; 64])
-    }
-}
-
-impl HexBuffer {
-    fn fill(&mut self, hash: &[u8]) {
-        for (pair, byte) in self.0.chunks_exact_mut(2).zip(hash) {
-            pair[0] = LOWER_HEX[usize::from(byte >> 4)];
-            pair[1] = LOWER_HEX[usize::from(byte & 15)];
-        }
-    }
+fn write_names(headers: &[(Cow<'_, str>, &str)], sink: &mut dyn FnMut(&str)) {
+    let is_new = |at: usize| at == 0 || headers[at - 1].0 != headers[at].0;
+    let names = headers.iter().enumerate().filter(|(at, _)| is_new(*at)).map(|(_, (name, _))| &**name);
+    write_joined(names, ";", sink);
 }

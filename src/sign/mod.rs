@@ -18,6 +18,7 @@
 //! ```
 
 pub mod acs3;
+mod canonical;
 pub mod oss4;
 pub mod rpc_v1;
 

@@ -1,12 +1,14 @@
 //! Signature V3 on the head of a request.
 
-use http::{header, request};
+use std::borrow::Cow;
 
-use super::{Pairs, SignedRequest, borrowed, headers, missing, query, visible};
+use http::request;
+
+use super::{SignedRequest, borrowed, headers, missing, query, visible};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::rpc::{SignatureHeaders, header_value, insert_headers};
+use crate::rpc::{SignatureHeaders, insert, payload_sha256};
 use crate::sign::acs3;
 
 const CONTENT_SHA256: &str = "x-acs-content-sha256";
@@ -22,8 +24,7 @@ pub(super) const OURS: [&str; 6] = [
 ];
 
 pub(super) struct Signable {
-    query: Pairs,
-    payload_sha256: String,
+    payload_sha256: Cow<'static, str>,
 }
 
 pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Signable, Error> {
@@ -35,18 +36,18 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Sign
     if head.uri.path() == "/" && !has("x-acs-action") {
         return Err(missing("x-acs-action", "among its headers: it names the operation"));
     }
-    signed_headers(head)?;
+    signed_headers(head).try_for_each(|header| header.map(drop))?;
+    query(head)?;
     let payload_sha256 = match (body, head.headers.get(CONTENT_SHA256)) {
-        (Some([]), _) => acs3::EMPTY_PAYLOAD.to_owned(),
-        (Some(body), _) => acs3::payload_sha256(body),
-        (None, Some(given)) => hash(visible(CONTENT_SHA256, given)?)?,
+        (Some(body), _) => payload_sha256(body),
+        (None, Some(given)) => hash(visible(CONTENT_SHA256, given)?)?.into(),
         (None, None) => {
             let error = Error::invalid_input("the body is a stream, and ACS3 signs the hash of a body");
             let remedy = "give its SHA-256 in the header x-acs-content-sha256, or a body that is in memory";
             return Err(error.with_code("StreamNeedsHash").with_remedy(remedy));
         }
     };
-    Ok(Signable { query: query(head)?, payload_sha256 })
+    Ok(Signable { payload_sha256 })
 }
 
 fn hash(given: &str) -> Result<String, Error> {
@@ -59,7 +60,7 @@ fn hash(given: &str) -> Result<String, Error> {
 }
 
 /// The request's own headers that are signed. Its `Host` comes with the rest.
-fn signed_headers(head: &request::Parts) -> Result<Vec<(&str, &str)>, Error> {
+fn signed_headers(head: &request::Parts) -> impl Iterator<Item = Result<(&str, &str), Error>> {
     headers(head, |name| acs3::must_be_signed(name) && name != "host" && !OURS.contains(&name))
 }
 
@@ -71,17 +72,20 @@ impl Signable {
         context: &Context,
         credentials: &Credentials,
     ) -> Result<SignedRequest, Error> {
-        let added = SignatureHeaders::new(context, credentials);
-        let mut to_sign = signed_headers(head)?;
+        let added = SignatureHeaders::new(context, credentials, self.payload_sha256.clone());
+        let mut to_sign = Vec::with_capacity(10);
         to_sign.push(("host", host));
-        for header in added.headers(&self.payload_sha256) {
+        for header in signed_headers(head) {
+            to_sign.push(header?);
+        }
+        for header in added.to_sign() {
             to_sign.push(header);
         }
-        let query = borrowed(&self.query);
+        let query: Vec<_> = query(head)?.collect();
         let request = acs3::Request {
             method: head.method.as_str(),
             path: head.uri.path(),
-            query: &query,
+            query: &borrowed(&query),
             headers: &to_sign,
             payload_sha256: &self.payload_sha256,
         };
@@ -90,9 +94,9 @@ impl Signable {
         for name in OURS {
             signed.headers.remove(name);
         }
-        insert_headers(&mut signed.headers, added.headers(&self.payload_sha256), &authorization)?;
         // The host as it was signed, whatever the client would have made of the URL.
-        signed.headers.insert(header::HOST, header_value("host", host)?);
+        insert(&mut signed.headers, "host", host)?;
+        added.insert_into(&mut signed.headers, authorization)?;
         Ok(SignedRequest { head: signed, body: None })
     }
 }

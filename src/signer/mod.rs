@@ -73,7 +73,7 @@ struct Inner {
 enum Scheme {
     Acs3,
     RpcV1,
-    Oss4 { region: String },
+    Oss4 { region: Arc<str> },
 }
 
 impl fmt::Debug for RequestSigner {
@@ -129,7 +129,7 @@ impl RequestSigner {
     /// of your own stands for a bucket, say which: [`bucket`](Self::bucket). No body is hashed (TLS guards it), so
     /// streams are as good as any. A space in the query is to be `%20`.
     pub fn oss4(region: impl Into<String>, credentials: impl Into<Refresher>) -> Self {
-        Self::new(Scheme::Oss4 { region: region.into() }, credentials)
+        Self::new(Scheme::Oss4 { region: region.into().into() }, credentials)
     }
 
     fn new(scheme: Scheme, credentials: impl Into<Refresher>) -> Self {
@@ -199,18 +199,19 @@ impl RequestSigner {
     /// default port. Where it goes is what plain HTTP is allowed or refused for, whatever the header says.
     fn server_and_host(&self, head: &request::Parts) -> Result<(Endpoint, Endpoint), Error> {
         // Without a scheme nobody knows whether the token will travel in the clear.
-        let Some(scheme) = head.uri.scheme_str() else {
-            let error = Error::invalid_input("the URL of a request has to be absolute, scheme and host included");
+        let plain = match head.uri.scheme_str() {
+            Some("https") => Some(false),
+            Some("http") => Some(true),
+            _ => None,
+        };
+        let (Some(plain), Some(authority)) = (plain, head.uri.authority()) else {
+            let error = Error::invalid_input("the URL of a request has to be absolute: https:// and a host");
             return Err(error.with_code("InvalidEndpoint"));
         };
-        let default = if scheme == "http" { ":80" } else { ":443" };
+        let server = Endpoint::of(plain, authority, self.0.allow_plain_http)?;
         let given = head.headers.get(header::HOST).map(|host| visible("host", host)).transpose()?;
-        let authority = head.uri.authority().map(|authority| authority.as_str());
-        let authority = authority.map(|authority| authority.strip_suffix(default).unwrap_or(authority));
-        let server = authority.or(given).unwrap_or_default();
-        let server = Endpoint::parse(&format!("{scheme}://{server}"), self.0.allow_plain_http)?;
         let host = match given {
-            Some(host) => Endpoint::parse(&format!("https://{host}"), false)?,
+            Some(host) => Endpoint::read(false, host.trim(), false)?,
             None => server.clone(),
         };
         Ok((server, host))
@@ -234,16 +235,13 @@ impl Signable {
     }
 }
 
-/// Decoded parameters.
-type Pairs = Vec<(String, String)>;
-
 /// The parameters of a query or a form; none where it is no UTF-8, which would be signed otherwise than it is sent.
-fn decoded(form: &[u8]) -> Option<Pairs> {
-    percent_encoding::percent_decode(form).decode_utf8().ok()?;
-    Some(form_urlencoded::parse(form).into_owned().collect())
+fn decoded(form: &[u8]) -> Option<form_urlencoded::Parse<'_>> {
+    let is_text = percent_encoding::percent_decode(form).decode_utf8().is_ok();
+    is_text.then(|| form_urlencoded::parse(form))
 }
 
-fn query(head: &request::Parts) -> Result<Pairs, Error> {
+fn query(head: &request::Parts) -> Result<form_urlencoded::Parse<'_>, Error> {
     let query = decoded(head.uri.query().unwrap_or_default().as_bytes());
     query.ok_or_else(|| Error::invalid_input("the query is not UTF-8").with_code("InvalidQuery"))
 }
@@ -255,8 +253,8 @@ fn already_signed(name: &str) -> Error {
     error.with_remedy("leave everything that belongs to the signature out of the URL")
 }
 
-fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
-    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+fn borrowed<T: AsRef<str>>(pairs: &[(T, T)]) -> Vec<(&str, &str)> {
+    pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect()
 }
 
 fn visible<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str, Error> {
@@ -267,9 +265,9 @@ fn visible<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str, Error> {
 }
 
 /// The request's own headers of those names that are `wanted`.
-fn headers(head: &request::Parts, wanted: impl Fn(&str) -> bool) -> Result<Vec<(&str, &str)>, Error> {
-    let chosen = head.headers.iter().filter(|(name, _)| wanted(name.as_str()));
-    chosen.map(|(name, value)| Ok((name.as_str(), visible(name.as_str(), value)?))).collect()
+fn headers(head: &request::Parts, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Result<(&str, &str), Error>> {
+    let chosen = head.headers.iter().filter(move |(name, _)| wanted(name.as_str()));
+    chosen.map(|(name, value)| Ok((name.as_str(), visible(name.as_str(), value)?)))
 }
 
 fn missing(name: &str, place: &str) -> Error {

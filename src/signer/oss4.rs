@@ -1,13 +1,15 @@
 //! Signature V4 of Object Storage on the head of a request.
 
-use http::request;
+use std::sync::Arc;
 
-use super::{Pairs, SignedRequest, already_signed, borrowed, headers, query};
+use http::{HeaderValue, request};
+
+use super::{SignedRequest, already_signed, borrowed, headers, query};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::rpc::insert_headers;
-use crate::sign::oss4::{self, OssHost};
+use crate::rpc::{AUTHORIZATION, insert};
+use crate::sign::oss4;
 
 const DATE: &str = "x-oss-date";
 const CONTENT_SHA256: &str = "x-oss-content-sha256";
@@ -18,40 +20,47 @@ const IN_SIGNED_URLS: [&str; 6] =
     ["x-oss-signature", "x-oss-credential", "x-oss-security-token", "OSSAccessKeyId", "Signature", "security-token"];
 
 pub(super) struct Signable {
-    region: String,
+    region: Arc<str>,
     bucket: String,
-    key: String,
-    query: Pairs,
+    /// The decoded path, and where in it the key begins.
+    path: String,
+    key: usize,
 }
 
 pub(super) fn prepare(
     head: &request::Parts,
     host: &str,
-    region: &str,
+    region: &Arc<str>,
     bucket: Option<&str>,
 ) -> Result<Signable, Error> {
-    oss4::check_signing_region(region, host)?;
+    let host = oss4::check_signing_region(region, host)?;
     let path = percent_encoding::percent_decode_str(head.uri.path()).decode_utf8();
-    let path = path.map_err(|_| Error::invalid_input("the path is not UTF-8").with_code("InvalidPath"))?;
-    let path = path.strip_prefix('/').unwrap_or(&path);
-    let (bucket, key) = match bucket.or_else(|| OssHost::read(host)?.bucket) {
-        Some(bucket) => (bucket, path),
-        None => path.split_once('/').unwrap_or((path, "")),
+    let path = path.map_err(|_| Error::invalid_input("the path is not UTF-8").with_code("InvalidPath"))?.into_owned();
+    let root = usize::from(path.starts_with('/'));
+    let (bucket, key) = match bucket.or_else(|| host?.bucket) {
+        Some(bucket) => (bucket, root),
+        None => match path[root..].split_once('/') {
+            Some((bucket, _)) => (bucket, root + bucket.len() + 1),
+            None => (&path[root..], path.len()),
+        },
     };
-    signed_headers(head)?;
-    let query = query(head)?;
-    if let Some((name, _)) = query.iter().find(|(name, _)| IN_SIGNED_URLS.contains(&name.as_str())) {
-        return Err(already_signed(name));
+    signed_headers(head).try_for_each(|header| header.map(drop))?;
+    if let Some((name, _)) = query(head)?.find(|(name, _)| IN_SIGNED_URLS.contains(&&**name)) {
+        return Err(already_signed(&name));
     }
-    Ok(Signable { region: region.to_owned(), bucket: bucket.to_owned(), key: key.to_owned(), query })
+    Ok(Signable { region: Arc::clone(region), bucket: bucket.to_owned(), path, key })
 }
 
 /// The request's own headers that are signed.
-fn signed_headers(head: &request::Parts) -> Result<Vec<(&str, &str)>, Error> {
+fn signed_headers(head: &request::Parts) -> impl Iterator<Item = Result<(&str, &str), Error>> {
     headers(head, |name| oss4::is_always_signed(name) && ![DATE, CONTENT_SHA256, TOKEN].contains(&name))
 }
 
 impl Signable {
+    fn key(&self) -> &str {
+        &self.path[self.key..]
+    }
+
     pub(super) fn sign(
         &self,
         head: &request::Parts,
@@ -59,24 +68,34 @@ impl Signable {
         credentials: &Credentials,
     ) -> Result<SignedRequest, Error> {
         let date = oss4::date(context.signing_time());
-        let mut added = vec![(DATE, date.as_str()), (CONTENT_SHA256, oss4::UNSIGNED_PAYLOAD)];
-        added.extend(credentials.security_token().map(|token| (TOKEN, token)));
-        let mut to_sign = signed_headers(head)?;
-        to_sign.extend(&added);
-        let query = borrowed(&self.query);
+        let token = credentials.security_token();
+        let mut to_sign = Vec::with_capacity(6);
+        to_sign.extend([(DATE, date.as_str()), (CONTENT_SHA256, oss4::UNSIGNED_PAYLOAD)]);
+        to_sign.extend(token.map(|token| (TOKEN, token)));
+        for header in signed_headers(head) {
+            to_sign.push(header?);
+        }
+        let query: Vec<_> = query(head)?.collect();
         let request = oss4::Request {
             method: head.method.as_str(),
             bucket: &self.bucket,
-            key: &self.key,
+            key: self.key(),
             region: &self.region,
-            query: &query,
+            query: &borrowed(&query),
             headers: &to_sign,
             additional_headers: &[],
         };
         let authorization = request.authorization(credentials.access_key_id(), credentials.access_key_secret());
         let mut signed = head.clone();
-        signed.headers.remove(TOKEN);
-        insert_headers(&mut signed.headers, added.into_iter(), &authorization)?;
+        let fields = &mut signed.headers;
+        fields.reserve(4);
+        match token {
+            Some(token) => insert(fields, TOKEN, token)?,
+            None => drop(fields.remove(TOKEN)),
+        }
+        insert(fields, DATE, date)?;
+        fields.insert(CONTENT_SHA256, HeaderValue::from_static(oss4::UNSIGNED_PAYLOAD));
+        insert(fields, AUTHORIZATION, authorization)?;
         Ok(SignedRequest { head: signed, body: None })
     }
 }
@@ -104,8 +123,8 @@ mod tests {
         ] {
             let (head, ()) = http::Request::get(uri).body(()).unwrap().into_parts();
             let host = head.uri.authority().unwrap().as_str().to_owned();
-            let signable = prepare(&head, &host, "cn-hangzhou", given).unwrap();
-            assert_eq!((signable.bucket.as_str(), signable.key.as_str()), (bucket, key), "{uri}");
+            let signable = prepare(&head, &host, &"cn-hangzhou".into(), given).unwrap();
+            assert_eq!((signable.bucket.as_str(), signable.key()), (bucket, key), "{uri}");
         }
     }
 }

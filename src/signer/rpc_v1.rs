@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Method, header, request};
 
-use super::{Pairs, SignedRequest, acs3, already_signed, borrowed, decoded, missing, query};
+use super::{SignedRequest, acs3, already_signed, borrowed, decoded, missing, query};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
@@ -12,6 +12,9 @@ use crate::rpc::{FORM, signed_form};
 /// Parameters of the signature itself: whatever the form has of them is replaced.
 const OURS: [&str; 7] =
     ["AccessKeyId", "SecurityToken", "Signature", "SignatureMethod", "SignatureNonce", "SignatureVersion", "Timestamp"];
+
+/// Decoded parameters.
+type Pairs = Vec<(String, String)>;
 
 pub(super) struct Signable {
     query: Pairs,
@@ -23,13 +26,15 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Sign
     let is_form = media.split(|byte| *byte == b';').next().is_some_and(|m| m.eq_ignore_ascii_case(FORM.as_bytes()));
     let form = match body {
         Some(body) if head.method == Method::POST && (is_form || body.is_empty()) => decoded(body)
-            .ok_or_else(|| Error::invalid_input("the form is not UTF-8 when decoded").with_code("InvalidForm"))?,
+            .ok_or_else(|| Error::invalid_input("the form is not UTF-8 when decoded").with_code("InvalidForm"))?
+            .into_owned(),
         _ => {
             let error = Error::invalid_input("signature V1 is for a POST whose body, if any, is a form in memory");
             return Err(error.with_code("NotAForm").with_remedy("send the parameters as a form, or sign by ACS3"));
         }
     };
-    let query = query(head)?;
+    let query: Pairs = query(head)?.into_owned().collect();
+    let form = form.filter(|(name, _)| !OURS.contains(&name.as_str())).collect();
     if let Some((name, _)) = query.iter().find(|(name, _)| OURS.contains(&name.as_str())) {
         return Err(already_signed(name));
     }
@@ -38,7 +43,6 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Sign
             return Err(missing(name, "among its parameters"));
         }
     }
-    let form = form.into_iter().filter(|(name, _)| !OURS.contains(&name.as_str())).collect();
     Ok(Signable { query, form })
 }
 

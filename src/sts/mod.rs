@@ -2,6 +2,7 @@
 
 mod assume_role;
 mod endpoint;
+mod settings;
 mod signature;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ use self::assume_role::check_session_name;
 pub use self::assume_role::AssumeRole;
 pub(crate) use self::endpoint::ProfileEndpoint;
 use self::endpoint::{Hosts, StsEndpoint};
+pub(crate) use self::settings::StsSettings;
 pub use self::signature::StsSignature;
 use crate::context::{self, Context, Dates, Quota, Retries, SendOptions, Turn};
 use crate::credentials::Credentials;
@@ -77,12 +79,6 @@ impl Sts {
     #[cfg(test)]
     pub(crate) fn new(context: Context) -> Self {
         Self { context, ..Self::default() }
-    }
-
-    /// The settings that a context alone gives, with all calls kept to `quota`.
-    #[cfg(feature = "role-pool")]
-    pub(crate) fn with_quota(context: Context, quota: Arc<Quota>) -> Self {
-        Self { context, quota: Some(quota), ..Self::default() }
     }
 
     /// Returns whether nothing has named the region whose host to use.

@@ -105,3 +105,23 @@ impl<T> Drop for AbortOnDrop<T> {
         self.0.abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::context::fork::in_child;
+
+    #[test]
+    fn a_child_starts_a_thread_of_its_own() {
+        static DRIVER: Driver = Driver::new("a-test");
+        let parents = DRIVER.handle().unwrap();
+        assert_eq!(DRIVER.handle().unwrap().id(), parents.id(), "one for a process");
+        let childs = in_child(|| DRIVER.handle()).unwrap();
+        assert_ne!(childs.id(), parents.id());
+        let (done, result) = mpsc::channel();
+        childs.spawn(async move { done.send(std::thread::current().id()).unwrap() });
+        assert_ne!(result.recv().unwrap(), std::thread::current().id());
+    }
+}

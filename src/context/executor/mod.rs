@@ -63,7 +63,33 @@ thread_local! {
 
 /// The process that this is: everything that is tied to a thread is void in a child after `fork`.
 pub(crate) fn process_id() -> u32 {
+    #[cfg(test)]
+    if let Some(child) = fork::child() {
+        return child;
+    }
     std::process::id()
+}
+
+/// A child after `fork`, for tests: a process of many threads cannot fork, and this thread alone takes itself for one.
+#[cfg(test)]
+pub(crate) mod fork {
+    use std::cell::Cell;
+
+    thread_local! {
+        static CHILD: Cell<Option<u32>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn child() -> Option<u32> {
+        CHILD.get()
+    }
+
+    /// Runs `work` as it would run in a child.
+    pub(crate) fn in_child<T>(work: impl FnOnce() -> T) -> T {
+        CHILD.set(Some(u32::MAX));
+        let result = work();
+        CHILD.set(None);
+        result
+    }
 }
 
 #[cfg_attr(all(test, loom), allow(dead_code))]

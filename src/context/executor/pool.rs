@@ -161,3 +161,23 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::context::fork::in_child;
+
+    #[test]
+    fn a_child_has_workers_of_its_own_and_its_parents_tasks_stay_behind() {
+        let parents = Pool::current();
+        let (done, result) = mpsc::channel();
+        let childs = in_child(|| {
+            spawn(Box::pin(async move { done.send("ran").unwrap() }));
+            Pool::current()
+        });
+        assert!(!Arc::ptr_eq(&parents, &childs));
+        assert_eq!(result.recv().unwrap(), "ran");
+    }
+}

@@ -28,11 +28,8 @@ impl<'a> OssHost<'a> {
             });
         }
         let (bucket, label) = rest.split_once('.').map_or((None, rest), |(bucket, label)| (Some(bucket), label));
-        let region = match label.split_once("-oss-") {
-            Some((vpc, region)) => {
-                let number = vpc.strip_prefix("vpc")?;
-                number.bytes().all(|byte| byte.is_ascii_digit()).then_some(region)?
-            }
+        let region = match label.strip_prefix("vpc") {
+            Some(numbered) => numbered.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix("-oss-")?,
             None => label.strip_prefix("oss-")?,
         };
         let region = region.strip_suffix("-internal").unwrap_or(region);
@@ -50,18 +47,19 @@ pub(crate) fn is_address(authority: &str) -> bool {
 }
 
 /// Checks a region by which a request to `authority` is to be signed: OSS refuses all but its own spelling, and answers only
-/// that the signature does not match.
-pub(crate) fn check_signing_region(region: &str, authority: &str) -> Result<(), Error> {
+/// that the signature does not match. Returns what the host says, if it is one of OSS.
+pub(crate) fn check_signing_region<'a>(region: &str, authority: &'a str) -> Result<Option<OssHost<'a>>, Error> {
     let invalid = |message: String| Err(Error::invalid_input(message).with_code("InvalidRegion"));
     check_region(region)?;
     if region.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return invalid("a region is signed in lower case, as cn-hangzhou".to_owned());
     }
-    match OssHost::read(authority).and_then(|host| host.region) {
+    let host = OssHost::read(authority);
+    match host.and_then(|host| host.region) {
         Some(other) if other != region && !has_another_name(other) => {
             invalid(format!("{authority} is in {other}, and the region to sign with is {region}"))
         }
-        _ => Ok(()),
+        _ => Ok(host),
     }
 }
 

@@ -31,15 +31,17 @@
 mod host;
 mod presigned;
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
-pub(crate) use self::host::{OssHost, check_signing_region};
+pub(crate) use self::host::check_signing_region;
 pub use self::presigned::PresignedUrl;
-use crate::encode::{percent_encode, percent_encode_with, push_hex};
+use super::canonical::{HexSha256, write_headers, write_joined};
+use crate::encode::{in_lower_case, percent_encode, percent_encode_with};
 
 /// The algorithm's name, as it stands in the `Authorization` header, in URLs and in the string to sign.
 ///
@@ -71,7 +73,7 @@ const CONTENT_SHA256: &str = "x-oss-content-sha256";
 /// assert_eq!(alibabacloud_credentials::sign::oss4::date(at), "20231216T172512Z");
 /// ```
 pub fn date(at: SystemTime) -> String {
-    crate::time::to_iso(at).replace(['-', ':'], "")
+    crate::time::to_compact_iso(at)
 }
 
 /// Returns whether a header of this name (any case) is signed without being listed: `content-type`, `content-md5`, `x-oss-*`.
@@ -141,14 +143,19 @@ impl Request<'_> {
     /// OSS refuses a request without the header `x-oss-date`.
     pub fn authorization(&self, access_key_id: &str, access_key_secret: &str) -> String {
         let additional = self.additional();
+        let names: usize = additional.iter().map(|name| name.len() + 1).sum();
         let date = self.header(DATE).unwrap_or_default();
-        let mut out = format!("{ALGORITHM} Credential={access_key_id}/{}", self.scope(date));
+        let mut out = String::with_capacity(access_key_id.len() + self.region.len() + names + 160);
+        for part in [ALGORITHM, " Credential=", access_key_id, "/"] {
+            out.push_str(part);
+        }
+        self.write_scope(date, &mut |part| out.push_str(part));
         if !additional.is_empty() {
             out.push_str(",AdditionalHeaders=");
-            out.push_str(&additional.join(";"));
+            write_joined(additional.iter().map(|name| &**name), ";", &mut |part| out.push_str(part));
         }
         out.push_str(",Signature=");
-        out.push_str(&self.signature(&self.query_of(&[]), date, access_key_secret));
+        self.push_signature(&self.query_of(&[]), date, access_key_secret, &mut out);
         out
     }
 
@@ -163,7 +170,10 @@ impl Request<'_> {
 
     /// Returns the string to sign: the algorithm, the date, the scope, and the hash of [`canonical_request`](Self::canonical_request).
     pub fn string_to_sign(&self) -> String {
-        self.signed_text(&self.query_of(&[]), self.header(DATE).unwrap_or_default())
+        let mut out = String::new();
+        let date = self.header(DATE).unwrap_or_default();
+        self.write_string_to_sign(&self.query_of(&[]), date, &mut |part| out.push_str(part));
+        out
     }
 
     /// The path below the host, encoded.
@@ -209,10 +219,10 @@ impl Request<'_> {
     }
 
     /// The headers that are signed because they are listed: lower case, sorted, each once.
-    fn additional(&self) -> Vec<String> {
+    fn additional(&self) -> Vec<Cow<'_, str>> {
         let listed = self.additional_headers.iter().filter(|name| !is_always_signed(name));
         let present = listed.filter(|name| self.header(name).is_some());
-        let mut names: Vec<String> = present.map(|name| name.to_ascii_lowercase()).collect();
+        let mut names: Vec<_> = present.map(|name| in_lower_case(name)).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -229,61 +239,52 @@ impl Request<'_> {
         self.write_key(sink);
         sink("\n");
         sink(query);
-        let lower = self.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.trim()));
+        let lower = self.headers.iter().map(|(name, value)| (in_lower_case(name), value.trim()));
         let mut headers: Vec<_> =
             lower.filter(|(name, _)| is_always_signed(name) || additional.contains(name)).collect();
         // Stable: several values under one name are joined in the order in which they are sent.
         headers.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut previous = None;
-        for (name, value) in &headers {
-            if previous == Some(name) {
-                sink(",");
-            } else {
-                sink("\n");
-                sink(name);
-                sink(":");
-            }
-            sink(value);
-            previous = Some(name);
-        }
-        sink("\n\n");
-        sink(&additional.join(";"));
+        sink("\n");
+        write_headers(&headers, sink);
+        sink("\n");
+        write_joined(additional.iter().map(|name| &**name), ";", sink);
         sink("\n");
         sink(self.header(CONTENT_SHA256).filter(|hash| !hash.is_empty()).unwrap_or(UNSIGNED_PAYLOAD));
     }
 
-    fn scope(&self, date: &str) -> String {
-        format!("{}/{}/oss/aliyun_v4_request", day(date), self.region)
+    /// What the key is derived for, and the credential's place in a request.
+    fn scope<'a>(&'a self, date: &'a str) -> [&'a str; 4] {
+        [date.get(..8).unwrap_or(date), self.region, "oss", "aliyun_v4_request"]
     }
 
-    fn signed_text(&self, query: &str, date: &str) -> String {
-        let mut canonical = Sha256::new();
-        self.write_canonical(query, &mut |part| canonical.update(part.as_bytes()));
-        let mut out = format!("{ALGORITHM}\n{date}\n{}\n", self.scope(date));
-        push_hex(&canonical.finalize(), &mut out);
-        out
+    fn write_scope(&self, date: &str, sink: &mut dyn FnMut(&str)) {
+        write_joined(self.scope(date), "/", sink);
     }
 
-    fn signature(&self, query: &str, date: &str, secret: &str) -> String {
-        let mut key = Zeroizing::new(String::with_capacity(secret.len() + 9));
-        key.push_str("aliyun_v4");
-        key.push_str(secret);
-        let to_sign = self.signed_text(query, date);
-        let parts = [day(date), self.region, "oss", "aliyun_v4_request", &to_sign];
-        let first = Zeroizing::new(key.as_bytes().to_vec());
-        // A key of any length is a valid HMAC key, so no signature is ever empty; were it to be, it is refused.
-        let last = parts.into_iter().try_fold(first, |key, part| {
-            let mut mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
+    fn write_string_to_sign(&self, query: &str, date: &str, sink: &mut dyn FnMut(&str)) {
+        for part in [ALGORITHM, "\n", date, "\n"] {
+            sink(part);
+        }
+        self.write_scope(date, sink);
+        sink("\n");
+        sink(HexSha256::of(|sink| self.write_canonical(query, sink)).as_str());
+    }
+
+    fn push_signature(&self, query: &str, date: &str, secret: &str, out: &mut String) {
+        let mut first = Zeroizing::new(String::with_capacity(secret.len() + 9));
+        first.push_str("aliyun_v4");
+        first.push_str(secret);
+        let keyed = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).ok();
+        let derived = self.scope(date).into_iter().try_fold(keyed(first.as_bytes()), |mac, part| {
+            let mut mac = mac?;
             mac.update(part.as_bytes());
-            Some(Zeroizing::new(mac.finalize().into_bytes().to_vec()))
+            let key: Zeroizing<[u8; 32]> = Zeroizing::new(mac.finalize().into_bytes().into());
+            Some(keyed(&*key))
         });
-        let mut out = String::with_capacity(64);
-        push_hex(&last.unwrap_or_default(), &mut out);
-        out
+        // A key of any length is a valid HMAC key, so no signature is ever empty; were it to be, it is refused.
+        if let Some(mut mac) = derived.flatten() {
+            self.write_string_to_sign(query, date, &mut |part| mac.update(part.as_bytes()));
+            out.push_str(HexSha256::from_bytes(mac.finalize().into_bytes().into()).as_str());
+        }
     }
-}
-
-/// The day of a date.
-fn day(date: &str) -> &str {
-    date.get(..8).unwrap_or(date)
 }

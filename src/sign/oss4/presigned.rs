@@ -156,7 +156,7 @@ impl Request<'_> {
         credentials: &Credentials,
     ) -> PresignedUrl {
         let date = date(at);
-        let credential = format!("{}/{}", credentials.access_key_id(), self.scope(&date));
+        let credential = format!("{}/{}", credentials.access_key_id(), self.scope(&date).join("/"));
         let seconds = lifetime.as_secs().to_string();
         let additional = self.additional().join(";");
         let mut more = vec![
@@ -170,11 +170,10 @@ impl Request<'_> {
         }
         more.extend(credentials.security_token().map(|token| ("x-oss-security-token", token)));
         let query = Zeroizing::new(self.query_of(&more));
-        let signature = self.signature(&query, &date, credentials.access_key_secret());
 
         let host = endpoint.authority();
         // A byte of the key takes up to three; what is large enough is never moved, so no copy stays behind.
-        let length = host.len() + 3 * (self.bucket.len() + self.key.len()) + query.len() + signature.len() + 32;
+        let length = host.len() + 3 * (self.bucket.len() + self.key.len()) + query.len() + 96;
         let mut url = Zeroizing::new(String::with_capacity(length));
         for part in [endpoint.scheme(), "://", host, "/"] {
             url.push_str(part);
@@ -188,9 +187,10 @@ impl Request<'_> {
             url.push('/');
         }
         self.write_key(&mut |part| url.push_str(part));
-        for part in ["?", &query, "&x-oss-signature=", &signature] {
+        for part in ["?", &query, "&x-oss-signature="] {
             url.push_str(part);
         }
+        self.push_signature(&query, &date, credentials.access_key_secret(), &mut url);
         PresignedUrl { url, host: host.to_owned() }
     }
 }
