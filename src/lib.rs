@@ -24,7 +24,7 @@
 //! [`DefaultCredentialChain`] has the table, and [`DefaultCredentialChain::explain`] reports what each source answered. Each
 //! source is a provider that can be used by itself or in a [`Chain`] of your own: [`EnvironmentProvider`],
 //! [`OidcRoleProvider`], [`CliProfileProvider`], [`IniProfileProvider`], [`EcsMetadataProvider`],
-//! [`CredentialsUriProvider`], [`ProcessProvider`], [`AssumeRoleProvider`].
+//! [`CredentialsUriProvider`], [`ProcessProvider`], [`AssumeRoleProvider`]; [`SamlProvider`] is not of the chain.
 //!
 //! # What it promises
 //!
@@ -159,6 +159,8 @@ mod refresh;
 #[cfg(feature = "role-pool")]
 mod role_pool;
 mod rpc;
+mod saml;
+mod secret_file;
 mod session_json;
 #[cfg(feature = "shared-sessions")]
 mod session_store;
@@ -193,11 +195,12 @@ pub use provider::{BoxFuture, ProvideCredentials, ProviderFn, SourceStatus, prov
 pub use providers::ProcessProvider;
 pub use providers::{
     AssumeRoleProvider, CliProfileProvider, CredentialsUriProvider, EcsMetadataProvider, EnvironmentProvider,
-    IniProfileProvider, OidcRoleProvider,
+    IniProfileProvider, OidcRoleProvider, SamlProvider,
 };
 pub use refresh::{Health, Refresher, RefresherBuilder};
 #[cfg(feature = "role-pool")]
 pub use role_pool::{RolePool, RolePoolBuilder, RolePoolStats, WarmUp, WarmUpProgress, WarmUpReport};
+pub use saml::SamlAssertion;
 #[cfg(feature = "shared-sessions")]
 pub use session_store::{FileStore, SessionStore, StoreKey, StoreLease};
 pub use signer::{PreparedRequest, RequestSigner, RetryDecision, SignedRequest};

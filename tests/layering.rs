@@ -16,8 +16,8 @@ const LAYERS: &[&[&str]] = &[
     &["sign"],
     // One call and the responses to it.
     &["rpc"],
-    &["session_json", "session_store"],
-    &["oidc"],
+    &["secret_file", "session_json", "session_store"],
+    &["oidc", "saml"],
     &["sts"],
     &["provenance"],
     &["identity", "profile", "refresh"],

@@ -38,6 +38,7 @@ mod refresh_scenarios;
 mod renewal_errors;
 mod rpc_v1;
 mod runtimes;
+mod saml;
 mod signer;
 mod stress;
 mod sts_v1;

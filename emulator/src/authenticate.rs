@@ -8,14 +8,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use subtle::ConstantTimeEq;
 
-use crate::account::{ACCOUNT_ID, AccessKey, find_key};
+use crate::account::{ACCOUNT_ID, AccessKey, KEY_PAIR_ID, RAM_USER, find_key};
 use crate::clock::{parse_utc, parse_utc_with_fraction};
 use crate::policy::{Decision, Facts, wildcard};
 use crate::request::{Parameters, Request, Style};
 use crate::response::{ApiError, ApiResult};
-use crate::sessions::Session;
+use crate::sessions::{Session, SessionKey};
 use crate::signature::{Authorization, Canonical, Names, incomplete, sha256_hex, string_to_sign};
-use crate::signature_v1::Signed;
+use crate::signature_v1::{Method, Signed, unsupported};
 use crate::state::State;
 
 /// Maximum difference between a request's timestamp and the clock, in either direction. Documented.
@@ -33,7 +33,27 @@ const DATE: &str = "x-acs-date";
 /// An authenticated identity.
 pub(crate) enum Caller {
     Key(&'static AccessKey),
+    /// The session key of a key pair, and the key of the pair's owner.
+    SessionKey(Arc<SessionKey>, &'static AccessKey),
     Session(Arc<Session>),
+}
+
+/// Authenticates a request that is signed with the account's key pair: version 1 with RSA and SHA-256, in parameters.
+pub(crate) fn authenticate_key_pair(
+    state: &State,
+    request: &Request,
+    parameters: Option<&Parameters>,
+    now: DateTime<Utc>,
+) -> ApiResult<Caller> {
+    let parameters = parameters.ok_or_else(unsupported)?;
+    let signed = Signed::read(parameters, Method::KeyPair)?;
+    let timestamp = within_window(parse_utc_with_fraction(signed.timestamp), now)?;
+    if signed.access_key_id != KEY_PAIR_ID {
+        return Err(not_found());
+    }
+    signed.verify_key_pair(request.method.as_str(), parameters)?;
+    record(state, signed.access_key_id, signed.nonce, timestamp, now)?;
+    Ok(Caller::Key(&RAM_USER))
 }
 
 /// Authenticates a request: by its parameters (version 1) if `parameters` is given, else by its headers (version 3).
@@ -62,7 +82,7 @@ fn by_headers(state: &State, request: &Request, now: DateTime<Utc>) -> ApiResult
 }
 
 fn by_parameters(state: &State, request: &Request, parameters: &Parameters, now: DateTime<Utc>) -> ApiResult<Caller> {
-    let signed = Signed::read(parameters)?;
+    let signed = Signed::read(parameters, Method::Secret)?;
     let timestamp = within_window(parse_utc_with_fraction(signed.timestamp), now)?;
     let caller = find(state, signed.access_key_id, signed.token, now)?;
     signed.verify(request.method.as_str(), parameters, caller.secret())?;
@@ -119,10 +139,14 @@ fn find(state: &State, access_key_id: &str, token: Option<&str>, now: DateTime<U
             Some(_) => Err(mismatch()),
         };
     }
-    let session = state
-        .sessions
-        .by_key(access_key_id)
-        .ok_or_else(|| ApiError::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."))?;
+    if let Some(key) = state.session_keys.by_id(access_key_id) {
+        return match token {
+            None if key.expires <= now => Err(not_found()),
+            None => Ok(Caller::SessionKey(key, &RAM_USER)),
+            Some(_) => Err(mismatch()),
+        };
+    }
+    let session = state.sessions.by_key(access_key_id).ok_or_else(not_found)?;
     let Some(token) = token else {
         return Err(ApiError::new(400, "MissingSecurityToken", "SecurityToken is mandatory for this action."));
     };
@@ -136,6 +160,10 @@ fn find(state: &State, access_key_id: &str, token: Option<&str>, now: DateTime<U
         return Err(ApiError::new(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."));
     }
     Ok(Caller::Session(session))
+}
+
+fn not_found() -> ApiError {
+    ApiError::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
 }
 
 fn mismatch() -> ApiError {
@@ -188,17 +216,18 @@ impl Caller {
     pub(crate) fn secret(&self) -> &str {
         match self {
             Self::Key(key) => key.secret,
+            Self::SessionKey(key, _) => &key.secret,
             Self::Session(session) => &session.secret,
         }
     }
 
     pub(crate) fn is_root(&self) -> bool {
-        matches!(self, Self::Key(key) if key.user.is_none())
+        matches!(self, Self::Key(key) | Self::SessionKey(_, key) if key.user.is_none())
     }
 
     pub(crate) fn session(&self) -> Option<&Session> {
         match self {
-            Self::Key(_) => None,
+            Self::Key(_) | Self::SessionKey(..) => None,
             Self::Session(session) => Some(session),
         }
     }
@@ -207,7 +236,7 @@ impl Caller {
     /// `PolicyType` of the policy that decided.
     pub(crate) fn decide(&self, action: &str, resource: &str, facts: Facts<'_>) -> (Decision, &'static str) {
         let allows = match self {
-            Self::Key(key) => key.allows,
+            Self::Key(key) | Self::SessionKey(_, key) => key.allows,
             Self::Session(session) => session.role.allows,
         };
         if !allows.iter().any(|pattern| wildcard(pattern, action)) {
@@ -222,8 +251,10 @@ impl Caller {
     /// Returns `AuthPrincipalType` and `AuthPrincipalDisplayName` for an `AccessDeniedDetail`.
     pub(crate) fn principal(&self) -> (&'static str, String) {
         match self {
-            Self::Key(AccessKey { user: Some(user), .. }) => ("SubUser", user.id.to_owned()),
-            Self::Key(_) => ("Account", ACCOUNT_ID.to_owned()),
+            Self::Key(AccessKey { user: Some(user), .. }) | Self::SessionKey(_, AccessKey { user: Some(user), .. }) => {
+                ("SubUser", user.id.to_owned())
+            }
+            Self::Key(_) | Self::SessionKey(..) => ("Account", ACCOUNT_ID.to_owned()),
             Self::Session(session) => ("AssumedRoleUser", format!("{}:{}", session.role.name, session.name)),
         }
     }

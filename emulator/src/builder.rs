@@ -122,6 +122,7 @@ impl Builder {
             clock: Clock::with_offset(self.clock_offset),
             random,
             sessions: Default::default(),
+            session_keys: Default::default(),
             nonces: Default::default(),
             projects: Default::default(),
             objects: Default::default(),

@@ -1,4 +1,4 @@
-//! New sessions: the parameters that AssumeRole and AssumeRoleWithOIDC share, and their response.
+//! New sessions: the parameters that the operations of AssumeRole share, and their response.
 
 use std::ops::RangeInclusive;
 
@@ -30,9 +30,14 @@ impl SessionOptions {
         if !is_well_formed(name, 2..=64, ".@_-") {
             return Err(malformed("RoleSessionName"));
         }
+        Self::named(name, parameters, role)
+    }
+
+    /// Reads the parameters of a session whose name is not one of them.
+    pub(crate) fn named(name: &str, parameters: &Parameters, role: &Role) -> ApiResult<Self> {
         Ok(Self {
             name: name.to_owned(),
-            seconds: duration(parameters.get("DurationSeconds"), role.max_seconds)?,
+            seconds: duration(parameters, role.max_seconds)?,
             policy: parameters.get("Policy").map(policy).transpose()?,
         })
     }
@@ -59,7 +64,7 @@ pub(crate) fn grant(
     }
 }
 
-/// The members that the responses of AssumeRole and AssumeRoleWithOIDC share.
+/// The members that the responses of AssumeRole, AssumeRoleWithOIDC and AssumeRoleWithSAML share.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct AssumeRoleResponse<'a> {
@@ -110,7 +115,12 @@ pub(crate) fn malformed(name: &str) -> ApiError {
     ApiError::new(400, format!("InvalidParameter.{name}"), format!("The parameter {name} is wrongly formed."))
 }
 
-fn duration(text: Option<&str>, max: u32) -> ApiResult<u32> {
+/// Reads the parameter `DurationSeconds`.
+pub(crate) fn duration(parameters: &Parameters, max: u32) -> ApiResult<u32> {
+    seconds(parameters.get("DurationSeconds"), max)
+}
+
+fn seconds(text: Option<&str>, max: u32) -> ApiResult<u32> {
     let seconds = text.map_or(Ok(DEFAULT_SECONDS), str::parse);
     seconds.ok().filter(|seconds| (MIN_SECONDS..=max).contains(seconds)).ok_or_else(|| {
         ApiError::new(
@@ -140,7 +150,7 @@ pub(crate) fn is_well_formed(text: &str, length: RangeInclusive<usize>, marks: &
 }
 
 /// Rounds up to a whole second, as `Expiration` has no fraction. Rounding down would end a session too early.
-fn round_up(instant: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn round_up(instant: DateTime<Utc>) -> DateTime<Utc> {
     let whole = instant.trunc_subsecs(0);
     if whole < instant { whole + Duration::seconds(1) } else { whole }
 }
@@ -159,13 +169,13 @@ mod tests {
 
     #[test]
     fn durations_lie_between_900_and_the_roles_maximum() {
-        assert!(matches!(duration(None, 3_600), Ok(3_600)));
-        assert!(matches!(duration(Some("900"), 3_600), Ok(900)));
+        assert!(matches!(seconds(None, 3_600), Ok(3_600)));
+        assert!(matches!(seconds(Some("900"), 3_600), Ok(900)));
         for text in ["899", "3601", "-1", "x", "1e3", "99999999999999999999"] {
-            let error = duration(Some(text), 3_600).err().unwrap();
+            let error = seconds(Some(text), 3_600).err().unwrap();
             assert_eq!(error.code, "InvalidParameter.DurationSeconds");
             assert_eq!(error.message, "The Min/Max value of DurationSeconds is 15min/1hr.");
         }
-        assert_eq!(duration(Some("43201"), 43_200).err().unwrap().message.split('/').next_back(), Some("12hr."));
+        assert_eq!(seconds(Some("43201"), 43_200).err().unwrap().message.split('/').next_back(), Some("12hr."));
     }
 }

@@ -1,20 +1,17 @@
 //! OIDC tokens (JWT, RS256): signed as a cluster's issuer does, and verified as STS does.
 
 use std::io;
-use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use ring::rand::SystemRandom;
-use ring::signature::{self, KeyPair, RsaKeyPair, UnparsedPublicKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::account::oidc_provider::{OIDC_AUDIENCE, OIDC_ISSUER, OIDC_SUBJECT};
-use crate::clock;
 use crate::response::{ApiError, ApiResult};
+use crate::{clock, key};
 
 const KEY_ID: &str = "emulator-rs256-1";
 
@@ -112,19 +109,10 @@ pub fn oidc_token(options: &TokenOptions) -> io::Result<String> {
 fn sign(header: &Value, claims: &Value) -> Option<String> {
     let mut token =
         format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
-    let key = key()?;
-    let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature).ok()?;
+    let signature = key::sign(token.as_bytes())?;
     token.push('.');
     token.push_str(&URL_SAFE_NO_PAD.encode(signature));
     Some(token)
-}
-
-/// Returns the issuer's key pair. It is published in this crate's package, because tests need tokens that the emulated
-/// STS accepts; nothing else trusts it.
-fn key() -> Option<&'static RsaKeyPair> {
-    static KEY: OnceLock<Option<RsaKeyPair>> = OnceLock::new();
-    KEY.get_or_init(|| RsaKeyPair::from_der(include_bytes!("oidc_key.der")).ok()).as_ref()
 }
 
 /// The claims that STS reads.
@@ -195,7 +183,7 @@ impl<'a> Token<'a> {
 
     /// Verifies the signature, then the times.
     pub(crate) fn verify(&self, now: DateTime<Utc>) -> ApiResult<Claims> {
-        if self.key_id.as_deref() != Some(KEY_ID) || !self.is_signed() {
+        if self.key_id.as_deref() != Some(KEY_ID) || !key::is_signed(self.signed.as_bytes(), &self.signature) {
             return Err(ApiError::new(
                 401,
                 "AuthenticationFail.OIDCToken.InvalidSignature",
@@ -220,14 +208,6 @@ impl<'a> Token<'a> {
             },
             issued: time(raw.iat)?,
             expires,
-        })
-    }
-
-    fn is_signed(&self) -> bool {
-        key().is_some_and(|key| {
-            UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, key.public_key())
-                .verify(self.signed.as_bytes(), &self.signature)
-                .is_ok()
         })
     }
 }

@@ -32,7 +32,8 @@
 //!
 //! # Supported services
 //!
-//! * **STS 2015-04-01**: AssumeRole, AssumeRoleWithOIDC, GetCallerIdentity.
+//! * **STS 2015-04-01**: AssumeRole, AssumeRoleWithOIDC, AssumeRoleWithSAML, GetCallerIdentity, and on hosts that name no
+//!   region but `ap-northeast-1` GenerateSessionAccessKey.
 //! * **IMM 2020-09-30**: CreateProject, GetProject, ListProjects, UpdateProject, DeleteProject. Projects are kept in
 //!   memory, for each region of a host `imm.<region>.aliyuncs.com`; loopback hosts stand for `cn-hangzhou`.
 //! * **OSS**: PutObject, GetObject, HeadObject, DeleteObject and ListObjectsV2 on the bucket [`account::BUCKET`], which
@@ -57,7 +58,16 @@
 //! The first check that fails determines the response: route, signature present, timestamp (±15 min), AccessKey, token,
 //! signed headers with body hash and signature, nonce, rate limit, authorization, parameters, IMM's own rules. For
 //! AssumeRoleWithOIDC: route, timestamp if present, rate limit, provider, token (form, algorithm, signature, times,
-//! issuer, audience), role, trust, parameters.
+//! issuer, audience), role, trust, parameters. For AssumeRoleWithSAML: the same, with an assertion (form, signature, times,
+//! issuer, recipient, audience).
+//!
+//! # SAML assertions
+//!
+//! The parameter is a response with one assertion, or an assertion alone. The assertion itself must be signed: an enveloped
+//! signature by RSA with SHA-256 (`rsa-sha256`, digest `sha256`) over exclusive canonical XML without comments and without a
+//! list of prefixes. A signature of the response alone, encrypted assertions and other algorithms are rejected. It must have
+//! the elements and attributes that the documents require: `NotOnOrAfter` and `Recipient` of the subject's confirmation, the
+//! audience, the attributes `Role` and `RoleSessionName`.
 //!
 //! # Accepted variants
 //!
@@ -85,14 +95,15 @@
 //! the ARN of a role. Of conditions, `StringEquals` and `StringLike` on `oss:Prefix` and `oss:Delimiter` of ListObjectsV2 are
 //! evaluated; a statement with any other never allows and always denies.
 //!
-//! # The OIDC key
+//! # The RSA key
 //!
-//! The package contains a private key, which signs the tokens of [`account::oidc_token`] and of the command `token`. Only
-//! this emulator trusts it.
+//! The package contains a private key, which signs the tokens of [`account::oidc_token`] and of the command `token` and the
+//! assertions of [`account::saml_assertion`], and is the key pair of [`account::key_pair_pem`]. Only this emulator trusts it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod account;
+mod assertion;
 mod authenticate;
 mod builder;
 mod clock;
@@ -106,6 +117,8 @@ mod imm;
 mod instance;
 mod invocation;
 mod jwt;
+mod key;
+mod key_pair;
 mod listener;
 mod lock;
 mod log;
@@ -121,6 +134,7 @@ mod random;
 mod request;
 mod response;
 mod route;
+mod saml;
 mod server;
 mod sessions;
 mod settings;

@@ -149,7 +149,8 @@ impl Log {
             tally.accepted += u64::from(accepted);
             tally.rejected += u64::from(!accepted);
         });
-        if accepted && call.product == "sts" && call.action.starts_with("AssumeRole") {
+        let grants = call.action.starts_with("AssumeRole") || call.action == "GenerateSessionAccessKey";
+        if accepted && call.product == "sts" && grants {
             inner.sessions_granted += 1;
         }
         if let (true, Some(_), Some(key)) = (accepted, call.session, call.access_key_id) {

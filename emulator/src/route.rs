@@ -9,6 +9,9 @@ use crate::{imm, sts};
 /// The region of requests whose host names none, such as loopback addresses.
 const DEFAULT_REGION: &str = "cn-hangzhou";
 
+/// The region whose STS knows GenerateSessionAccessKey.
+const KEY_PAIR_REGION: &str = "ap-northeast-1";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Product {
     Sts,
@@ -76,16 +79,27 @@ impl Route {
         if !product.actions().contains(&action.as_str()) {
             return Err(not_found());
         }
-        let region = match host {
-            Host::Product(_, region) if !region.is_empty() => region,
-            _ => DEFAULT_REGION.to_owned(),
+        let named = match host {
+            Host::Product(_, region) => Some(region),
+            _ => None,
         };
+        // Key pairs are a feature of the site of Japan alone.
+        let has_key_pairs = named.as_deref().is_none_or(|region| region == KEY_PAIR_REGION);
+        if product == Product::Sts && action == sts::BY_KEY_PAIR && !has_key_pairs {
+            return Err(not_found());
+        }
+        let region = named.filter(|region| !region.is_empty()).unwrap_or_else(|| DEFAULT_REGION.to_owned());
         Ok(Self { product, action, region })
     }
 
     /// Returns whether the operation is authenticated by a token and not by a signature.
     pub(crate) fn is_unsigned(&self) -> bool {
-        self.product == Product::Sts && self.action == sts::WITH_OIDC
+        self.product == Product::Sts && [sts::WITH_OIDC, sts::WITH_SAML].contains(&self.action.as_str())
+    }
+
+    /// Returns whether the operation is signed with a key pair.
+    pub(crate) fn is_by_key_pair(&self) -> bool {
+        self.product == Product::Sts && self.action == sts::BY_KEY_PAIR
     }
 }
 

@@ -11,7 +11,7 @@ use http::Method;
 use http::request::Parts;
 use tokio::sync::oneshot;
 
-use crate::authenticate::{authenticate, check_given_timestamp};
+use crate::authenticate::{authenticate, authenticate_key_pair, check_given_timestamp};
 use crate::fault_body::apply_fault;
 use crate::invocation::Invocation;
 use crate::listener::{Incoming, Peer};
@@ -21,7 +21,7 @@ use crate::response::{ApiError, ApiResult, PlainResponse, ResponseContext, set_e
 use crate::route::{Product, Route};
 use crate::state::State;
 use crate::target::{Service, Target};
-use crate::{control, imm, login, metadata, oidc, oss, sls, sts};
+use crate::{control, imm, login, metadata, oidc, oss, saml, sls, sts};
 
 /// Maximum size of a request body in bytes, except for OSS. No documented request needs more.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -134,6 +134,8 @@ fn invoke(state: &State, request: &Request, slot: Slot, request_id: &str) -> Api
     let caller = if route.is_unsigned() {
         check_given_timestamp(request, now)?;
         None
+    } else if route.is_by_key_pair() {
+        Some(authenticate_key_pair(state, request, signed_parameters.as_ref(), now)?)
     } else {
         Some(authenticate(state, request, signed_parameters.as_ref(), now)?)
     };
@@ -148,7 +150,12 @@ fn invoke(state: &State, request: &Request, slot: Slot, request_id: &str) -> Api
         Some(parameters) => parameters,
         None => request.parameters()?,
     };
-    let Some(caller) = &caller else { return oidc::assume_role(state, &parameters, now, request_id) };
+    let Some(caller) = &caller else {
+        return match route.action.as_str() {
+            sts::WITH_SAML => saml::assume_role(state, &parameters, now, request_id),
+            _ => oidc::assume_role(state, &parameters, now, request_id),
+        };
+    };
     let call = Invocation { state, caller, parameters: &parameters, now, request_id, region: &route.region };
     match route.product {
         Product::Sts => sts::invoke(&call, &route.action),

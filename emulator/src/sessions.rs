@@ -68,6 +68,32 @@ impl Sessions {
     }
 }
 
+/// The session key of a key pair. It has no token, and no `Debug`, as it holds a secret.
+pub(crate) struct SessionKey {
+    pub(crate) access_key_id: String,
+    pub(crate) secret: String,
+    pub(crate) expires: DateTime<Utc>,
+}
+
+#[derive(Default)]
+pub(crate) struct SessionKeys {
+    inner: Mutex<HashMap<String, Arc<SessionKey>>>,
+}
+
+impl SessionKeys {
+    pub(crate) fn add(&self, key: SessionKey, now: DateTime<Utc>) {
+        let mut inner = lock(&self.inner);
+        if inner.len() >= SESSION_SWEEP_THRESHOLD {
+            inner.retain(|_, key| key.expires > now);
+        }
+        inner.insert(key.access_key_id.clone(), Arc::new(key));
+    }
+
+    pub(crate) fn by_id(&self, access_key_id: &str) -> Option<Arc<SessionKey>> {
+        lock(&self.inner).get(access_key_id).cloned()
+    }
+}
+
 /// The nonces that were used, with the timestamps of their requests.
 #[derive(Default)]
 pub(crate) struct Nonces {

@@ -1,4 +1,5 @@
-//! Signature version 1 of RPC calls, HMAC-SHA1 (`SignatureVersion=1.0`), as the server computes it.
+//! Signature version 1 of RPC calls (`SignatureVersion=1.0`), as the server computes it: HMAC-SHA1 with a secret, or RSA with
+//! SHA-256 and a key pair.
 //!
 //! Written from the published page on RPC signatures. It covers all parameters of query and form, and nothing else.
 
@@ -8,9 +9,17 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use subtle::ConstantTimeEq;
 
+use crate::key;
 use crate::request::Parameters;
 use crate::response::{ApiError, ApiResult};
 use crate::signature::{incomplete, percent_encode};
+
+/// What signs a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Secret,
+    KeyPair,
+}
 
 /// The system parameters of a signed call.
 pub(crate) struct Signed<'a> {
@@ -22,8 +31,8 @@ pub(crate) struct Signed<'a> {
 }
 
 impl<'a> Signed<'a> {
-    /// Reads the parameters of the signature. All must be present and name the one documented method.
-    pub(crate) fn read(parameters: &'a Parameters) -> ApiResult<Self> {
+    /// Reads the parameters of the signature. All must be present and name the method.
+    pub(crate) fn read(parameters: &'a Parameters, by: Method) -> ApiResult<Self> {
         let get = |name: &str| parameters.get(name).ok_or_else(|| ApiError::missing(name));
         let access_key_id = get("AccessKeyId")?;
         let signature = parameters.get("Signature").ok_or_else(incomplete)?;
@@ -33,8 +42,12 @@ impl<'a> Signed<'a> {
         let timestamp = get("Timestamp")?;
         // aliyun-python-sdk-core sends an empty SignatureType, and signs it. Other values stand for other kinds of
         // credentials.
-        if method != "HMAC-SHA1" || parameters.get("SignatureType").is_some() {
-            return Err(ApiError::new(400, "InvalidSignatureMethod", "Specified signature method is not valid."));
+        let expected = match by {
+            Method::Secret => ("HMAC-SHA1", None),
+            Method::KeyPair => ("SHA256withRSA", Some("PRIVATEKEY")),
+        };
+        if (method, parameters.get("SignatureType")) != expected {
+            return Err(unsupported());
         }
         if version != "1.0" {
             return Err(ApiError::invalid("SignatureVersion"));
@@ -47,12 +60,30 @@ impl<'a> Signed<'a> {
         if bool::from(sign(secret, &to_sign).as_bytes().ct_eq(self.signature.as_bytes())) {
             return Ok(());
         }
-        Err(ApiError::new(
-            400,
-            "SignatureDoesNotMatch",
-            format!("Specified signature is not matched with our calculation. server string to sign is:{to_sign}"),
-        ))
+        Err(does_not_match(&to_sign))
     }
+
+    /// Verifies the signature with the public key of the account's key pair.
+    pub(crate) fn verify_key_pair(&self, method: &str, parameters: &Parameters) -> ApiResult<()> {
+        let to_sign = string_to_sign(method, parameters.iter());
+        let signature = STANDARD.decode(self.signature).unwrap_or_default();
+        if key::is_signed(to_sign.as_bytes(), &signature) {
+            return Ok(());
+        }
+        Err(does_not_match(&to_sign))
+    }
+}
+
+pub(crate) fn unsupported() -> ApiError {
+    ApiError::new(400, "InvalidSignatureMethod", "Specified signature method is not valid.")
+}
+
+fn does_not_match(to_sign: &str) -> ApiError {
+    ApiError::new(
+        400,
+        "SignatureDoesNotMatch",
+        format!("Specified signature is not matched with our calculation. server string to sign is:{to_sign}"),
+    )
 }
 
 /// Returns the string to sign. `pairs` are sorted by raw name in byte order, without duplicates. Names are encoded, as

@@ -8,7 +8,7 @@ use crate::log::Log;
 use crate::logins::Logins;
 use crate::oss::objects::Objects;
 use crate::random::Random;
-use crate::sessions::{Nonces, Sessions};
+use crate::sessions::{Nonces, SessionKeys, Sessions};
 use crate::settings::Settings;
 use crate::throttle::Throttle;
 
@@ -17,6 +17,7 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) sessions: Sessions,
+    pub(crate) session_keys: SessionKeys,
     pub(crate) nonces: Nonces,
     pub(crate) projects: Projects,
     pub(crate) objects: Objects,

@@ -1,4 +1,4 @@
-//! STS 2015-04-01: the signed operations AssumeRole and GetCallerIdentity.
+//! STS 2015-04-01: the signed operations AssumeRole, GenerateSessionAccessKey and GetCallerIdentity.
 
 use serde::Serialize;
 
@@ -6,17 +6,22 @@ use crate::account::{ACCOUNT_ID, Role, Trust, find_role, parse_role_arn};
 use crate::authenticate::Caller;
 use crate::grant::{AssumeRoleResponse, SessionOptions, grant, is_well_formed, malformed};
 use crate::invocation::Invocation;
+use crate::key_pair;
 use crate::response::{ApiError, ApiResult, json};
 use crate::sessions::Session;
 
 pub(crate) const VERSION: &str = "2015-04-01";
-/// The operation that is authenticated by a token and not signed. See [`crate::oidc`].
+/// The operations that are authenticated by a token and not signed. See [`crate::oidc`] and [`crate::saml`].
 pub(crate) const WITH_OIDC: &str = "AssumeRoleWithOIDC";
-pub(crate) const ACTIONS: [&str; 3] = ["AssumeRole", WITH_OIDC, "GetCallerIdentity"];
+pub(crate) const WITH_SAML: &str = "AssumeRoleWithSAML";
+/// The operation that is signed with a key pair. See [`crate::key_pair`].
+pub(crate) const BY_KEY_PAIR: &str = "GenerateSessionAccessKey";
+pub(crate) const ACTIONS: [&str; 5] = ["AssumeRole", WITH_OIDC, WITH_SAML, BY_KEY_PAIR, "GetCallerIdentity"];
 
 pub(crate) fn invoke(call: &Invocation<'_>, action: &str) -> ApiResult<String> {
     match action {
         "AssumeRole" => assume_role(call),
+        BY_KEY_PAIR => key_pair::generate(call),
         _ => Ok(get_caller_identity(call)),
     }
 }
@@ -109,7 +114,7 @@ struct CallerIdentityResponse<'a> {
 /// Returns the caller's identity. It needs no permission.
 fn get_caller_identity(call: &Invocation<'_>) -> String {
     let (identity_type, path, principal_id, user_id, role_id) = match call.caller {
-        Caller::Key(key) => match &key.user {
+        Caller::Key(key) | Caller::SessionKey(_, key) => match &key.user {
             Some(user) => ("RAMUser", format!("user/{}", user.name), user.id.to_owned(), Some(user.id), None),
             None => ("Account", "root".to_owned(), ACCOUNT_ID.to_owned(), Some(ACCOUNT_ID), None),
         },

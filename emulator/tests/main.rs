@@ -4,6 +4,7 @@
 
 mod faults;
 mod imm;
+mod key_pair;
 mod login;
 mod metadata;
 mod module_graph;
@@ -12,6 +13,7 @@ mod order;
 #[cfg(feature = "cli")]
 mod program;
 mod rpc_v1;
+mod saml;
 mod server;
 mod sts;
 mod support;

@@ -23,7 +23,7 @@ const NAME: &str = "sts.aliyuncs.com";
 /// secret scanner should think otherwise.
 const CERTIFICATE: &[u8] = include_bytes!("tls/certificate.der");
 const KEY: &[u8] = include_bytes!("tls/key.der");
-const OTHER_KEY: &[u8] = include_bytes!("../src/oidc_key.der");
+const OTHER_KEY: &[u8] = include_bytes!("../src/key.der");
 
 fn pem(label: &str, der: &[u8]) -> String {
     use base64::Engine as _;

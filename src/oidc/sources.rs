@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
@@ -18,6 +17,7 @@ use crate::paths;
 use crate::provider::BoxFuture;
 use crate::redact::shown_path;
 use crate::rpc;
+use crate::secret_file::{self, Fault};
 use crate::session_json::Origin;
 
 /// A file, as Kubernetes projects it. A leading `~` is the home directory. The file is read again for each exchange: the
@@ -41,37 +41,22 @@ impl OidcTokenFile {
 
     async fn read(&self, context: &Context) -> Result<OidcToken, Error> {
         const LIMIT: u64 = 64 * 1024;
-        // While the kubelet swaps the directory's link the file is gone for an instant, or read short.
-        const TRIES: u32 = 3;
-        const PAUSE: Duration = Duration::from_millis(75);
-        let path: &Path = &paths::expand_home(context, self.path.clone());
-        for attempt in 1.. {
-            let text = context.read_file(path, LIMIT).await?;
-            match text {
-                Some(bytes) if !bytes.trim_ascii().is_empty() => {
-                    let text = std::str::from_utf8(&bytes).map_err(|_| {
-                        Error::failed(format!("{} is not UTF-8", shown_path(path))).with_code("OidcTokenMalformed")
-                    })?;
-                    return Ok(OidcToken::new(text));
-                }
-                Some(_) | None if attempt < TRIES => context.sleep(PAUSE).await,
-                Some(_) => {
-                    return Err(Error::failed(format!("{} is empty", shown_path(path))).with_code("OidcTokenMissing"));
-                }
-                None => break,
+        match secret_file::read(context, &self.path, LIMIT, "one signed JWT").await {
+            Ok(text) => Ok(OidcToken::new(&*text)),
+            Err(Fault::Missing(error)) => {
+                let error = error.with_code("OidcTokenMissing");
+                let path = paths::expand_home(context, self.path.clone());
+                let in_pod = path.starts_with("/var/run") || context.env("KUBERNETES_SERVICE_HOST")?.is_some();
+                Err(match in_pod && paths::unexpanded(&path).is_none() {
+                    true => error.with_remedy(
+                        "check that the pod's service account has the role annotation, and the token volume is mounted",
+                    ),
+                    false => error,
+                })
             }
+            Err(Fault::Malformed(error)) => Err(error.with_code("OidcTokenMalformed")),
+            Err(Fault::Unreadable(error)) => Err(error),
         }
-        let in_pod = path.starts_with("/var/run") || context.env("KUBERNETES_SERVICE_HOST")?.is_some();
-        let remedy = match paths::unexpanded(path) {
-            Some(hint) => hint,
-            None if in_pod => {
-                "check that the pod's service account has the role annotation, and the token volume is mounted"
-                    .to_owned()
-            }
-            None => "correct the path: it has to lead to a file with one signed JWT".to_owned(),
-        };
-        let error = Error::failed(format!("there is no {}", shown_path(path))).with_code("OidcTokenMissing");
-        Err(error.with_remedy(remedy))
     }
 }
 

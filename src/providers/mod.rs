@@ -15,8 +15,10 @@ mod oidc_role;
 mod process;
 mod profile_file;
 mod profile_source;
+mod saml;
 #[cfg(test)]
 mod scripted_http;
+mod sts_settings;
 
 pub use self::assume_role::AssumeRoleProvider;
 #[cfg(feature = "role-pool")]
@@ -33,3 +35,4 @@ pub use self::oidc_role::OidcRoleProvider;
 #[cfg(feature = "process")]
 pub use self::process::ProcessProvider;
 pub(crate) use self::profile_source::SourceSettings;
+pub use self::saml::SamlProvider;

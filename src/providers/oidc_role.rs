@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::context::Context;
+use super::sts_settings::sts_settings;
 use crate::credentials::Credentials;
 use crate::endpoint::valid_region;
 use crate::error::{Error, ErrorKind};
@@ -103,52 +103,11 @@ impl OidcRoleProvider {
         self
     }
 
-    /// Sets the outside world. The default is the real one.
-    #[must_use]
-    pub fn context(mut self, context: Context) -> Self {
-        self.sts.context = context;
-        self
-    }
-
-    /// Sets the region whose STS host is used. The default is that of the variables, or else the one in the token's issuer.
-    #[must_use]
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.sts.endpoint.region = Some(region.into());
-        self
-    }
-
-    /// Sets the STS host as `host[:port]`. It goes before the variables and the region.
-    #[must_use]
-    pub fn sts_endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.sts.endpoint.endpoint = Some(endpoint.into());
-        self
-    }
-
-    /// Uses the region's VPC host.
-    ///
-    /// ```
-    /// use alibabacloud_credentials::OidcRoleProvider;
-    ///
-    /// let provider = OidcRoleProvider::new().region("cn-hangzhou").vpc_endpoint(true);
-    /// ```
-    #[must_use]
-    pub fn vpc_endpoint(mut self, vpc: bool) -> Self {
-        self.sts.endpoint.vpc = vpc;
-        self
-    }
-
-    /// Allows plain `http://` for the STS host beyond loopback: what is secret then travels in the clear.
-    ///
-    /// ```
-    /// use alibabacloud_credentials::OidcRoleProvider;
-    ///
-    /// let provider = OidcRoleProvider::new().sts_endpoint("http://sts.test.internal:8080").allow_plain_http();
-    /// ```
-    #[must_use]
-    pub fn allow_plain_http(mut self) -> Self {
-        self.sts.endpoint.allow_plain_http = true;
-        self
-    }
+    sts_settings!(
+        "use alibabacloud_credentials::OidcRoleProvider;",
+        "OidcRoleProvider::new()",
+        "Sets the region whose STS host is used. The default is that of the variables, or else the one in the token's issuer."
+    );
 
     fn exchange(&self) -> Result<Exchange, Error> {
         let env = |name: &str| self.sts.context.env(name);

@@ -38,6 +38,16 @@ pub(super) fn advice(code: &str, message: &str) -> Option<&'static str> {
         | "AuthenticationFail.OIDCToken.HttpsUrlInvalid" => {
             "check the OIDC provider's issuer URL and certificate fingerprint in the RAM console"
         }
+        "AuthenticationFail.SAMLAssertion.Expired" => {
+            "get a new assertion from the identity provider: assertions live for minutes"
+        }
+        "AuthenticationFail.SAMLAssertion.Invalid" => {
+            "the assertion has to be the identity provider's own, signed, for Alibaba Cloud as recipient and audience"
+        }
+        "AuthenticationFail.IDPMetadata.Invalid" => "upload the identity provider's metadata again in the RAM console",
+        "EntityNotExist.SAMLProvider" => {
+            "check the identity provider's ARN: acs:ram::<account id>:saml-provider/<name>, names are case-sensitive"
+        }
         "InvalidAccessKeyId.NotFound" => {
             "this AccessKey does not exist: it was deleted, or belongs to another cloud or site"
         }

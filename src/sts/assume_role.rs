@@ -160,15 +160,34 @@ impl AssumeRole {
         Ok(())
     }
 
-    /// Checks that the role asks for nothing that AssumeRoleWithOIDC does not have. To leave an ExternalId out unsaid would
-    /// look like a check that was made.
+    /// Checks that the role asks for nothing that AssumeRoleWithOIDC does not have.
     pub(crate) fn check_for_oidc(&self) -> Result<(), Error> {
+        let remedy = "leave it out; a trust policy tells callers with tokens apart by oidc:sub";
+        self.check_absent("AssumeRoleWithOIDC", remedy)
+    }
+
+    /// Checks everything that AssumeRoleWithSAML takes, and that the role asks for nothing else.
+    pub(crate) fn check_for_saml(&self, provider_arn: &str) -> Result<(), Error> {
+        self.check()?;
+        if self.session_name.is_some() {
+            let error = invalid("RoleSessionName", "AssumeRoleWithSAML takes no RoleSessionName");
+            return Err(error.with_remedy("leave it out; the assertion's attribute RoleSessionName names the session"));
+        }
+        self.check_absent("AssumeRoleWithSAML", "leave it out; the assertion says who is behind the session")?;
+        if !is_arn(provider_arn, ":saml-provider/") {
+            let message = "an identity provider's ARN is acs:ram::<account id>:saml-provider/<name>";
+            return Err(invalid("SAMLProviderArn", message));
+        }
+        Ok(())
+    }
+
+    /// To leave an ExternalId out unsaid would look like a check that was made.
+    fn check_absent(&self, action: &str, remedy: &str) -> Result<(), Error> {
         for (name, is_set) in
             [("ExternalId", self.external_id.is_some()), ("SourceIdentity", self.source_identity.is_some())]
         {
             if is_set {
-                let remedy = "leave it out; a trust policy tells callers with tokens apart by oidc:sub";
-                return Err(invalid(name, &format!("AssumeRoleWithOIDC takes no {name}")).with_remedy(remedy));
+                return Err(invalid(name, &format!("{action} takes no {name}")).with_remedy(remedy));
             }
         }
         Ok(())
@@ -203,7 +222,12 @@ pub(crate) fn check_session_name(name: &str) -> Result<(), Error> {
 }
 
 fn is_role_arn(arn: &str) -> bool {
-    let Some((account, role)) = arn.strip_prefix("acs:ram::").and_then(|rest| rest.split_once(":role/")) else {
+    is_arn(arn, ":role/")
+}
+
+/// Whether this is an ARN of RAM with a name behind `kind`.
+fn is_arn(arn: &str, kind: &str) -> bool {
+    let Some((account, role)) = arn.strip_prefix("acs:ram::").and_then(|rest| rest.split_once(kind)) else {
         return false;
     };
     let label =

@@ -25,6 +25,7 @@ use crate::error::{Error, ErrorKind};
 use crate::error_codes::{Product, SigningRetries};
 use crate::oidc::OidcToken;
 use crate::rpc::{self, Accepted, Call};
+use crate::saml::SamlAssertion;
 use crate::session_json::{self, Origin};
 use crate::validity::Issuer;
 
@@ -162,8 +163,29 @@ impl Sts {
             ("DurationSeconds", duration.as_str()),
         ];
         form.extend(role.policy.as_deref().map(|policy| ("Policy", policy)));
-        let proof = Proof::Token { form: &form, token };
+        let proof = Proof::Token { form: &form, token: token.as_str() };
         let (answer, host) = self.exchange(ACTION, &[], issuer_region, proof).await?;
+        self.session(&answer, &host, ACTION, role.requested())
+    }
+
+    /// Exchanges a SAML assertion for a session of the role. Unsigned; the assertion travels in the form.
+    pub(crate) async fn assume_role_with_saml(
+        &self,
+        provider_arn: &str,
+        assertion: &SamlAssertion,
+        role: &AssumeRole,
+    ) -> Result<Credentials, Error> {
+        const ACTION: &str = "AssumeRoleWithSAML";
+        let duration = role.requested().as_secs().to_string();
+        let mut form = vec![
+            ("RoleArn", role.role_arn()),
+            ("SAMLProviderArn", provider_arn),
+            ("SAMLAssertion", assertion.as_str()),
+            ("DurationSeconds", duration.as_str()),
+        ];
+        form.extend(role.policy.as_deref().map(|policy| ("Policy", policy)));
+        let proof = Proof::Token { form: &form, token: assertion.as_str() };
+        let (answer, host) = self.exchange(ACTION, &[], None, proof).await?;
         self.session(&answer, &host, ACTION, role.requested())
     }
 
@@ -273,7 +295,7 @@ impl Sts {
 #[derive(Clone, Copy)]
 enum Proof<'a> {
     Key(&'a Credentials),
-    Token { form: &'a [(&'a str, &'a str)], token: &'a OidcToken },
+    Token { form: &'a [(&'a str, &'a str)], token: &'a str },
 }
 
 impl<'a> Proof<'a> {
@@ -287,7 +309,7 @@ impl<'a> Proof<'a> {
     fn secrets(&self) -> Vec<&str> {
         match self {
             Self::Key(credentials) => credentials.secrets(),
-            Self::Token { token, .. } => vec![token.as_str()],
+            Self::Token { token, .. } => vec![token],
         }
     }
 }

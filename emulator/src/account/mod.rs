@@ -13,7 +13,7 @@
 //!
 //! | Role | Longest session | Trusts | Permissions |
 //! |---|---|---|---|
-//! | `imm-role` | 43,200 s | the account, ECS, and the OIDC provider for [`OIDC_SUBJECT`] | IMM, OSS, SLS, AssumeRole |
+//! | `imm-role` | 43,200 s | the account, ECS, the OIDC provider for [`OIDC_SUBJECT`], and the SAML identity provider | IMM, OSS, SLS, AssumeRole |
 //! | `short-role` | 3,600 s | the account | IMM |
 //! | `chained-role` | 43,200 s | only `imm-role` | IMM |
 //! | `partner-role` | 43,200 s | the account, with ExternalId `partner-42` | IMM |
@@ -28,8 +28,15 @@
 //! with a fault. Their response to any well-formed token is an error `AuthenticationFail.OIDCToken.…`:
 //! `broken-issuer` returns `IssuerConfigurationBroken`, `wrong-fingerprint` returns `PublicKeyFingerprintMismatch`, and
 //! `plain-http-issuer` returns `HttpsUrlInvalid`.
+//!
+//! The SAML identity provider [`SAML_PROVIDER_ARN`] accepts the assertions of [`saml_assertion`], for `imm-role`; the provider
+//! `broken-metadata` answers `AuthenticationFail.IDPMetadata.Invalid`.
+//!
+//! `imm-dev` has an RSA key pair, too, for GenerateSessionAccessKey: its id is [`KEY_PAIR_ID`], and [`key_pair_pem`] returns its
+//! private key.
 
 pub(crate) mod oidc_provider;
+pub(crate) mod saml_provider;
 
 use std::fmt;
 
@@ -37,7 +44,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub use self::oidc_provider::{OIDC_AUDIENCE, OIDC_ISSUER, OIDC_PROVIDER_ARN, OIDC_SUBJECT};
+pub use self::saml_provider::{KEY_PAIR_ID, SAML_AUDIENCE, SAML_ISSUER, SAML_PROVIDER_ARN, SAML_RECIPIENT};
+pub use crate::assertion::{AssertionOptions, saml_assertion};
 pub use crate::jwt::{TokenOptions, oidc_token};
+use crate::key;
 use crate::response::json;
 
 /// The account ID.
@@ -124,6 +134,8 @@ pub(crate) struct Role {
     pub(crate) trust: Trust,
     /// Whether it also trusts the OIDC provider.
     pub(crate) trusts_oidc: bool,
+    /// Whether it also trusts the SAML identity provider.
+    pub(crate) trusts_saml: bool,
     pub(crate) allows: &'static [&'static str],
 }
 
@@ -137,7 +149,14 @@ pub(crate) enum Trust {
 
 impl Role {
     fn new(name: &str, trust: Trust) -> Self {
-        Self { name: name.to_owned(), max_seconds: 43_200, trust, trusts_oidc: false, allows: &["imm:*"] }
+        Self {
+            name: name.to_owned(),
+            max_seconds: 43_200,
+            trust,
+            trusts_oidc: false,
+            trusts_saml: false,
+            allows: &["imm:*"],
+        }
     }
 
     /// Returns eighteen digits that depend only on the name, so that they are the same in every run.
@@ -159,6 +178,7 @@ pub(crate) fn imm_role() -> Role {
     Role {
         allows: &["imm:*", "oss:*", "log:*", "sts:AssumeRole"],
         trusts_oidc: true,
+        trusts_saml: true,
         ..Role::new(IMM_ROLE, Trust::Account)
     }
 }
@@ -189,7 +209,12 @@ pub(crate) fn parse_role_arn(arn: &str) -> Option<(&str, &str)> {
     (account_ok && name_ok).then_some((account, name))
 }
 
-/// Returns the account as a JSON object with its keys, roles, OIDC provider and bucket, as the command `account` prints
+/// Returns the private key of the account's RSA key pair in PEM. It is published here and protects nothing.
+pub fn key_pair_pem() -> String {
+    key::pem()
+}
+
+/// Returns the account as a JSON object with its keys, roles, identity providers and bucket, as the command `account` prints
 /// it.
 pub fn to_json() -> String {
     #[derive(Serialize)]
@@ -198,6 +223,8 @@ pub fn to_json() -> String {
         access_keys: Vec<KeyView>,
         roles: Vec<RoleView>,
         oidc_provider: ProviderView,
+        saml_provider: SamlView,
+        key_pair: KeyPairView,
         oss: OssView,
     }
     #[derive(Serialize)]
@@ -217,6 +244,8 @@ pub fn to_json() -> String {
         external_id: Option<&'static str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         trusts_oidc_subject: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trusts_saml_provider: Option<&'static str>,
         allows: &'static [&'static str],
     }
     #[derive(Serialize)]
@@ -224,6 +253,16 @@ pub fn to_json() -> String {
         arn: &'static str,
         issuer: &'static str,
         audience: &'static str,
+    }
+    #[derive(Serialize)]
+    struct SamlView {
+        arn: &'static str,
+        issuer: &'static str,
+    }
+    #[derive(Serialize)]
+    struct KeyPairView {
+        id: &'static str,
+        private_key: String,
     }
     #[derive(Serialize)]
     struct OssView {
@@ -251,6 +290,7 @@ pub fn to_json() -> String {
             _ => None,
         },
         trusts_oidc_subject: role.trusts_oidc.then_some(OIDC_SUBJECT),
+        trusts_saml_provider: role.trusts_saml.then_some(SAML_PROVIDER_ARN),
         allows: role.allows,
     });
     json(&Account {
@@ -258,6 +298,8 @@ pub fn to_json() -> String {
         access_keys: access_keys.collect(),
         roles: roles.collect(),
         oidc_provider: ProviderView { arn: OIDC_PROVIDER_ARN, issuer: OIDC_ISSUER, audience: OIDC_AUDIENCE },
+        saml_provider: SamlView { arn: SAML_PROVIDER_ARN, issuer: SAML_ISSUER },
+        key_pair: KeyPairView { id: KEY_PAIR_ID, private_key: key_pair_pem() },
         oss: OssView { bucket: BUCKET, region: BUCKET_REGION },
     })
 }

@@ -20,6 +20,8 @@ pub(crate) struct Rpc {
     /// Signs a space as `+`, as alibabacloud-credentials for Python does.
     pub(crate) form_quoted: bool,
     pub(crate) signed: bool,
+    /// Signs by a key pair, and not by HMAC-SHA1.
+    pub(crate) key_pair: Option<fn(&str) -> String>,
     pub(crate) without: Vec<&'static str>,
     pub(crate) tampered: Option<(String, String)>,
 }
@@ -34,6 +36,7 @@ impl Rpc {
             key: RAM_USER.into(),
             form_quoted: false,
             signed: true,
+            key_pair: None,
             without: Vec::new(),
             tampered: None,
         }
@@ -78,6 +81,11 @@ impl Rpc {
         self
     }
 
+    pub(crate) fn by_key_pair(mut self, sign: fn(&str) -> String) -> Self {
+        self.key_pair = Some(sign);
+        self
+    }
+
     /// Adds a parameter to the query after signing.
     pub(crate) fn tamper(mut self, name: &str, value: &str) -> Self {
         self.tampered = Some((name.to_owned(), value.to_owned()));
@@ -109,7 +117,8 @@ impl Rpc {
             let to_sign = format!("{}&%2F&{}", self.method, encode(&pairs.join("&")));
             let mut mac = Hmac::<Sha1>::new_from_slice(format!("{}&", self.key.1).as_bytes()).unwrap();
             mac.update(to_sign.as_bytes());
-            let signature = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+            let by_secret = || base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+            let signature = self.key_pair.map_or_else(by_secret, |sign| sign(&to_sign));
             if !self.without.contains(&"Signature") {
                 query.push(("Signature".to_owned(), signature));
             }
