@@ -92,12 +92,13 @@ pub(crate) fn expired_for(end: Option<SystemTime>, now: SystemTime) -> Option<Du
 
 /// The end of an assertion: that of its conditions, or of the last of its subject's confirmations, whichever is sooner.
 ///
-/// Nothing is verified here: the server does that. An encrypted assertion shows no end.
+/// Nothing is verified here: the server does that. An encrypted assertion shows no end, and neither does broken XML.
 fn end(xml: &str) -> Option<SystemTime> {
+    let document = roxmltree::Document::parse(xml).ok()?;
     let (mut conditions, mut confirmation) = (None, None);
-    for tag in start_tags(xml) {
-        let end = || time::parse_iso(attribute(tag, "NotOnOrAfter")?);
-        match local_name(tag) {
+    for element in document.descendants() {
+        let end = || time::parse_iso(element.attribute("NotOnOrAfter")?);
+        match element.tag_name().name() {
             "Conditions" => conditions = sooner(conditions, end()),
             "SubjectConfirmationData" => confirmation = confirmation.max(end()),
             _ => {}
@@ -108,59 +109,6 @@ fn end(xml: &str) -> Option<SystemTime> {
 
 fn sooner(one: Option<SystemTime>, other: Option<SystemTime>) -> Option<SystemTime> {
     one.into_iter().chain(other).min()
-}
-
-/// The start tags of an XML document without their brackets; comments and the like are passed over.
-fn start_tags(xml: &str) -> impl Iterator<Item = &str> {
-    let mut rest = xml;
-    std::iter::from_fn(move || {
-        loop {
-            rest = &rest[rest.find('<')? + 1..];
-            let skipped = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>"), ("!", ">"), ("/", ">")];
-            match skipped.iter().find(|(start, _)| rest.starts_with(start)) {
-                Some((start, end)) => {
-                    let from = &rest[start.len()..];
-                    rest = &from[from.find(end)? + end.len()..];
-                }
-                None => {
-                    let mut quote = None;
-                    let length = rest.find(|c: char| match quote {
-                        Some(open) => {
-                            quote = quote.filter(|_| c != open);
-                            false
-                        }
-                        None => {
-                            quote = Some(c).filter(|c| matches!(c, '"' | '\''));
-                            c == '>'
-                        }
-                    })?;
-                    let (tag, after) = rest.split_at(length);
-                    rest = after;
-                    return Some(tag);
-                }
-            }
-        }
-    })
-}
-
-fn local_name(tag: &str) -> &str {
-    let name = tag.split(|c: char| c.is_ascii_whitespace() || c == '/').next().unwrap_or_default();
-    name.rsplit(':').next().unwrap_or_default()
-}
-
-/// The value of an attribute that has no prefix and, as times have none, no references.
-fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
-    let mut rest = tag.split_once(|c: char| c.is_ascii_whitespace())?.1;
-    loop {
-        let (found, after) = rest.split_once('=')?;
-        let after = after.trim_start();
-        let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-        let (value, after) = after[1..].split_once(quote)?;
-        if found.trim() == name {
-            return Some(value);
-        }
-        rest = after;
-    }
 }
 
 type Ask = dyn Fn() -> BoxFuture<'static, Result<SamlAssertion, Error>> + Send + Sync;
@@ -215,26 +163,28 @@ mod tests {
 
     #[test]
     fn the_end_is_that_of_the_conditions_or_of_the_last_confirmation() {
-        let one = r#"<a:SubjectConfirmationData Recipient='x="y" NotOnOrAfter="2020-01-01T00:00:00Z"' NotOnOrAfter="2026-01-02T03:09:05.123Z"/>"#;
+        let one = r#"<a:SubjectConfirmationData xmlns:a="urn:a" Recipient='x="y" NotOnOrAfter="2020-01-01T00:00:00Z"' NotOnOrAfter="2026-01-02T03:09:05.123Z"/>"#;
         let other = "<SubjectConfirmationData\n  NotOnOrAfter = '2026-01-02T03:10:05Z'></SubjectConfirmationData>";
-        let conditions = r#"<Conditions NotBefore="2020-01-01T00:00:00Z" NotOnOrAfter="2026-01-02T03:09:30+00:00">"#;
+        let conditions = r#"<Conditions NotBefore="2020-01-01T00:00:00Z" NotOnOrAfter="2026-01-02T03:09:30+00:00"/>"#;
         let session =
-            r#"<AuthnStatement SessionNotOnOrAfter="2020-01-01T00:00:00Z" NotOnOrAfter="2020-01-01T00:00:00Z">"#;
+            r#"<AuthnStatement SessionNotOnOrAfter="2020-01-01T00:00:00Z" NotOnOrAfter="2020-01-01T00:00:00Z"/>"#;
         let hidden = format!("<!-- {conditions} --><?x {one}?><![CDATA[{one}]]>").replace("2026", "2020");
-        for (xml, expected) in [
+        for (content, expected) in [
             (one.to_owned(), Some("2026-01-02T03:09:05.123Z")),
             (format!("{one}{other}"), Some("2026-01-02T03:10:05Z")),
-            (format!("<r>{one}{other}{conditions}"), Some("2026-01-02T03:09:30Z")),
-            (format!("<r>{conditions}{session}"), Some("2026-01-02T03:09:30Z")),
-            (format!("<r>{hidden}{other}"), Some("2026-01-02T03:10:05Z")),
-            (format!("<r>{session}"), None),
+            (format!("{one}{other}{conditions}"), Some("2026-01-02T03:09:30Z")),
+            (format!("{conditions}{session}"), Some("2026-01-02T03:09:30Z")),
+            (format!("{hidden}{other}"), Some("2026-01-02T03:10:05Z")),
+            (session.to_owned(), None),
             ("<Conditions NotOnOrAfter=\"soon\"/>".to_owned(), None),
             ("<Conditions NotOnOrAfter=\"2026".to_owned(), None),
-            ("<Conditions NotOnOrAfter>".to_owned(), None),
+            ("<Conditions NotOnOrAfter/>".to_owned(), None),
             ("<EncryptedAssertion/>".to_owned(), None),
             ("<!--".to_owned(), None),
+            ("<a>".repeat(20_000), None),
         ] {
-            assert_eq!(SamlAssertion::new(&xml).end().unwrap(), expected.map(at), "{xml}");
+            let xml = format!("<Response>{content}</Response>");
+            assert_eq!(SamlAssertion::new(&xml).end().unwrap(), expected.map(at), "{content}");
         }
     }
 
