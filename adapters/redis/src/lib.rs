@@ -45,3 +45,7 @@ mod store;
 
 pub use self::builder::RedisStoreBuilder;
 pub use self::store::RedisStore;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
