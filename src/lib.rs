@@ -49,7 +49,7 @@
 //!   error.
 //! * It stores the sessions and tokens of such logins, in the profile that they came from, and nothing else unless it is told
 //!   to: no other credential is written to a file or a keychain. Sessions of roles can be shared between processes, sealed,
-//!   by a `FileStore`.
+//!   by a `FileStore`, or in Redis by `alibabacloud-credentials-redis`.
 //! * It is no SDK: [`OpenApiClient`] signs and sends RPC calls with untyped parameters. Object storage, log service and
 //!   typed clients are other crates', which can take this chain; `alibabacloud-credentials-adapters` plugs it into some.
 //! * It does not run on WebAssembly: it needs threads, files and sockets.
@@ -112,7 +112,7 @@
 //! | `blocking` | the chain from synchronous code: `credentials_blocking` and the like, on [`DefaultCredentialChain`], [`Refresher`] and `OpenApiClient` |
 //! | `aws-lc-rs`, `native-tls` | other TLS libraries for the HTTP client: they add to the choice, see `TlsLibrary` |
 //! | `role-pool` | `RolePool`: many roles over one source, within one STS quota |
-//! | `shared-sessions` | `FileStore`: sessions of roles that the processes of a host share |
+//! | `shared-sessions` | `FileStore`: sessions of roles that the processes of a host share; of many hosts: `alibabacloud-credentials-redis` |
 //! | `test-util` | `TestClock` |
 //!
 //! Without `reqwest` the crate compiles and takes an [`HttpSend`] of your own.

@@ -122,13 +122,14 @@ fn links(text: &str) -> Vec<&str> {
 }
 
 /// The pages that are read on a registry page or as part of the documentation.
-const PACKAGED: [&str; 8] = [
+const PACKAGED: [&str; 9] = [
     "README.md",
     "README.zh-CN.md",
     "CHANGELOG.md",
     "TROUBLESHOOTING.md",
     "docs/differences.md",
     "adapters/README.md",
+    "adapters/redis/README.md",
     "emulator/README.md",
     "cli/README.md",
 ];

@@ -122,10 +122,10 @@ impl Chain {
         lifetime: Option<Duration>,
     ) -> (Result<Credentials, Error>, Duration) {
         let began = self.context.now().monotonic;
-        let answer = self.ask_for_usable(provider, lifetime).await.map_err(|error| match error.provider_name() {
-            Some(_) => error,
-            None => error.in_provider(name),
-        });
+        let answer = self
+            .ask_for_usable(provider, lifetime)
+            .await
+            .map_err(|error| if error.provider_name().is_some() { error } else { error.in_provider(name) });
         (answer, self.context.now().monotonic.saturating_sub(began))
     }
 

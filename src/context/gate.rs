@@ -102,6 +102,8 @@ impl Ord for Waiting {
 pub(crate) struct Passage {
     gate: Arc<Gate>,
     quota: Option<Arc<Quota>>,
+    /// The part of the line of time that it took.
+    took: Duration,
 }
 
 impl Gates {
@@ -118,15 +120,18 @@ impl Context {
     pub(crate) async fn pass(&self, host: &str, turn: Turn) -> Passage {
         let gate = self.0.gates.of(host);
         let quota = turn.quota.clone();
-        if let Some(entered) = gate.enter(self, turn) {
-            if let Ok(passage) = entered.await {
-                return passage;
+        let took = match gate.enter(self, turn) {
+            Ok(took) => took,
+            Err(entered) => {
+                if let Ok(passage) = entered.await {
+                    return passage;
+                }
+                // There is no thread to let anybody in, and better too many calls than none.
+                let now = self.now().monotonic;
+                gate.state().start(now, quota.as_deref())
             }
-            // There is no thread to let anybody in, and better too many calls than none.
-            let now = self.now().monotonic;
-            gate.state().start(now, quota.as_deref());
-        }
-        Passage { gate, quota }
+        };
+        Passage { gate, quota, took }
     }
 }
 
@@ -143,14 +148,13 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the call at once, or gives what to wait for.
-    fn enter(self: &Arc<Self>, context: &Context, turn: Turn) -> Option<oneshot::Receiver<Passage>> {
+    /// Starts the call at once, and returns the time that it took from the line, or gives what to wait for.
+    fn enter(self: &Arc<Self>, context: &Context, turn: Turn) -> Result<Duration, oneshot::Receiver<Passage>> {
         let now = context.now().monotonic;
         let Turn { left, uses, quota } = turn;
         let mut state = self.state();
         if state.waiting.is_empty() && state.pause(now, left) == Some(Duration::ZERO) {
-            state.start(now, quota.as_deref());
-            return None;
+            return Ok(state.start(now, quota.as_deref()));
         }
         let (enter, entered) = oneshot::channel();
         state.arrivals += 1;
@@ -160,7 +164,7 @@ impl Gate {
             drop(state);
             Executor::Pool.spawn(Box::pin(keep(Arc::clone(self), context.clone())));
         }
-        Some(entered)
+        Err(entered)
     }
 }
 
@@ -172,7 +176,8 @@ impl State {
         (self.under_way < AT_ONCE).then(|| self.next_start.saturating_sub(now).max(quiet))
     }
 
-    fn start(&mut self, now: Duration, quota: Option<&Quota>) {
+    /// Returns the time that the call takes from the line.
+    fn start(&mut self, now: Duration, quota: Option<&Quota>) -> Duration {
         self.under_way += 1;
         let second_ago = now.saturating_sub(Duration::from_secs(1));
         while self.starts.front().is_some_and(|start| *start < second_ago) {
@@ -184,11 +189,14 @@ impl State {
             quota.per_second()
         });
         let rate = self.rate.unwrap_or(f64::INFINITY).min(most.unwrap_or(f64::INFINITY));
-        if rate.is_finite() {
-            // Counted from when this one could have started: timers and coarse clocks are late by some milliseconds.
-            let due = self.next_start.max(now.saturating_sub(LATE));
-            self.next_start = due.saturating_add(Duration::from_secs_f64(1.0 / rate));
+        if !rate.is_finite() {
+            return Duration::ZERO;
         }
+        // Counted from when this one could have started: timers and coarse clocks are late by some milliseconds.
+        let due = self.next_start.max(now.saturating_sub(LATE));
+        let took = Duration::from_secs_f64(1.0 / rate);
+        self.next_start = due.saturating_add(took);
+        took
     }
 
     fn passed(&mut self) {
@@ -224,15 +232,18 @@ async fn keep(gate: Arc<Gate>, context: Context) {
             let pause = state.pause(now, left);
             if pause == Some(Duration::ZERO) {
                 let next = state.waiting.pop();
-                state.start(now, next.as_ref().and_then(|next| next.quota.as_deref()));
-                (next, pause)
+                let took = state.start(now, next.as_ref().and_then(|next| next.quota.as_deref()));
+                (next.map(|next| (next, took)), pause)
             } else {
                 (None, pause)
             }
         };
-        if let Some(next) = next {
-            // One that has given up meanwhile drops its passage, which lets the next one in.
-            let _ = next.enter.send(Passage { gate: Arc::clone(&gate), quota: next.quota });
+        if let Some((next, took)) = next {
+            let passage = Passage { gate: Arc::clone(&gate), quota: next.quota, took };
+            // One that has given up meanwhile makes no call, which lets the next one in.
+            if let Err(passage) = next.enter.send(passage) {
+                passage.unused();
+            }
             continue;
         }
         match pause {
@@ -243,6 +254,16 @@ async fn keep(gate: Arc<Gate>, context: Context) {
 }
 
 impl Passage {
+    /// No call was made: gives back what it took from the line of time and the counts.
+    pub(crate) fn unused(self) {
+        if let Some(quota) = &self.quota {
+            quota.count_unused();
+        }
+        let mut state = self.gate.state();
+        state.next_start = state.next_start.saturating_sub(self.took);
+        state.starts.pop_back();
+    }
+
     /// The host let the call pass, whatever it said.
     pub(crate) fn passed(&self) {
         self.gate.state().passed();
@@ -290,7 +311,7 @@ mod tests {
             under_way.push(context.pass("sts", Turn::default()).await);
         }
         let last = Turn { left: Duration::MAX, ..Turn::default() };
-        assert!(context.0.gates.of("sts").enter(&context, last).is_some(), "one too many");
+        assert!(context.0.gates.of("sts").enter(&context, last).is_err(), "one too many");
         drop(context.pass("another", Turn::default()).await);
         let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
         for (left, uses) in [(300, 9), (100, 0), (200, 0), (0, 1), (0, 7)] {
@@ -316,7 +337,9 @@ mod tests {
     fn a_refusal_slows_all_and_calls_that_pass_speed_them_up_again() {
         let mut state = State::default();
         let at = Duration::from_millis;
-        (0..200).for_each(|call| state.start(at(call * 5), None));
+        for call in 0..200 {
+            state.start(at(call * 5), None);
+        }
         state.refused(at(1000), None);
         let rate = state.rate.unwrap();
         assert!((170.0..=190.0).contains(&rate), "nine tenths of what went out in the last second: {rate}");
@@ -355,7 +378,7 @@ mod tests {
         }
         let gate = context.0.gates.of("sts");
         drop(gate.enter(&context, Turn::default()));
-        let next = gate.enter(&context, turn(1, 0)).unwrap();
+        let next = gate.enter(&context, turn(1, 0)).unwrap_err();
         drop(under_way.pop());
         let _passage = next.await.unwrap();
         assert_eq!(gate.state().under_way, AT_ONCE);
@@ -376,5 +399,22 @@ mod tests {
         state.start(at(1050), Some(&quota));
         assert_eq!(pause(&state, 1050), at(100), "the host's own rate is the lower one");
         assert_eq!((quota.calls(), quota.refused()), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn a_passage_that_was_not_used_gives_back_what_it_took() {
+        let clock = TestClock::new(UNIX_EPOCH);
+        clock.advance(Duration::from_secs(10));
+        let (context, quota) = (context(&clock), Arc::new(Quota::new(1.0)));
+        let limited = || Turn { quota: Some(Arc::clone(&quota)), ..Turn::default() };
+        for _ in 0..100 {
+            context.pass("sts", limited()).await.unused();
+        }
+        assert_eq!(quota.calls(), 0);
+        drop(context.pass("sts", limited()).await);
+        let gate = context.0.gates.of("sts");
+        let next = gate.enter(&context, limited());
+        assert!(next.is_err(), "one call a second was made");
+        assert_eq!((quota.calls(), gate.state().under_way), (1, 0));
     }
 }

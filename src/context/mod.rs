@@ -43,7 +43,7 @@ pub(crate) use self::executor::{Executor, process_id};
 #[cfg(all(test, loom))]
 pub(crate) use self::executor::{block_on, lose};
 pub(crate) use self::files::Stamp;
-pub(crate) use self::gate::Turn;
+pub(crate) use self::gate::{Passage, Turn};
 pub use self::http::{HttpError, HttpErrorKind, HttpSend, SendOptions};
 #[cfg(feature = "process")]
 pub(crate) use self::program::{Ended, Program, ProgramError, ending};

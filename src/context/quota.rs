@@ -26,6 +26,11 @@ impl Quota {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A call that was counted was not made after all.
+    pub(super) fn count_unused(&self) {
+        self.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+
     pub(super) fn count_refusal(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::EcsMetadataProvider;
-use crate::context::Context;
 #[cfg(feature = "role-pool")]
 use crate::context::Quota;
+use crate::context::{Context, Passage};
 use crate::credentials::Credentials;
 use crate::endpoint::valid_region;
 use crate::error::Error;
@@ -200,9 +200,11 @@ impl RoleSource {
             session_name: Some(sts.session_name(role.session_name.as_deref())?),
         };
         let granted = {
-            let call = self.call(&sts, &source, role, &session, region.as_deref());
+            let call = |entered| self.call(&sts, &source, role, &session, region.as_deref(), entered);
             #[cfg(feature = "shared-sessions")]
-            let call = self.shared_call(&sts, &source, role, region.as_deref(), Box::pin(call));
+            let call = self.shared_call(&sts, &source, role, region.as_deref(), |entered| Box::pin(call(entered)));
+            #[cfg(not(feature = "shared-sessions"))]
+            let call = call(None);
             call.await?
         };
         let granted = granted.with_provider_name(source.provider_name()).in_provider("ram_role_arn");
@@ -221,8 +223,9 @@ impl RoleSource {
         role: &AssumeRole,
         session: &RoleSession,
         region: Option<&str>,
+        entered: Option<Passage>,
     ) -> Result<Credentials, Error> {
-        let answer = sts.assume_role(source, role, region).await;
+        let answer = sts.assume_role(source, role, region, entered).await;
         let answer = match answer {
             Err(error)
                 if error.code().is_some_and(|code| is_dead_key(code, source)) && self.refresher.invalidate(source) =>
@@ -238,7 +241,7 @@ impl RoleSource {
                     }
                     Err(why) => return Err(of_role(error, session).not_replaced(why)),
                 };
-                sts.assume_role(&fresh, role, region).await
+                sts.assume_role(&fresh, role, region, None).await
             }
             answer => answer,
         };
@@ -247,20 +250,21 @@ impl RoleSource {
 
     /// The session that another process got by the same call, if this refresh shares sessions.
     #[cfg(feature = "shared-sessions")]
-    async fn shared_call(
+    async fn shared_call<'a>(
         &self,
         sts: &Sts,
         source: &Credentials,
         role: &AssumeRole,
         region: Option<&str>,
-        call: BoxFuture<'_, Result<Credentials, Error>>,
+        call: impl FnOnce(Option<Passage>) -> BoxFuture<'a, Result<Credentials, Error>>,
     ) -> Result<Credentials, Error> {
-        let Some(sharing) = session_store::current() else { return call.await };
+        let Some(sharing) = session_store::current() else { return call(None).await };
         let (host, parts) = (sts.first_host(region)?, role.identity());
         let mut identity = vec![host.authority(), source.access_key_id()];
         identity.extend(parts.iter().map(String::as_str));
         let rejected = sharing.rejected.as_ref().map(Credentials::access_key_id);
-        sharing.store.session(&sts.context, &identity, rejected, call).await
+        let enter = || -> BoxFuture<'_, Passage> { Box::pin(sts.enter(&host)) };
+        sharing.store.session(&sts.context, &identity, rejected, enter, call).await
     }
 }
 

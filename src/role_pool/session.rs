@@ -13,9 +13,11 @@ use crate::providers::RoleSource;
 use crate::refresh::{Refresher, RefresherBuilder, Renewal};
 use crate::sts::AssumeRole;
 
-/// Cloning is two reference counts.
+/// Cloning is one reference count: a hit pays for it.
 #[derive(Clone)]
-pub(super) struct Session {
+pub(super) struct Session(Arc<Inner>);
+
+struct Inner {
     refresher: Refresher,
     role: Arc<PooledRole>,
 }
@@ -53,53 +55,54 @@ impl Session {
         });
         let provider: Arc<dyn ProvideCredentials> = role.clone();
         let refresher = settings(Refresher::builder(provider).context(context.clone())).build();
-        Self { refresher, role }
+        Self(Arc::new(Inner { refresher, role }))
     }
 
     pub(super) fn refresher(&self) -> &Refresher {
-        &self.refresher
+        &self.0.refresher
     }
 
     pub(super) fn into_refresher(self) -> Refresher {
-        self.refresher
+        self.0.refresher.clone()
     }
 
     /// The credential of a warm read, and counts it.
     pub(super) fn warm(&self) -> Option<Credentials> {
-        let credentials = self.refresher.warm()?;
+        let credentials = self.0.refresher.warm()?;
         self.count_ask();
         Some(credentials)
     }
 
     pub(super) fn count_ask(&self) {
-        self.role.asked.fetch_add(1, Ordering::Relaxed);
+        self.0.role.asked.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn asked(&self) -> u64 {
-        self.role.asked.load(Ordering::Relaxed)
+        self.0.role.asked.load(Ordering::Relaxed)
     }
 
     pub(super) fn note_use(&self, context: &Context) {
-        self.role.note_use(seconds(context));
+        self.0.role.note_use(seconds(context));
     }
 
     /// Returns whether somebody else than the map holds it: a user its refresher, a caller that waits, or a refresh under way.
     pub(super) fn is_in_use(&self) -> bool {
-        self.refresher.handles() > 1
+        Arc::strong_count(&self.0) > 1 || self.0.refresher.handles() > 1
     }
 
     pub(super) fn is_idle(&self, now: Duration, after: Duration) -> bool {
-        !self.is_in_use() && now.as_secs().saturating_sub(self.role.used_at.load(Ordering::Relaxed)) >= after.as_secs()
+        !self.is_in_use()
+            && now.as_secs().saturating_sub(self.0.role.used_at.load(Ordering::Relaxed)) >= after.as_secs()
     }
 
     /// The rhythm of its renewals, if it was used since the last one.
     pub(super) fn renewal(&self) -> Option<Renewal> {
-        self.role.is_wanted.load(Ordering::Relaxed).then(|| self.refresher.renewal())?
+        self.0.role.is_wanted.load(Ordering::Relaxed).then(|| self.0.refresher.renewal())?
     }
 
     pub(super) fn renew(&self) {
-        self.role.is_wanted.store(false, Ordering::Relaxed);
-        self.refresher.renew();
+        self.0.role.is_wanted.store(false, Ordering::Relaxed);
+        self.0.refresher.renew();
     }
 }
 

@@ -20,20 +20,24 @@ use zeroize::Zeroizing;
 
 pub use self::file::FileStore;
 use self::seal::{Keys, Sealed};
-use crate::context::{Context, first, held, while_set};
+use crate::context::{Context, Passage, first, held, spread, while_set};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::provider::BoxFuture;
 
 /// The longest that one access to a store may take.
 const ACCESS: Duration = Duration::from_secs(2);
-/// The longest wait for a call that another process makes, and the pauses in it.
+/// The longest wait for a call that another process makes, and the pauses in it: the first ones and the last ones.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest wait for a turn that a store can impose.
+const LONGEST_TURN: Duration = Duration::from_secs(60);
 /// A session that lasts so much longer than the one that is to be replaced is a newer one.
 const NEWER: Duration = Duration::from_secs(30);
 
-/// The place where processes share the sessions of roles: [`FileStore`] for those of one host.
+/// The place where processes share the sessions of roles: [`FileStore`] for those of one host, and the crate
+/// `alibabacloud-credentials-redis` for those of many.
 ///
 /// A store sees sealed bytes and names that tell nothing. Its errors never reach a caller: a store that fails is as if it
 /// were absent, and a warning event says so once. Each access is given up after 2 s.
@@ -72,6 +76,14 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Returns the right to make the call for `name`, unless somebody has it. It has to end with its holder's life.
     fn try_lease(&self, name: &str) -> BoxFuture<'_, Result<Option<StoreLease>, Error>>;
+
+    /// Takes one call to STS from the quota that all who share the store keep to together, and returns how long to wait before
+    /// it is made: 60 s at most. Each process keeps to its own quota besides.
+    ///
+    /// The default is no wait: the store has no quota.
+    fn turn(&self) -> BoxFuture<'_, Result<Duration, Error>> {
+        Box::pin(std::future::ready(Ok(Duration::ZERO)))
+    }
 }
 
 /// The key of a [`SessionStore`]: 32 random bytes. `Debug` shows nothing of it.
@@ -156,6 +168,45 @@ pub(crate) async fn while_shared<T>(sharing: Option<Sharing>, refresh: impl Futu
     while_set(&CURRENT, sharing, refresh).await
 }
 
+/// The session that is looked for.
+struct Wanted<'a> {
+    keys: &'a Keys,
+    name: &'a str,
+    /// The key id of a session that is not taken.
+    rejected: Option<&'a str>,
+}
+
+/// The response to asking for a lease.
+enum Claim {
+    Found(Credentials),
+    Leased(StoreLease),
+    /// Somebody has it.
+    Taken,
+    /// The store does not work.
+    Nothing,
+}
+
+/// The pauses of a process that waits for another one's call: 5 s in all at most, and no longer than what it has lasts.
+struct Patience {
+    left: Duration,
+    most: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        let held = held();
+        Self { left: if held.is_zero() { PATIENCE } else { PATIENCE.min(held) }, most: PAUSE * 2 }
+    }
+
+    /// Returns the next pause, drawn so that those who wait do not come back together; `None` when it is over.
+    fn pause(&mut self, context: &Context) -> Option<Duration> {
+        let pause = spread(self.most, context.random());
+        self.left = self.left.checked_sub(pause)?;
+        self.most = (self.most * 2).min(LONGEST_PAUSE);
+        Some(pause)
+    }
+}
+
 impl Shared {
     pub(crate) fn new(store: impl SessionStore) -> Self {
         Self(Arc::new(Inner { store: Box::new(store), keys: OnceLock::new(), is_told: AtomicBool::new(false) }))
@@ -163,41 +214,64 @@ impl Shared {
 
     /// The session that another process got by the same call, else that of `call`, for the others too.
     ///
-    /// `identity` is all that the answer depends on. One that has the key id `rejected` is not taken.
-    pub(crate) async fn session(
+    /// `identity` is all that the response depends on. A session that has the key id `rejected` is not taken. `enter` waits at the
+    /// gate of the STS host: only who is through it asks for the lease, so that nobody holds one in a queue.
+    pub(crate) async fn session<'a, 'e>(
         &self,
         context: &Context,
         identity: &[&str],
         rejected: Option<&str>,
-        call: impl Future<Output = Result<Credentials, Error>>,
+        enter: impl Fn() -> BoxFuture<'e, Passage>,
+        call: impl FnOnce(Option<Passage>) -> BoxFuture<'a, Result<Credentials, Error>>,
     ) -> Result<Credentials, Error> {
-        let Some((keys, name)) = self.named(context, identity).await else { return call.await };
-        let mut pauses = 0;
-        let lease = loop {
-            if let Some(found) = self.load(context, keys, &name, rejected).await {
+        let Some((keys, name)) = self.named(context, identity).await else { return call(None).await };
+        let wanted = Wanted { keys, name: &name, rejected };
+        let mut patience = Patience::new();
+        let (passage, lease) = loop {
+            if let Some(found) = self.load(context, &wanted).await {
                 return Ok(found);
             }
-            match self.tried(context, self.0.store.try_lease(&name)).await {
-                Some(Some(lease)) => break Some(lease),
-                Some(None) if PAUSE * pauses < PATIENCE => {}
+            let passage = enter().await;
+            match self.claim(context, &wanted).await {
+                Claim::Found(found) => {
+                    passage.unused();
+                    return Ok(found);
+                }
+                Claim::Leased(lease) => break (passage, Some(lease)),
+                Claim::Taken => {
+                    let Some(pause) = patience.pause(context) else { break (passage, None) };
+                    passage.unused();
+                    context.sleep(pause).await;
+                }
                 // Nobody says who may call: better one call too many than none.
-                _ => break None,
+                Claim::Nothing => break (passage, None),
             }
-            pauses += 1;
-            context.sleep(PAUSE).await;
         };
-        // Who had the lease may have saved one since this process looked.
-        if lease.is_some()
-            && let Some(found) = self.load(context, keys, &name, rejected).await
-        {
-            return Ok(found);
-        }
-        let session = call.await?;
+        let session = call(Some(passage)).await?;
         if let Some((sealed, lasts)) = Sealed::of(&session, context).and_then(|it| it.seal(keys, &name)) {
             self.tried(context, self.0.store.save(&name, sealed, lasts)).await;
         }
         drop(lease);
         Ok(session)
+    }
+
+    /// Asks for the right to call. Who had it may have saved a session since this process looked.
+    async fn claim(&self, context: &Context, wanted: &Wanted<'_>) -> Claim {
+        match self.tried(context, self.0.store.try_lease(wanted.name)).await {
+            Some(Some(lease)) => match self.load(context, wanted).await {
+                Some(found) => Claim::Found(found),
+                None => Claim::Leased(lease),
+            },
+            Some(None) => Claim::Taken,
+            None => Claim::Nothing,
+        }
+    }
+
+    /// Waits for a turn in the quota that all who share the store keep to.
+    pub(crate) async fn turn(&self, context: &Context) {
+        if let Some(wait) = self.tried(context, self.0.store.turn()).await.filter(|wait| !wait.is_zero()) {
+            context.sleep(wait.min(LONGEST_TURN)).await;
+        }
     }
 
     /// The keys of the store, and by what name it keeps the session that `identity` leads to.
@@ -212,7 +286,8 @@ impl Shared {
         Some((keys, keys.name(identity)?))
     }
 
-    async fn load(&self, context: &Context, keys: &Keys, name: &str, rejected: Option<&str>) -> Option<Credentials> {
+    async fn load(&self, context: &Context, wanted: &Wanted<'_>) -> Option<Credentials> {
+        let Wanted { keys, name, rejected } = *wanted;
         let bytes = self.tried(context, self.0.store.load(name)).await??;
         let sealed = Sealed::open(&bytes, keys, name)?;
         let (session, left, whole) = sealed.session(context)?;

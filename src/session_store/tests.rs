@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::context::TestClock;
+use crate::context::{TestClock, Turn};
 use crate::error::ErrorKind;
 
 const fn s(seconds: u64) -> Duration {
@@ -61,6 +61,18 @@ impl Source {
         Self { context: context.clone(), calls: AtomicUsize::new(0) }
     }
 
+    /// What `store` gives, or else this source.
+    async fn session(&self, store: &Shared, identity: &[&str], rejected: Option<&str>) -> Result<Credentials, Error> {
+        let enter = || -> BoxFuture<'_, Passage> { Box::pin(self.context.pass("sts.test", Turn::default())) };
+        let call = |passage| -> BoxFuture<'_, Result<Credentials, Error>> {
+            Box::pin(async move {
+                let _passage: Option<Passage> = passage;
+                self.grant().await
+            })
+        };
+        store.session(&self.context, identity, rejected, enter, call).await
+    }
+
     async fn grant(&self) -> Result<Credentials, Error> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let session = Credentials::new(format!("STS.session-{number}"), "fake-secret")
@@ -77,7 +89,7 @@ impl Source {
 }
 
 async fn ask(store: &Shared, source: &Source, identity: &[&str]) -> String {
-    let session = store.session(&source.context, identity, None, source.grant()).await.unwrap();
+    let session = source.session(store, identity, None).await.unwrap();
     assert_eq!((session.access_key_secret(), session.security_token()), ("fake-secret", Some("fake-token")));
     assert_eq!(session.arn(), Some("acs:ram::100:assumed-role/media/job"));
     session.access_key_id().to_owned()
@@ -91,11 +103,11 @@ async fn a_session_of_another_process_is_taken_while_it_lasts_and_never_for_anot
     assert_eq!(ask(&one, &source, &["a", "bc"]).await, "STS.session-1");
     clock.advance(s(600));
     assert_eq!(ask(&other, &source, &["a", "bc"]).await, "STS.session-1");
-    let left = other.session(&source.context, &["a", "bc"], None, source.grant()).await.unwrap();
+    let left = source.session(&other, &["a", "bc"], None).await.unwrap();
     assert_eq!(left.left(source.context.now().wall).unwrap().left, s(3000), "and it is as old as it is");
     assert_eq!(ask(&other, &source, &["ab", "c"]).await, "STS.session-2");
     let rejected = Some("STS.session-1");
-    let replaced = other.session(&source.context, &["a", "bc"], rejected, source.grant()).await.unwrap();
+    let replaced = source.session(&other, &["a", "bc"], rejected).await.unwrap();
     assert_eq!(replaced.access_key_id(), "STS.session-3", "one that a server refused is not");
     assert_eq!(ask(&one, &source, &["a", "bc"]).await, "STS.session-3");
     clock.advance(s(3580));
@@ -123,8 +135,9 @@ async fn keys_are_never_stored() {
     let scratch = Scratch::new("keys");
     let context = context(&clock());
     let store = Shared::new(FileStore::at(scratch.folder()));
-    let key = || ready(Ok(Credentials::new("LTAI5tExampleKeyId01", "fake-secret")));
-    store.session(&context, &["role"], None, key()).await.unwrap();
+    let enter = || -> BoxFuture<'_, Passage> { Box::pin(context.pass("sts.test", Turn::default())) };
+    let key = |_| -> BoxFuture<'_, _> { Box::pin(ready(Ok(Credentials::new("LTAI5tExampleKeyId01", "fake-secret")))) };
+    store.session(&context, &["role"], None, enter, key).await.unwrap();
     assert!(scratch.sessions().is_empty());
 }
 
@@ -241,6 +254,64 @@ async fn a_lease_is_one_holders_and_who_waits_too_long_calls_for_itself() {
     }
     let waited = source.context.now().monotonic - before;
     assert!((s(4)..=s(6)).contains(&waited) && source.calls() == 1, "{waited:?}");
+}
+
+#[tokio::test]
+async fn who_renews_waits_for_another_ones_call_no_longer_than_its_own_session_lasts() {
+    let (scratch, clock) = (Scratch::new("patience"), clock());
+    let source = Source::new(&context(&clock));
+    let store = FileStore::at(scratch.folder());
+    let keys = Keys::of(&store.key().await.unwrap()).unwrap();
+    let _lease = store.try_lease(&keys.name(&["role"]).unwrap()).await.unwrap().unwrap();
+    let shared = Shared::new(store);
+    let before = source.context.now().monotonic;
+    let call = crate::context::while_held(s(2), source.session(&shared, &["role"], None));
+    let mut call = std::pin::pin!(call);
+    while std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx).is_pending())).await {
+        clock.advance(PAUSE);
+    }
+    let waited = source.context.now().monotonic - before;
+    assert!(waited <= s(3) && source.calls() == 1, "{waited:?}");
+}
+
+/// One that has nothing but a quota, whose turns are three seconds away.
+struct Slow;
+
+impl SessionStore for Slow {
+    fn key(&self) -> BoxFuture<'_, Result<StoreKey, Error>> {
+        Box::pin(ready(Ok(StoreKey::new([7; 32]))))
+    }
+
+    fn load(&self, _: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, Error>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    fn save(&self, _: &str, _: Vec<u8>, _: Duration) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn try_lease(&self, _: &str) -> BoxFuture<'_, Result<Option<StoreLease>, Error>> {
+        Box::pin(ready(Ok(Some(StoreLease::new(())))))
+    }
+
+    fn turn(&self) -> BoxFuture<'_, Result<Duration, Error>> {
+        Box::pin(ready(Ok(s(3))))
+    }
+}
+
+#[tokio::test]
+async fn a_call_waits_for_its_turn_in_the_quota_of_all_who_share_the_store() {
+    let clock = clock();
+    let context = context(&clock);
+    let store = Shared::new(Slow);
+    let mut turn = std::pin::pin!(store.turn(&context));
+    let mut is_over =
+        async || std::future::poll_fn(|cx| std::task::Poll::Ready(turn.as_mut().poll(cx).is_ready())).await;
+    assert!(!is_over().await);
+    clock.advance(s(2));
+    assert!(!is_over().await);
+    clock.advance(s(1));
+    assert!(is_over().await);
 }
 
 /// One that hangs, or fails.

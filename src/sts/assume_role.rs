@@ -1,6 +1,7 @@
 //! The arguments of AssumeRole, checked before any request is made.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::error::Error;
@@ -23,7 +24,7 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(3600);
 ///     .duration(Duration::from_secs(3600));
 /// let chain = DefaultCredentialChain::builder().assume_role(role).build();
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AssumeRole {
     role_arn: String,
     pub(crate) session_name: Option<String>,
@@ -31,6 +32,16 @@ pub struct AssumeRole {
     pub(crate) policy: Option<String>,
     pub(crate) source_identity: Option<String>,
     duration: Option<Duration>,
+}
+
+/// By what tells roles apart in practice. A pool hashes it for each hit, and roles that differ in the rest alone are still not equal.
+impl Hash for AssumeRole {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { role_arn, session_name, policy, .. } = self;
+        role_arn.hash(state);
+        session_name.as_deref().unwrap_or_default().hash(state);
+        policy.as_deref().unwrap_or_default().hash(state);
+    }
 }
 
 impl fmt::Debug for AssumeRole {

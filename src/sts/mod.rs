@@ -18,7 +18,7 @@ pub(crate) use self::endpoint::ProfileEndpoint;
 use self::endpoint::{Hosts, StsEndpoint};
 pub(crate) use self::settings::StsSettings;
 pub use self::signature::StsSignature;
-use crate::context::{self, Context, Dates, Quota, Retries, SendOptions, Turn};
+use crate::context::{self, Context, Dates, Passage, Quota, Retries, SendOptions, Turn};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
@@ -27,6 +27,8 @@ use crate::oidc::OidcToken;
 use crate::rpc::{self, Accepted, Call};
 use crate::saml::SamlAssertion;
 use crate::session_json::{self, Origin};
+#[cfg(feature = "shared-sessions")]
+use crate::session_store;
 use crate::validity::Issuer;
 
 const VERSION: &str = "2015-04-01";
@@ -109,12 +111,13 @@ impl Sts {
         Ok(self.made_up_name.get_or_init(made).clone())
     }
 
-    /// Exchanges `source` for a session of the role.
+    /// Exchanges `source` for a session of the role; `entered` is the way through the gate, where the caller has it already.
     pub(crate) async fn assume_role(
         &self,
         source: &Credentials,
         role: &AssumeRole,
         instance_region: Option<&str>,
+        entered: Option<Passage>,
     ) -> Result<Credentials, Error> {
         role.check()?;
         let session_name = self.session_name(role.session_name.as_deref())?;
@@ -127,7 +130,7 @@ impl Sts {
         let optional =
             [("Policy", &role.policy), ("ExternalId", &role.external_id), ("SourceIdentity", &role.source_identity)];
         query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
-        let (answer, host) = self.exchange("AssumeRole", &query, instance_region, Proof::Key(source)).await?;
+        let (answer, host) = self.exchange("AssumeRole", &query, instance_region, Proof::Key(source), entered).await?;
         self.session(&answer, &host, "AssumeRole", role.requested())
     }
 
@@ -138,7 +141,7 @@ impl Sts {
         inferred_region: Option<&str>,
     ) -> Result<CallerIdentity, Error> {
         let proof = Proof::Key(credentials);
-        let (answer, host) = self.exchange("GetCallerIdentity", &[], inferred_region, proof).await?;
+        let (answer, host) = self.exchange("GetCallerIdentity", &[], inferred_region, proof, None).await?;
         serde_json::from_value(answer.body).map_err(|_| missing(&host, "GetCallerIdentity", "an identity"))
     }
 
@@ -164,7 +167,7 @@ impl Sts {
         ];
         form.extend(role.policy.as_deref().map(|policy| ("Policy", policy)));
         let proof = Proof::Token { form: &form, token: token.as_str() };
-        let (answer, host) = self.exchange(ACTION, &[], issuer_region, proof).await?;
+        let (answer, host) = self.exchange(ACTION, &[], issuer_region, proof, None).await?;
         self.session(&answer, &host, ACTION, role.requested())
     }
 
@@ -185,13 +188,20 @@ impl Sts {
         ];
         form.extend(role.policy.as_deref().map(|policy| ("Policy", policy)));
         let proof = Proof::Token { form: &form, token: assertion.as_str() };
-        let (answer, host) = self.exchange(ACTION, &[], None, proof).await?;
+        let (answer, host) = self.exchange(ACTION, &[], None, proof, None).await?;
         self.session(&answer, &host, ACTION, role.requested())
     }
 
     /// The host that is asked first.
+    #[cfg(feature = "shared-sessions")]
     pub(crate) fn first_host(&self, inferred_region: Option<&str>) -> Result<Endpoint, Error> {
         Ok(self.endpoint.resolve(&self.context, inferred_region)?.first)
+    }
+
+    /// Waits until a call to `host` may start.
+    pub(crate) async fn enter(&self, host: &Endpoint) -> Passage {
+        let turn = Turn { left: context::held(), uses: context::uses(), quota: self.quota.clone() };
+        self.context.pass(host.authority(), turn).await
     }
 
     /// One call, to the host of choice; where that was made up from a region and cannot be connected to, to the global one.
@@ -201,6 +211,7 @@ impl Sts {
         query: &[(&str, &str)],
         inferred_region: Option<&str>,
         proof: Proof<'_>,
+        mut entered: Option<Passage>,
     ) -> Result<(Accepted, String), Error> {
         let Hosts { first, then } = self.endpoint.resolve(&self.context, inferred_region)?;
         // The one that answered last comes first.
@@ -213,8 +224,14 @@ impl Sts {
         let mut retries = Retries::new(&self.context);
         loop {
             // Before it is signed, since it may take a while.
-            let turn = Turn { left: context::held(), uses: context::uses(), quota: self.quota.clone() };
-            let passage = self.context.pass(host.authority(), turn).await;
+            let passage = match entered.take() {
+                Some(passage) => passage,
+                None => self.enter(&host).await,
+            };
+            #[cfg(feature = "shared-sessions")]
+            if let Some(sharing) = session_store::current() {
+                sharing.store.turn(&self.context).await;
+            }
             retries.sent();
             let call = Call { endpoint: &host, version: VERSION, action, query, form: proof.form() };
             let request = match (proof, self.signature) {

@@ -1,7 +1,7 @@
 //! The emulator in a process of its own, so that its threads, descriptors and memory are not counted.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,6 +61,19 @@ impl Sts {
             }
         });
         Self { child, address, counts }
+    }
+
+    /// The next call to STS is answered after so long.
+    pub(crate) fn delay_one(&self, delay: Duration) {
+        let faults = format!(r#"[{{"route":"sts/AssumeRole","times":1,"delay_ms":{}}}]"#, delay.as_millis());
+        let mut stream = TcpStream::connect(self.address).expect("the emulator is there");
+        let head =
+            "POST /_emulator/faults HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json";
+        let written = write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{faults}", faults.len());
+        written.expect("a request");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).expect("a response");
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     }
 
     /// Calls and refusals so far.

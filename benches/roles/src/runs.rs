@@ -5,9 +5,9 @@ use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use alibabacloud_credentials::{AssumeRole, DefaultCredentialChain, RolePool};
+use alibabacloud_credentials::{AssumeRole, Credentials, DefaultCredentialChain, RolePool};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
@@ -29,6 +29,10 @@ pub(crate) struct Run {
     outage: Option<(u64, u64)>,
     /// Set if one of the roles trusts nobody.
     denied: bool,
+    /// So many roles, the first ones, are asked for every second, and the others every ten; 0: all every second.
+    hot: usize,
+    /// The limit of descriptors, as `ulimit -n` sets it.
+    open_files: Option<u64>,
 }
 
 /// The emulator's rate; STS lets about as much pass.
@@ -44,36 +48,39 @@ const COLD: Run = Run {
     seconds: 0,
     outage: None,
     denied: false,
+    hot: 0,
+    open_files: None,
 };
 
-pub(crate) const RUNS: [Run; 6] = [
+pub(crate) const RUNS: [Run; 7] = [
     COLD,
     Run { name: "callers", what: "the same, a caller each that asks every second", callers: true, ..COLD },
     Run {
         name: "denied",
-        what: "1,000 roles, one of which trusts nobody",
-        roles: 1_000,
+        what: "10,000 roles, one of which trusts nobody, for 150 s",
         callers: true,
-        seconds: 60,
+        seconds: 150,
         denied: true,
         ..COLD
     },
     Run {
         name: "short",
-        what: "2,000 roles, 60 s sessions",
+        what: "2,000 roles, 60 s sessions, for 10 min, 128 descriptors allowed",
         roles: 2_000,
         session_seconds: 60,
         callers: true,
-        seconds: 180,
+        seconds: 600,
+        open_files: Some(128),
         ..COLD
     },
     Run {
         name: "impossible",
-        what: "10,000 roles, 60 s sessions",
+        what: "10,000 roles, 60 s sessions, for 4 min, a tenth asked for ten times as often",
         roles: 10_000,
         session_seconds: 60,
         callers: true,
-        seconds: 180,
+        seconds: 240,
+        hot: 1_000,
         ..COLD
     },
     Run {
@@ -84,6 +91,15 @@ pub(crate) const RUNS: [Run; 6] = [
         callers: true,
         seconds: 330,
         outage: Some((100, 200)),
+        ..COLD
+    },
+    Run {
+        name: "outage-long",
+        what: "10,000 roles, 30 min sessions, STS down for 10 min while they are renewed",
+        session_seconds: 1800,
+        callers: true,
+        seconds: 1440,
+        outage: Some((850, 1450)),
         ..COLD
     },
 ];
@@ -103,16 +119,31 @@ pub(crate) struct Outcome {
     calls: u64,
     refused: u64,
     errors: u64,
+    /// Credentials that had expired when they were handed out.
+    expired: u64,
     slowest: Duration,
     descriptors: usize,
     threads: u64,
+    connections: usize,
+    /// Of the requests for the hot roles and for the others, the share that was answered within a tenth of a second.
+    prompt: Option<[f64; 2]>,
     /// Of the heap, for each role, besides its strings.
     bytes: Option<usize>,
     /// The times of warm reads, and the memory that all of them asked for.
-    hit: Option<(Duration, usize)>,
+    hit: Option<Hit>,
 }
 
-pub(crate) const HEADER: &str = "| run | all served after | calls | refused | most calls a second | caller errors | slowest caller once served | descriptors | threads | bytes a role |\n|---|---|---|---|---|---|---|---|---|---|";
+/// The cost of warm reads.
+struct Hit {
+    /// The least and the middle one of the batches.
+    took: [Duration; 2],
+    /// Reading both coarse clocks, in the same batches.
+    clocks: [Duration; 2],
+    /// What all of them asked the heap for.
+    bytes: usize,
+}
+
+pub(crate) const HEADER: &str = "| run | all served after | calls | refused | most calls a second | caller errors | expired | slowest caller once served | descriptors | connections | threads | bytes a role |\n|---|---|---|---|---|---|---|---|---|---|---|---|";
 
 impl Outcome {
     pub(crate) fn row(&self) -> String {
@@ -120,21 +151,38 @@ impl Outcome {
         let peak = self.seconds.iter().map(|second| second.calls).max().unwrap_or_default();
         let bytes = self.bytes.map_or("-".to_owned(), |bytes| bytes.to_string());
         let slowest = format!("{:.1} s", self.slowest.as_secs_f64());
-        let Self { calls, refused, errors, descriptors, threads, .. } = self;
+        let Self { calls, refused, errors, expired, descriptors, connections, threads, .. } = self;
         format!(
-            "| {} | {served} | {calls} | {refused} | {peak} | {errors} | {slowest} | {descriptors} | {threads} | {bytes} |",
+            "| {} | {served} | {calls} | {refused} | {peak} | {errors} | {expired} | {slowest} | {descriptors} | {connections} | {threads} | {bytes} |",
             self.run.what
         )
     }
 
-    /// Writes the cost of a hit in words.
-    pub(crate) fn hit(&self) -> Option<String> {
-        let (took, bytes) = self.hit?;
-        Some(format!(
-            "{}: a hit took {} ns, and {HITS} of them allocated {bytes} bytes",
-            self.run.what,
-            took.as_nanos()
-        ))
+    /// Says in words what has no column.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(Hit { took, clocks, bytes }) = &self.hit {
+            let [[least, middle], [clocks_least, clocks_middle]] = [took, clocks].map(|it| it.map(|it| it.as_nanos()));
+            notes.push(format!(
+                "a hit took {middle} ns ({least} in the best of {BATCHES} batches) where reading two coarse clocks took {clocks_middle} ({clocks_least}); {HITS} hits allocated {bytes} bytes"
+            ));
+        }
+        if let Some([hot, others]) = self.prompt {
+            notes.push(format!(
+                "answered within 0.1 s once all had been served: {:.1} % of the requests for the roles that are asked for every second, {:.1} % of the others",
+                hot * 100.0,
+                others * 100.0
+            ));
+        }
+        if self.run.session_seconds < 100
+            && let Some(served) = self.all_served
+        {
+            // Renewed at an instant drawn from the first fifth of the second half of their life.
+            let every = f64::from(self.run.session_seconds) * 0.55;
+            let renewals = self.run.roles as f64 * (self.run.seconds as f64 - served.as_secs_f64() / 2.0) / every;
+            notes.push(format!("renewing every {every:.0} s needs {:.0} calls", self.run.roles as f64 + renewals));
+        }
+        notes
     }
 }
 
@@ -156,22 +204,37 @@ fn strings(run: &Run, pool: &RolePool, number: usize) -> usize {
     own + session.access_key_id().len() + session.access_key_secret().len() + token
 }
 
-const HITS: u32 = 1_000_000;
+const HITS: u32 = BATCH * BATCHES as u32;
+const BATCH: u32 = 10_000;
+const BATCHES: usize = 100;
 
-/// Measures reads of sessions that are there, over a hundred roles in turn. The first of each in a second takes the
-/// slow path, which allocates.
-fn hits(run: &Run, pool: &RolePool) -> (Duration, usize) {
+/// Measures reads of sessions that are there, over a hundred roles in turn, beside what a read cannot do without. The first
+/// of each in a second takes the slow path, which allocates.
+fn hits(run: &Run, pool: &RolePool) -> Hit {
+    use rustix::time::{ClockId, clock_gettime};
     let roles: Vec<AssumeRole> = (0..run.roles.min(100)).map(|number| role(run, number)).collect();
-    let (before, began) = (HEAP.total_allocated(), Instant::now());
-    for role in roles.iter().cycle().take(HITS as usize) {
-        let mut read = std::pin::pin!(pool.credentials(role));
-        let read = read.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        assert!(matches!(std::hint::black_box(read), Poll::Ready(Ok(_))), "a warm read waited");
+    let (mut took, mut clocks, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..BATCHES {
+        let (before, began) = (HEAP.total_allocated(), Instant::now());
+        for role in roles.iter().cycle().take(BATCH as usize) {
+            let mut read = std::pin::pin!(pool.credentials(role));
+            let read = read.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(std::hint::black_box(read), Poll::Ready(Ok(_))), "a warm read waited");
+        }
+        took.push(began.elapsed() / BATCH);
+        bytes += HEAP.total_allocated() - before;
+        let began = Instant::now();
+        for _ in 0..BATCH {
+            std::hint::black_box((clock_gettime(ClockId::RealtimeCoarse), clock_gettime(ClockId::MonotonicCoarse)));
+        }
+        clocks.push(began.elapsed() / BATCH);
     }
-    (began.elapsed() / HITS, HEAP.total_allocated() - before)
+    [&mut took, &mut clocks].into_iter().for_each(|times| times.sort_unstable());
+    Hit { took: [took[0], took[BATCHES / 2]], clocks: [clocks[0], clocks[BATCHES / 2]], bytes }
 }
 
 pub(crate) async fn run(run: Run) -> Outcome {
+    machine::limit_descriptors(run.open_files);
     let mut sts = Some(Sts::start(SocketAddr::from(([127, 0, 0, 1], 0)), RATE, run.session_seconds));
     let address = sts.as_ref().map(|sts| sts.address).expect("it is there");
     let context = alibabacloud_credentials::Context::builder().env([
@@ -192,13 +255,19 @@ pub(crate) async fn run(run: Run) -> Outcome {
         calls: 0,
         refused: 0,
         errors: 0,
+        expired: 0,
         slowest: Duration::ZERO,
         descriptors: 0,
         threads: 0,
+        connections: 0,
+        prompt: None,
         bytes: None,
         hit: None,
     };
     let is_warm = Cell::new(false);
+    let expired = Cell::new(0);
+    // Requests, and those that were answered at once, for the hot roles and for the others.
+    let prompt = Cell::new([[0_u64; 2]; 2]);
     let roles = || (0..run.roles).map(|number| role(&run, number));
     let warm_up = async {
         if run.callers {
@@ -229,22 +298,38 @@ pub(crate) async fn run(run: Run) -> Outcome {
             return;
         }
         let callers: FuturesUnordered<_> = roles()
-            .map(|role| {
+            .enumerate()
+            .map(|(number, role)| {
                 let (pool, served, errors, slowest) = (pool.clone(), &served, &errors, &slowest);
+                let (expired, prompt, run) = (&expired, &prompt, &run);
+                let is_hot = number < run.hot;
+                let pause = Duration::from_secs(if run.hot == 0 || is_hot { 1 } else { 10 });
                 async move {
                     let mut had = false;
                     loop {
                         let asked = Instant::now();
-                        match pool.credentials(&role).await {
+                        let answer = pool.credentials(&role).await;
+                        let took = asked.elapsed();
+                        match &answer {
                             Ok(_) if !std::mem::replace(&mut had, true) => served.set(served.get() + 1),
-                            Ok(_) => slowest.set(slowest.get().max(asked.elapsed())),
+                            Ok(_) => slowest.set(slowest.get().max(took)),
                             Err(error) => {
                                 if errors.replace(errors.get() + 1) == 0 && !run.denied {
                                     eprintln!("{error}");
                                 }
                             }
                         }
-                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        let is_over =
+                            |session: &Credentials| session.expiration().is_some_and(|end| end <= SystemTime::now());
+                        expired.set(expired.get() + u64::from(answer.as_ref().is_ok_and(is_over)));
+                        if run.hot > 0 && served.get() == run.roles {
+                            let mut counts = prompt.get();
+                            let counted = &mut counts[usize::from(!is_hot)];
+                            counted[0] += 1;
+                            counted[1] += u64::from(answer.is_ok() && took < Duration::from_millis(100));
+                            prompt.set(counts);
+                        }
+                        tokio::time::sleep(pause).await;
                     }
                 }
             })
@@ -276,6 +361,7 @@ pub(crate) async fn run(run: Run) -> Outcome {
             outcome.seconds.push(second);
             outcome.descriptors = outcome.descriptors.max(machine::descriptors());
             outcome.threads = outcome.threads.max(machine::threads());
+            outcome.connections = outcome.connections.max(machine::connections(address.port()));
             if outcome.all_served.is_none() && served.get() >= wanted {
                 outcome.all_served = Some(elapsed);
             }
@@ -296,6 +382,8 @@ pub(crate) async fn run(run: Run) -> Outcome {
     futures_util::future::select(std::pin::pin!(watch), std::pin::pin!(work)).await;
     outcome.errors = errors.get();
     outcome.slowest = slowest.get();
+    outcome.expired = expired.get();
+    outcome.prompt = (run.hot > 0).then(|| prompt.get().map(|[all, prompt]| prompt as f64 / all.max(1) as f64));
     if !run.callers {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let all = HEAP.allocated().saturating_sub(heap) / run.roles;

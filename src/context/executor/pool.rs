@@ -2,7 +2,8 @@
 //!
 //! Two threads do for any number of refreshes as long as each poll is short. One that blocks, spins or never returns costs
 //! its thread and nothing else: when queued tasks make no progress for [`STALL`], the timekeeper adds threads, one, two,
-//! four at a time, up to [`MOST_WORKERS`]. Threads without work end after [`KEEP_ALIVE`].
+//! four at a time, up to [`MOST_WORKERS`]. Threads without work end after [`KEEP_ALIVE`]. Where the timekeeper itself is late the
+//! machine is busy, and more threads would make it busier: that is no sign of a stall, some times in a row.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,9 @@ const MOST_WORKERS: usize = 512;
 /// Queued tasks that make no progress for so long are given another thread.
 const STALL: Duration = Duration::from_millis(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// A look that is later than this is late, and so many late ones in a row say nothing.
+const LATE: Duration = Duration::from_millis(15);
+const LATE_IN_A_ROW: u32 = 5;
 
 /// The workers of one process: a child after `fork` has the queue and not the threads.
 struct Pool {
@@ -134,11 +138,13 @@ impl Pool {
     fn watch(pool: &Arc<Self>, mut taken: u64) {
         let watched = Arc::clone(pool);
         let watch = async move {
-            let mut more = 1;
+            let (mut more, mut late) = (1, 0);
             loop {
+                let looked = real_now();
                 // Threads that block are blocked in real time, whatever clock the context has.
                 #[allow(clippy::disallowed_methods)]
                 tokio::time::sleep(STALL).await;
+                late = if real_now() - looked > LATE { late + 1 } else { 0 };
                 let mut queue = watched.lock();
                 if queue.tasks.is_empty() {
                     queue.watched = false;
@@ -146,6 +152,9 @@ impl Pool {
                 }
                 if queue.taken != taken {
                     (taken, more) = (queue.taken, 1);
+                    continue;
+                }
+                if (1..=LATE_IN_A_ROW).contains(&late) {
                     continue;
                 }
                 let wanted = more.min(queue.tasks.len()).min(MOST_WORKERS.saturating_sub(queue.workers));
@@ -160,6 +169,11 @@ impl Pool {
             None => pool.lock().watched = false,
         }
     }
+}
+
+#[allow(clippy::disallowed_methods)]
+fn real_now() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ async fn pass(sts: &Sts, pool: &RolePool, seconds: u64) {
 
 /// Until no refresh is under way.
 async fn settle(sts: &Sts, pool: &RolePool) {
-    sts.until(|| pool.0.sessions.iter().all(|session| session.refresher().handles() == 2)).await;
+    sts.until(|| pool.0.sessions.iter().all(|session| session.refresher().handles() == 1)).await;
 }
 
 /// In the seconds of the clock in which calls came after the first `granted`.
@@ -132,7 +132,7 @@ async fn above_its_capacity_the_pool_forgets_what_is_not_in_use() {
 
 /// Until no refresh of those that nobody holds is under way: a task lets go of its handle a little after its callers hear.
 async fn settle_all_but(sts: &Sts, pool: &RolePool, held: usize) {
-    let in_use = || pool.0.sessions.iter().filter(|session| session.refresher().handles() > 2).count();
+    let in_use = || pool.0.sessions.iter().filter(|session| session.refresher().handles() > 1).count();
     sts.until(|| in_use() <= held).await;
 }
 
