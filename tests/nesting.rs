@@ -67,6 +67,20 @@ async fn a_wish_of_somebody_who_has_nothing_yet_is_the_sources_from_the_beginnin
 }
 
 #[tokio::test]
+async fn who_asks_for_more_than_the_innermost_has_gets_to_know_what_there_is() {
+    let clock = start();
+    let source = Hourly { lasts: s(900), ..Hourly::new(&clock) };
+    let inner = source.refresher();
+    inner.credentials().await.unwrap();
+    let outer = Refresher::builder(inner).context(context(&clock)).build();
+    let error = outer.credentials_valid_for(s(1800)).await.unwrap_err();
+    assert_eq!((error.kind(), error.available_lifetime()), (ErrorKind::TooShort, Some(s(899))));
+    assert_eq!(outer.credentials().await.unwrap().access_key_id(), "STS.1", "too short for that is no failure");
+    assert!(matches!(outer.health(), Health::Fresh { .. }));
+    assert_eq!(source.asked(), 1);
+}
+
+#[tokio::test]
 async fn sessions_that_became_shorter_are_not_asked_for_at_every_wish() {
     let clock = start();
     let mut source = Hourly::new(&clock);

@@ -49,7 +49,8 @@ fn main() {
     let heap = (LIVE.load(Ordering::Relaxed) - before) / REFRESHERS;
     println!("an idle refresher: {heap} bytes of heap, of which {credential} are its credential (a token of {TOKEN})");
 
-    let environment = context([("ALIBABA_CLOUD_ACCESS_KEY_ID", "an-id"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "a-secret")]);
+    let environment =
+        context([("ALIBABA_CLOUD_ACCESS_KEY_ID", "an-id"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "a-secret")]);
     let variables = warm(REFRESHERS, || {
         let source = EnvironmentProvider::new().context(environment.clone());
         Refresher::builder(source).context(environment.clone()).build()

@@ -1,4 +1,5 @@
-//! A child after `fork` with its parent's memory: no test can fork, and the machine is told in which process it is.
+//! What takes many threads or processes from outside: a child after `fork` with its parent's memory, refreshes that hold their
+//! threads for ever. The machine is told in which process it is, and what time.
 
 use super::*;
 use crate::credentials::Left;
@@ -41,4 +42,27 @@ fn a_child_looks_though_its_parent_was_looking() {
     assert_eq!([looks(at(1, 2)), looks(at(1, 4)), looks(at(2, 4)), looks(at(2, 6))], [true, false, true, false]);
     assert!(!machine.begin_check(at(2, 6)), "nor does a refresh of the child begin one beside it");
     assert!(machine.begin_check(at(3, 6)));
+}
+
+#[test]
+fn the_more_refreshes_hold_their_threads_the_rarer_the_next() {
+    let mut machine = Machine::new(None, Duration::from_secs(10));
+    assert_eq!(launched(&mut machine, at(1, 0)), Some(1));
+    // The first is overdue after 11 s, and nobody asks again until its back-off is over: for one alone, soon.
+    let mut next = |after: u64| {
+        let first =
+            (after..after + 100_000).find_map(|second| launched(&mut machine, at(1, second)).map(|id| (second, id)));
+        first.map(|(second, id)| (second - after, id))
+    };
+    let mut began = 0;
+    let mut pauses = Vec::new();
+    for number in 2..7 {
+        let (waited, id) = next(began + 1).unwrap();
+        assert_eq!(id, number);
+        began += 1 + waited;
+        // From when it is overdue.
+        pauses.push(waited + 1 - 11);
+    }
+    assert!(pauses[0] <= 1, "one that hangs delays nobody beyond its back-off: {pauses:?}");
+    assert_eq!(pauses[1..], [10, 20, 40, 80], "twice as long each time, from the limit on");
 }
