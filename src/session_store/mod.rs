@@ -190,17 +190,19 @@ enum Claim {
 struct Patience {
     left: Duration,
     most: Duration,
+    is_over: bool,
 }
 
 impl Patience {
     fn new() -> Self {
         let held = held();
-        Self { left: if held.is_zero() { PATIENCE } else { PATIENCE.min(held) }, most: PAUSE * 2 }
+        Self { left: if held.is_zero() { PATIENCE } else { PATIENCE.min(held) }, most: PAUSE * 2, is_over: false }
     }
 
     /// Returns the next pause, drawn so that those who wait do not come back together; `None` when it is over.
     fn pause(&mut self, context: &Context) -> Option<Duration> {
         let pause = spread(self.most, context.random());
+        self.is_over = pause > self.left;
         self.left = self.left.checked_sub(pause)?;
         self.most = (self.most * 2).min(LONGEST_PAUSE);
         Some(pause)
@@ -238,10 +240,10 @@ impl Shared {
                     return Ok(found);
                 }
                 Claim::Leased(lease) => break (passage, Some(lease)),
+                Claim::Taken if patience.is_over => break (passage, None),
                 Claim::Taken => {
-                    let Some(pause) = patience.pause(context) else { break (passage, None) };
                     passage.unused();
-                    context.sleep(pause).await;
+                    self.wait(context, &wanted, &mut patience).await;
                 }
                 // Nobody says who may call: better one call too many than none.
                 Claim::Nothing => break (passage, None),
@@ -253,6 +255,18 @@ impl Shared {
         }
         drop(lease);
         Ok(session)
+    }
+
+    /// Waits until another process's call has ended, or for as long as patience lasts: not at the gate, since most find the session
+    /// there afterwards.
+    async fn wait(&self, context: &Context, wanted: &Wanted<'_>, patience: &mut Patience) {
+        while let Some(pause) = patience.pause(context) {
+            context.sleep(pause).await;
+            let is_taken = matches!(self.tried(context, self.0.store.try_lease(wanted.name)).await, Some(None));
+            if !is_taken || self.load(context, wanted).await.is_some() {
+                return;
+            }
+        }
     }
 
     /// Asks for the right to call. Who had it may have saved a session since this process looked.

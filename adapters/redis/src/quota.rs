@@ -48,14 +48,25 @@ impl LocalShare {
 
     /// Returns how long to wait where the server said `wait`.
     pub(crate) fn turn(&mut self, wait: Duration, now: Duration) -> Duration {
-        if now < self.careful_until { wait.max(self.turn_alone(now)) } else { wait }
+        let at = now.saturating_add(wait);
+        if now < self.careful_until {
+            return self.take(at) - now;
+        }
+        // Turns by the share come after those that were taken from the server.
+        self.next = self.next.max(at);
+        wait
     }
 
     /// Returns how long to wait where the server says nothing: by the share of this process.
     pub(crate) fn turn_alone(&mut self, now: Duration) -> Duration {
-        let at = self.next.max(now);
+        self.take(now) - now
+    }
+
+    /// Takes the next turn of the share that is not before `at`.
+    fn take(&mut self, at: Duration) -> Duration {
+        let at = self.next.max(at);
         self.next = at.saturating_add(Duration::from_secs_f64(f64::from(self.replicas) / self.quota));
-        at - now
+        at
     }
 }
 
@@ -87,6 +98,14 @@ mod tests {
     }
 
     #[test]
+    fn turns_that_were_taken_before_the_server_failed_count() {
+        let mut share = LocalShare::new(10.0, 3);
+        assert_eq!(share.turn(ms(800), ms(0)), ms(800));
+        share.failed(ms(100));
+        assert_eq!([share.turn_alone(ms(100)), share.turn_alone(ms(100))], [ms(700), ms(1000)]);
+    }
+
+    #[test]
     fn a_server_that_is_back_lets_nobody_go_faster_before_all_have_noticed() {
         let mut share = LocalShare::new(10.0, 1);
         share.counted(3, ms(0));
@@ -94,8 +113,8 @@ mod tests {
         share.failed(ms(1000));
         share.worked(ms(7000));
         share.counted(1, ms(7000));
-        let waits = [0, 0, 500].map(|wait| share.turn(ms(wait), ms(7000)));
-        assert_eq!(waits, [ms(0), ms(300), ms(600)], "three replicas, as before");
+        let waits = [0, 0, 900].map(|wait| share.turn(ms(wait), ms(7000)));
+        assert_eq!(waits, [ms(0), ms(300), ms(900)], "three replicas, as before");
         share.counted(1, ms(13_000));
         assert_eq!([share.turn(ms(0), ms(13_000)), share.turn(ms(0), ms(13_000))], [ms(0), ms(0)]);
     }

@@ -1,9 +1,9 @@
 //! The worker threads that poll refreshes: other people's code runs here, and a thread that it blocks is replaced.
 //!
 //! Two threads do for any number of refreshes as long as each poll is short. One that blocks, spins or never returns costs
-//! its thread and nothing else: when queued tasks make no progress for [`STALL`], the timekeeper adds threads, one, two,
+//! its thread and nothing else: when queued tasks make no progress for 30 ms, the timekeeper adds threads, one, two,
 //! four at a time, up to [`MOST_WORKERS`]. Threads without work end after [`KEEP_ALIVE`]. Where the timekeeper itself is late the
-//! machine is busy, and more threads would make it busier: that is no sign of a stall, some times in a row.
+//! machine is busy, and more threads would make it busier: that is no sign of a stall, for 300 ms.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,12 +20,13 @@ use super::{Task, mark_worker, process_id};
 const CORE_WORKERS: usize = 2;
 /// Threads at most. Tasks beyond wait in the queue, and their callers by the limits of a refresh.
 const MOST_WORKERS: usize = 512;
-/// Queued tasks that make no progress for so long are given another thread.
-const STALL: Duration = Duration::from_millis(10);
+/// How often the timekeeper looks whether queued tasks make progress.
+const LOOK: Duration = Duration::from_millis(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// A look that is later than this is late, and so many late ones in a row say nothing.
-const LATE: Duration = Duration::from_millis(15);
-const LATE_IN_A_ROW: u32 = 5;
+/// So many looks in time that see no progress are a stall, and so many looks at all. A look that took longer than this was late.
+const LOOKS_IN_TIME: u32 = 3;
+const LOOKS: u32 = 30;
+const LATE: Duration = Duration::from_millis(12);
 
 /// The workers of one process: a child after `fork` has the queue and not the threads.
 struct Pool {
@@ -138,25 +139,27 @@ impl Pool {
     fn watch(pool: &Arc<Self>, mut taken: u64) {
         let watched = Arc::clone(pool);
         let watch = async move {
-            let (mut more, mut late) = (1, 0);
+            let (mut more, mut looks, mut in_time) = (1, 0, 0);
             loop {
                 let looked = real_now();
                 // Threads that block are blocked in real time, whatever clock the context has.
                 #[allow(clippy::disallowed_methods)]
-                tokio::time::sleep(STALL).await;
-                late = if real_now() - looked > LATE { late + 1 } else { 0 };
+                tokio::time::sleep(LOOK).await;
+                looks += 1;
+                in_time += u32::from(real_now() - looked <= LATE);
                 let mut queue = watched.lock();
                 if queue.tasks.is_empty() {
                     queue.watched = false;
                     return;
                 }
                 if queue.taken != taken {
-                    (taken, more) = (queue.taken, 1);
+                    (taken, more, looks, in_time) = (queue.taken, 1, 0, 0);
                     continue;
                 }
-                if (1..=LATE_IN_A_ROW).contains(&late) {
+                if in_time < LOOKS_IN_TIME && looks < LOOKS {
                     continue;
                 }
+                (looks, in_time) = (0, 0);
                 let wanted = more.min(queue.tasks.len()).min(MOST_WORKERS.saturating_sub(queue.workers));
                 queue.workers += wanted;
                 more = more.saturating_mul(2);
