@@ -45,8 +45,7 @@
 //!
 //! * It does not log anybody in: it uses and renews the logins (modes `OAuth` and `CloudSSO` of config.json) that
 //!   `aliyun configure` made, and when one is over, the error has the command that logs in again.
-//! * It gives AccessKey pairs and sessions, not bearer tokens: a profile of mode `BearerToken`, `Anonymous` or `RsaKeyPair` is an
-//!   error.
+//! * It gives AccessKey pairs and sessions, not bearer tokens: a profile of mode `BearerToken` or `Anonymous` is an error.
 //! * It stores the sessions and tokens of such logins, in the profile that they came from, and nothing else unless it is told
 //!   to: no other credential is written to a file or a keychain. Sessions of roles can be shared between processes, sealed,
 //!   by a `FileStore`, or in Redis by `alibabacloud-credentials-redis`.
@@ -109,6 +108,7 @@
 //! | `reqwest` (default) | the HTTP client, with rustls and ring in its own configuration: no process-wide TLS provider |
 //! | `openapi` (default) | [`OpenApiClient`] |
 //! | `process` (default) | [`ProcessProvider`] |
+//! | `rsa-key-pair` (default) | profiles of mode `RsaKeyPair`, sections of type `rsa_key_pair` |
 //! | `blocking` | the chain from synchronous code: `credentials_blocking` and the like, on [`DefaultCredentialChain`], [`Refresher`] and `OpenApiClient` |
 //! | `aws-lc-rs`, `native-tls` | other TLS libraries for the HTTP client: they add to the choice, see `TlsLibrary` |
 //! | `role-pool` | `RolePool`: many roles over one source, within one STS quota |
@@ -159,6 +159,8 @@ mod refresh;
 #[cfg(feature = "role-pool")]
 mod role_pool;
 mod rpc;
+#[cfg(feature = "rsa-key-pair")]
+mod rsa_key;
 mod saml;
 mod secret_file;
 mod session_json;

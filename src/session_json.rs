@@ -106,15 +106,46 @@ pub(crate) fn read(
     issuer: Issuer,
     context: &Context,
 ) -> Result<Credentials, Error> {
-    let member = |name: &str| {
-        let value = members.and_then(|members| spelled(members, name)).and_then(Value::as_str);
-        let value = value.filter(|value| !value.trim().is_empty());
-        value.ok_or_else(|| origin.without(&format!("{}{name}", origin.within)))
-    };
+    let member = |name: &str| member(members, name, origin);
     let credentials = Credentials::new(member("AccessKeyId")?, member("AccessKeySecret")?)
         .with_security_token(member("SecurityToken")?);
-    let expiration = time::parse_iso(member("Expiration")?)
-        .ok_or_else(|| origin.without("an Expiration that is a time of RFC 3339"))?;
+    until(member("Expiration")?, credentials, headers, transit, origin, issuer, context)
+}
+
+/// The three members of a session key, which has no token.
+#[cfg(feature = "rsa-key-pair")]
+pub(crate) fn read_session_key(
+    members: Option<&Value>,
+    headers: &HeaderMap,
+    transit: Option<Transit>,
+    origin: Origin<'_>,
+    issuer: Issuer,
+    context: &Context,
+) -> Result<Credentials, Error> {
+    let member = |name: &str| member(members, name, origin);
+    let credentials = Credentials::new(member("SessionAccessKeyId")?, member("SessionAccessKeySecret")?);
+    until(member("Expiration")?, credentials, headers, transit, origin, issuer, context)
+}
+
+/// A member of the document that is not blank.
+fn member<'a>(members: Option<&'a Value>, name: &str, origin: Origin<'_>) -> Result<&'a str, Error> {
+    let value = members.and_then(|members| spelled(members, name)).and_then(Value::as_str);
+    let value = value.filter(|value| !value.trim().is_empty());
+    value.ok_or_else(|| origin.without(&format!("{}{name}", origin.within)))
+}
+
+/// The credentials with their end, and what remains until then.
+fn until(
+    expiration: &str,
+    credentials: Credentials,
+    headers: &HeaderMap,
+    transit: Option<Transit>,
+    origin: Origin<'_>,
+    issuer: Issuer,
+    context: &Context,
+) -> Result<Credentials, Error> {
+    let expiration =
+        time::parse_iso(expiration).ok_or_else(|| origin.without("an Expiration that is a time of RFC 3339"))?;
     let (now, boot) = (context.now(), context.boot());
     let arrival = Arrival {
         expiration,

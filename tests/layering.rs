@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["encode", "explain", "time", "validity"],
     &["redact"],
     &["credentials", "error"],
-    &["error_codes", "key_characters", "provider"],
+    &["error_codes", "key_characters", "provider", "rsa_key"],
     &["context"],
     &["endpoint", "paths"],
     &["sign"],

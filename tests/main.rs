@@ -37,6 +37,8 @@ mod quickstart;
 mod refresh_scenarios;
 mod renewal_errors;
 mod rpc_v1;
+#[cfg(feature = "rsa-key-pair")]
+mod rsa_key_pair;
 mod runtimes;
 mod saml;
 mod signer;

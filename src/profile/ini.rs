@@ -8,6 +8,8 @@
 use zeroize::Zeroizing;
 
 use super::{EnvDefaults, ProfileFormat, Selected, Source, half_set, keys, malformed, text};
+#[cfg(feature = "rsa-key-pair")]
+use super::{KeyPair, PrivateKey};
 use crate::error::Error;
 use crate::redact::shown;
 use crate::sts::{AssumeRole, ProfileEndpoint};
@@ -118,13 +120,22 @@ impl Ini {
                 (None, _) => Err(half_set("lacks oidc_provider_arn".to_owned())),
                 (_, None) => Err(half_set("lacks oidc_token_file_path".to_owned())),
             },
+            #[cfg(feature = "rsa-key-pair")]
+            Some("rsa_key_pair") => {
+                let key = value("private_key_file").map(|path| PrivateKey::File(path.into()));
+                let pair = KeyPair::new(value("public_key_id"), key, ["public_key_id", "private_key_file"])?;
+                Ok(Source::RsaKeyPair(Box::new(pair)))
+            }
+            #[cfg(not(feature = "rsa-key-pair"))]
+            Some("rsa_key_pair") => Err(super::lacks_feature("type rsa_key_pair", "rsa-key-pair")),
             Some(other) => {
-                const TYPES: [&str; 5] = ["access_key", "sts", "ram_role_arn", "oidc_role_arn", "ecs_ram_role"];
+                const TYPES: [&str; 6] =
+                    ["access_key", "sts", "ram_role_arn", "oidc_role_arn", "ecs_ram_role", "rsa_key_pair"];
                 let meant = TYPES.iter().find(|name| name.eq_ignore_ascii_case(other));
                 let message = format!("has type {}, which gives no AccessKey pair", shown(other));
                 let remedy = match meant {
                     Some(name) => format!("write {name}, if that is meant: types are case-sensitive"),
-                    None => "use access_key, sts, ram_role_arn, oidc_role_arn or ecs_ram_role".to_owned(),
+                    None => "use access_key, sts, ram_role_arn, oidc_role_arn, ecs_ram_role or rsa_key_pair".to_owned(),
                 };
                 Err(Error::failed(message).with_code("UnsupportedMode").with_remedy(remedy).permanent())
             }
@@ -218,6 +229,8 @@ mod tests {
             ("type = ecs_ram_role".to_owned(), "ok"),
             ("type = oidc_role_arn\nrole_arn = acs:ram::1:role/a".to_owned(), "HalfSet"),
             ("type = oidc_role_arn\nrole_arn = a\noidc_provider_arn = p\noidc_token_file_path = /t".to_owned(), "ok"),
+            ("type = rsa_key_pair\npublic_key_id = k".to_owned(), "HalfSet"),
+            ("type = rsa_key_pair\npublic_key_id = k\nprivate_key_file = /k.pem".to_owned(), "ok"),
             (format!("type = bearer\n{keys}"), "UnsupportedMode"),
             (keys.to_owned(), "HalfSet"),
             (String::new(), "NotConfigured"),

@@ -4,6 +4,8 @@
 mod command;
 mod config;
 mod ini;
+#[cfg(feature = "rsa-key-pair")]
+mod key_pair;
 mod login;
 mod write_back;
 
@@ -12,6 +14,8 @@ use std::time::SystemTime;
 
 pub(crate) use self::config::{Config, list};
 pub(crate) use self::ini::Ini;
+#[cfg(feature = "rsa-key-pair")]
+pub(crate) use self::key_pair::{KeyPair, PrivateKey};
 pub(crate) use self::login::{Login, LoginKind, Site, StoredSession, seconds as login_seconds};
 pub(crate) use self::write_back::{Locked, NewValue, NotWritten, Prepared, lock as lock_config};
 use crate::credentials::Credentials;
@@ -60,6 +64,8 @@ pub(crate) enum Source {
         argv: Vec<String>,
         place: String,
     },
+    #[cfg(feature = "rsa-key-pair")]
+    RsaKeyPair(Box<KeyPair>),
     /// A login of mode `OAuth` or `CloudSSO`.
     Login(Box<Login>),
     Oidc {
@@ -108,6 +114,8 @@ impl Source {
             Self::EcsRamRole { .. } | Self::CredentialsUri { .. } | Self::Oidc { .. } | Self::Login(_) => false,
             #[cfg(feature = "process")]
             Self::Process { .. } => false,
+            #[cfg(feature = "rsa-key-pair")]
+            Self::RsaKeyPair(_) => false,
         }
     }
 }
@@ -149,6 +157,13 @@ impl Selected {
 fn half_set(message: String) -> Error {
     let error = Error::failed(message).with_code("HalfSet").permanent();
     error.with_remedy("complete the profile (for config.json by `aliyun configure`), or delete it")
+}
+
+/// The error for a profile that needs a feature which the build does not have. `what` is its mode or type.
+#[cfg(not(all(feature = "process", feature = "rsa-key-pair")))]
+fn lacks_feature(what: &str, feature: &str) -> Error {
+    let error = Error::failed(format!("has {what}, and this build lacks the feature `{feature}`"));
+    error.with_code("NotYetSupported").with_remedy("build with it, or use a mode with keys or a role").permanent()
 }
 
 /// The three parts of a temporary pair, of which a profile may have none, all or some. `names` are the file's keys.

@@ -15,8 +15,9 @@ use super::profile_file::ProfileFile;
 const SWITCH: &str = "choose one of them by `aliyun configure switch`, or by ALIBABA_CLOUD_PROFILE";
 
 /// Reads `~/.aliyun/config.json`, or the file that `ALIBABA_CLOUD_CONFIG_FILE` names: modes `AK`, `StsToken`, `RamRoleArn`,
-/// `ChainableRamRoleArn`, `EcsRamRole`, `RamRoleArnWithRoleName`, `OIDC`, `CredentialsURI` and `External` (with
-/// feature `process`). A profile without mode is read as the CLI reads it.
+/// `ChainableRamRoleArn`, `EcsRamRole`, `RamRoleArnWithRoleName`, `OIDC`, `CredentialsURI`, `OAuth`, `CloudSSO`, `External` (with
+/// feature `process`) and `RsaKeyPair` (with feature `rsa-key-pair`; key pairs exist on the site of Japan alone). A profile
+/// without mode is read as the CLI reads it.
 ///
 /// The profile is the one given here, else `ALIBABA_CLOUD_PROFILE`, else the file's `current`, else `default`. The file is
 /// read at every refresh, and a changed file starts one. The profile that gave the first credential is kept: its content

@@ -9,7 +9,8 @@ use super::file_provider::{AskedFor, FileProvider, Format};
 use super::profile_file::ProfileFile;
 
 /// Reads `~/.alibabacloud/credentials` and `credentials.ini` beside it, or only the file that
-/// `ALIBABA_CLOUD_CREDENTIALS_FILE` names: types `access_key`, `sts`, `ram_role_arn`, `oidc_role_arn` and `ecs_ram_role`.
+/// `ALIBABA_CLOUD_CREDENTIALS_FILE` names: types `access_key`, `sts`, `ram_role_arn`, `oidc_role_arn`, `ecs_ram_role` and
+/// `rsa_key_pair` (with feature `rsa-key-pair`; key pairs exist on the site of Japan alone).
 ///
 /// The section is the one given here, else `ALIBABA_CLOUD_PROFILE`, else `default`; the first file that has it counts.
 /// A pair of quotes around a value is dropped; otherwise values are taken as they stand, without escapes or interpolation. A

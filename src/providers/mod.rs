@@ -15,6 +15,8 @@ mod oidc_role;
 mod process;
 mod profile_file;
 mod profile_source;
+#[cfg(feature = "rsa-key-pair")]
+mod rsa_key_pair;
 mod saml;
 #[cfg(test)]
 mod scripted_http;

@@ -65,6 +65,10 @@ pub(super) fn build(
         Source::Process { argv, place } => {
             Arc::new(super::ProcessProvider::of_profile(argv, place.clone(), sts.clone()))
         }
+        #[cfg(feature = "rsa-key-pair")]
+        Source::RsaKeyPair(pair) => {
+            Arc::new(super::rsa_key_pair::RsaKeyPairProvider::new(with(&pair.endpoint), (**pair).clone()))
+        }
         Source::Login(login) => Arc::new(LoginProvider::new(sts.context.clone(), (**login).clone(), file)),
         Source::CredentialsUri { url } => Arc::new(settings.credentials_uri(&sts.context).uri(url)),
     })

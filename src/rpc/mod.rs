@@ -22,6 +22,8 @@ pub(crate) use self::actions::is_read_only;
 use self::advice::advice;
 pub(crate) use self::document::{encoding, without_bom, xml_error};
 pub(crate) use self::unsigned::unsigned;
+#[cfg(feature = "rsa-key-pair")]
+pub(crate) use self::v1::signed_by_key_pair;
 pub(crate) use self::v1::{signed as signed_v1, signed_form};
 pub(crate) use self::v3::{AUTHORIZATION, SignatureHeaders, insert, payload_sha256, signed};
 

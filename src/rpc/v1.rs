@@ -1,5 +1,7 @@
 //! The same request signed by version 1, for gateways that know no other.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use http::Request;
 
@@ -8,6 +10,8 @@ use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::key_characters::check_characters;
+#[cfg(feature = "rsa-key-pair")]
+use crate::rsa_key::RsaKey;
 use crate::sign::rpc_v1;
 use crate::time;
 
@@ -28,20 +32,52 @@ pub(crate) fn signed_form<'a>(
     query: &[(&str, &str)],
     form: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> String {
+    let mut form: Vec<(&str, &str)> = form.into_iter().collect();
+    form.extend(credentials.security_token().map(|token| ("SecurityToken", token)));
+    let method = [("SignatureMethod", rpc_v1::SIGNATURE_METHOD)];
+    let sign = |request: rpc_v1::Request<'_>| -> Result<String, Infallible> {
+        Ok(request.signature(credentials.access_key_secret()))
+    };
+    let Ok(form) = completed(context, credentials.access_key_id(), query, form, &method, sign);
+    form
+}
+
+/// The same, signed by an RSA key pair, as the Go SDK does; it has no session, and no other operation takes it.
+#[cfg(feature = "rsa-key-pair")]
+pub(crate) fn signed_by_key_pair(
+    context: &Context,
+    call: Call<'_>,
+    key_id: &str,
+    key: &RsaKey,
+) -> Result<Request<Bytes>, Error> {
+    let query = [("Action", call.action), ("Version", call.version), ("Format", "JSON")];
+    let method = [("SignatureMethod", "SHA256withRSA"), ("SignatureType", "PRIVATEKEY")];
+    let sign = |request: rpc_v1::Request<'_>| key.sign(&request.string_to_sign());
+    let form = completed(context, key_id, &query, call.form.to_vec(), &method, sign)?;
+    post(call, &query, form)
+}
+
+/// The form with the parameters of the signature, and the signature over all.
+fn completed<'a, E>(
+    context: &Context,
+    key_id: &'a str,
+    query: &[(&str, &str)],
+    mut form: Vec<(&'a str, &'a str)>,
+    method: &[(&'a str, &'a str)],
+    sign: impl FnOnce(rpc_v1::Request<'_>) -> Result<String, E>,
+) -> Result<String, E> {
     let timestamp = time::to_iso(context.signing_time());
     let nonce = context.nonce();
-    let mut form: Vec<(&str, &str)> = form.into_iter().collect();
+    form.extend_from_slice(method);
+    let mut form: Vec<(&str, &str)> = form;
     form.extend([
-        ("AccessKeyId", credentials.access_key_id()),
-        ("SignatureMethod", rpc_v1::SIGNATURE_METHOD),
+        ("AccessKeyId", key_id),
         ("SignatureVersion", rpc_v1::SIGNATURE_VERSION),
         ("SignatureNonce", &nonce),
         ("Timestamp", &timestamp),
     ]);
-    form.extend(credentials.security_token().map(|token| ("SecurityToken", token)));
     let parameters: Vec<_> = query.iter().chain(&form).copied().collect();
-    let to_sign = rpc_v1::Request { method: "POST", parameters: &parameters };
-    let signature = to_sign.signature(credentials.access_key_secret());
+    let signature = sign(rpc_v1::Request { method: "POST", parameters: &parameters })?;
     form.push(("Signature", &signature));
-    encoded(&form)
+    Ok(encoded(&form))
 }

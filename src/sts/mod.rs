@@ -25,6 +25,8 @@ use crate::error::{Error, ErrorKind};
 use crate::error_codes::{Product, SigningRetries};
 use crate::oidc::OidcToken;
 use crate::rpc::{self, Accepted, Call};
+#[cfg(feature = "rsa-key-pair")]
+use crate::rsa_key::RsaKey;
 use crate::saml::SamlAssertion;
 use crate::session_json::{self, Origin};
 #[cfg(feature = "shared-sessions")]
@@ -32,6 +34,10 @@ use crate::session_store;
 use crate::validity::Issuer;
 
 const VERSION: &str = "2015-04-01";
+
+/// The region of the site of Japan, the only one with key pairs: the default of the Java and Python SDKs for them.
+#[cfg(feature = "rsa-key-pair")]
+const KEY_PAIR_REGION: &str = "ap-northeast-1";
 
 /// The calls, each with the key that it is given: nothing is cached here, and nothing retried but what a fresh nonce or
 /// the right time resolves at once.
@@ -192,6 +198,29 @@ impl Sts {
         self.session(&answer, &host, ACTION, role.requested())
     }
 
+    /// Exchanges the signature of an RSA key pair for a session key of its owner, without a token.
+    #[cfg(feature = "rsa-key-pair")]
+    pub(crate) async fn generate_session_access_key(
+        &self,
+        key_id: &str,
+        key: &RsaKey,
+        duration: Option<Duration>,
+    ) -> Result<Credentials, Error> {
+        const ACTION: &str = "GenerateSessionAccessKey";
+        let requested = duration.unwrap_or(Duration::from_secs(3600));
+        if requested < Duration::from_secs(900) {
+            let error = Error::invalid_input("a session key lasts 900 s at least, and at most 3600 s");
+            return Err(error.with_code("InvalidParameter.DurationSeconds"));
+        }
+        let seconds = requested.as_secs().to_string();
+        let form = [("DurationSeconds", seconds.as_str())];
+        let proof = Proof::KeyPair { key_id, key, form: &form };
+        let (answer, host) = self.exchange(ACTION, &[], Some(KEY_PAIR_REGION), proof).await?;
+        let origin = Origin { host: &host, asked: ACTION, within: "SessionAccessKey." };
+        let (members, issuer) = (answer.body.get("SessionAccessKey"), Issuer::Sts { requested });
+        session_json::read_session_key(members, &answer.headers, answer.transit, origin, issuer, &self.context)
+    }
+
     /// The host that is asked first.
     #[cfg(feature = "shared-sessions")]
     pub(crate) fn first_host(&self, inferred_region: Option<&str>) -> Result<Endpoint, Error> {
@@ -213,7 +242,10 @@ impl Sts {
         proof: Proof<'_>,
         mut entered: Option<Passage>,
     ) -> Result<(Accepted, String), Error> {
-        let Hosts { first, then } = self.endpoint.resolve(&self.context, inferred_region)?;
+        let Hosts { first, mut then } = self.endpoint.resolve(&self.context, inferred_region)?;
+        if !proof.is_known_globally() {
+            then = None;
+        }
         // The one that answered last comes first.
         let (mut host, mut other) = match then {
             Some(global) if self.global.load(Ordering::Relaxed) => (global, Some(first)),
@@ -238,6 +270,8 @@ impl Sts {
                 (Proof::Key(credentials), StsSignature::V3) => rpc::signed(&self.context, call, credentials)?,
                 (Proof::Key(credentials), StsSignature::V1) => rpc::signed_v1(&self.context, call, credentials)?,
                 (Proof::Token { .. }, _) => rpc::unsigned(&self.context, call)?,
+                #[cfg(feature = "rsa-key-pair")]
+                (Proof::KeyPair { key_id, key, .. }, _) => rpc::signed_by_key_pair(&self.context, call, key_id, key)?,
             };
             let response = match self.context.send(request, SendOptions::default(), Dates::Trusted).await {
                 Ok(response) => response,
@@ -312,7 +346,16 @@ impl Sts {
 #[derive(Clone, Copy)]
 enum Proof<'a> {
     Key(&'a Credentials),
-    Token { form: &'a [(&'a str, &'a str)], token: &'a str },
+    Token {
+        form: &'a [(&'a str, &'a str)],
+        token: &'a str,
+    },
+    #[cfg(feature = "rsa-key-pair")]
+    KeyPair {
+        key_id: &'a str,
+        key: &'a RsaKey,
+        form: &'a [(&'a str, &'a str)],
+    },
 }
 
 impl<'a> Proof<'a> {
@@ -320,6 +363,8 @@ impl<'a> Proof<'a> {
         match self {
             Self::Key(_) => &[],
             Self::Token { form, .. } => form,
+            #[cfg(feature = "rsa-key-pair")]
+            Self::KeyPair { form, .. } => form,
         }
     }
 
@@ -327,6 +372,18 @@ impl<'a> Proof<'a> {
         match self {
             Self::Key(credentials) => credentials.secrets(),
             Self::Token { token, .. } => vec![token],
+            // The private key is not sent.
+            #[cfg(feature = "rsa-key-pair")]
+            Self::KeyPair { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether the global host takes it, too.
+    fn is_known_globally(&self) -> bool {
+        match self {
+            Self::Key(_) | Self::Token { .. } => true,
+            #[cfg(feature = "rsa-key-pair")]
+            Self::KeyPair { .. } => false,
         }
     }
 }

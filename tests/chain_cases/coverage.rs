@@ -4,29 +4,35 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// A mode that needs no member has no column for a half-set one.
-const GRID: [(&str, &[&str]); 29] = [
+use super::case::Case;
+use super::run::{Verdict, run_read_only};
+
+/// A mode that needs no member has no column for a half-set one, and only logins expire. Every case of the column `good` of a
+/// profile is run on a disk that is read-only, too, and then counts for the column `read_only`.
+const GRID: [(&str, &[&str]); 31] = [
     ("env", &["good", "half_set", "malformed", "refused", "absent"]),
     ("env_role", &["good", "half_set", "malformed", "refused"]),
     ("assume_role", &["good", "malformed", "refused", "unreachable", "garbage"]),
     ("oidc_role_arn", &["good", "half_set", "malformed", "refused", "unreachable", "absent"]),
-    ("cli_profile/AK", &["good", "half_set", "malformed", "refused", "absent"]),
-    ("cli_profile/StsToken", &["good", "half_set", "malformed", "refused"]),
-    ("cli_profile/RamRoleArn", &["good", "half_set", "malformed", "refused"]),
-    ("cli_profile/ChainableRamRoleArn", &["good", "half_set", "malformed", "refused"]),
-    ("cli_profile/RamRoleArnWithRoleName", &["good", "half_set", "malformed", "refused"]),
-    ("cli_profile/OIDC", &["good", "half_set", "malformed", "refused"]),
-    ("cli_profile/CredentialsURI", &["good", "half_set", "malformed", "refused"]),
-    ("cli_profile/EcsRamRole", &["good", "malformed", "refused", "disabled"]),
-    ("cli_profile/OAuth", &["good", "half_set", "malformed", "refused", "expired"]),
-    ("cli_profile/CloudSSO", &["good", "half_set", "malformed", "refused", "expired"]),
-    ("cli_profile/External", &["good", "half_set", "malformed", "refused", "disabled"]),
+    ("cli_profile/AK", &["good", "half_set", "malformed", "refused", "absent", "read_only"]),
+    ("cli_profile/StsToken", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("cli_profile/RamRoleArn", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("cli_profile/ChainableRamRoleArn", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("cli_profile/RamRoleArnWithRoleName", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("cli_profile/OIDC", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("cli_profile/CredentialsURI", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("cli_profile/EcsRamRole", &["good", "malformed", "refused", "disabled", "read_only"]),
+    ("cli_profile/OAuth", &["good", "half_set", "malformed", "refused", "expired", "read_only"]),
+    ("cli_profile/CloudSSO", &["good", "half_set", "malformed", "refused", "expired", "read_only"]),
+    ("cli_profile/External", &["good", "half_set", "malformed", "refused", "disabled", "read_only"]),
+    ("cli_profile/RsaKeyPair", &["good", "half_set", "malformed", "refused", "read_only"]),
     ("profile", &["absent", "disabled", "file/credentials", "file/credentials.ini"]),
-    ("profile/access_key", &["good", "half_set", "malformed", "refused"]),
-    ("profile/sts", &["good", "half_set", "malformed", "refused"]),
-    ("profile/ram_role_arn", &["good", "half_set", "malformed", "refused"]),
-    ("profile/oidc_role_arn", &["good", "half_set", "malformed", "refused"]),
-    ("profile/ecs_ram_role", &["good", "malformed", "refused"]),
+    ("profile/access_key", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("profile/sts", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("profile/ram_role_arn", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("profile/oidc_role_arn", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("profile/ecs_ram_role", &["good", "malformed", "refused", "read_only"]),
+    ("profile/rsa_key_pair", &["good", "half_set", "malformed", "refused", "read_only"]),
     (
         "ecs_ram_role",
         &[
@@ -121,11 +127,37 @@ fn counted() -> BTreeMap<String, usize> {
     for name in super::names("cases") {
         let case = super::read("cases", &name).case;
         assert!(!case.covers.is_empty(), "{name} covers nothing");
-        for cell in case.covers {
+        let read_only = read_only_cells(&case);
+        for cell in case.covers.into_iter().chain(read_only) {
             *counts.entry(cell).or_default() += usize::from(case.ignored.is_none());
         }
     }
     counts
+}
+
+/// The cells that a case fills when it is run on a disk that is read-only: those of a case that changes files are none.
+fn read_only_cells(case: &Case) -> Vec<String> {
+    if case.steps.iter().any(|step| !step.files.is_empty()) {
+        return Vec::new();
+    }
+    let of_profile = case.covers.iter().filter(|cell| cell.starts_with("cli_profile/") || cell.starts_with("profile/"));
+    of_profile.filter_map(|cell| Some(format!("{}/read_only", cell.strip_suffix("/good")?))).collect()
+}
+
+/// Nothing is written but the sessions of logins, and those are used where they cannot be.
+#[test]
+fn every_mode_gives_its_credentials_on_a_disk_that_is_read_only() {
+    let mut problems = Vec::new();
+    for name in super::names("cases") {
+        let folder = super::read("cases", &name);
+        if folder.case.ignored.is_some() || read_only_cells(&folder.case).is_empty() {
+            continue;
+        }
+        if let Verdict::Fails(wrong) = run_read_only(&name, folder) {
+            problems.extend(wrong.into_iter().map(|wrong| format!("{name}: {wrong}")));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::case::{File, Folder};
 
-const ENDS: [&str; 5] = ["ACCESS_KEY_SECRET", "SECURITY_TOKEN", "SESSION_TOKEN", "ACCESSKEYSECRET", "SECURITYTOKEN"];
+const ENDS: [&str; 6] =
+    ["ACCESS_KEY_SECRET", "SECURITY_TOKEN", "SESSION_TOKEN", "ACCESSKEYSECRET", "SECURITYTOKEN", "PRIVATE_KEY"];
 
 fn is_secret(name: &str) -> bool {
     name == "sts_token" || ENDS.iter().any(|end| name.to_ascii_uppercase().ends_with(end))

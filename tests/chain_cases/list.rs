@@ -74,6 +74,14 @@ cases! {
     a_key_id_that_no_header_can_carry_is_never_sent
     a_key_of_another_account_is_never_handed_out
     a_key_of_the_expected_account_is_handed_out
+    a_key_pair_profile_gives_a_session_key
+    a_key_pair_profile_that_does_not_match_is_refused_as_that
+    a_key_pair_profile_with_something_else_for_a_key_does_not_show_it
+    a_key_pair_profile_without_private_key_lacks_it
+    an_ini_key_pair_gives_a_session_key
+    an_ini_key_pair_that_does_not_match_is_refused_as_that
+    an_ini_key_pair_with_something_else_for_a_key_does_not_show_it
+    an_ini_key_pair_without_private_key_lacks_it
     a_key_pair_without_mode_comes_before_an_instance_role
     a_key_profile_that_holds_a_session_is_told_its_mode
     a_key_profile_with_a_temporary_id_needs_a_session

@@ -18,7 +18,22 @@ pub(crate) enum Verdict {
 }
 
 /// Runs the case in this folder.
-pub(crate) fn run(name: &str, mut folder: Folder) -> Verdict {
+pub(crate) fn run(name: &str, folder: Folder) -> Verdict {
+    run_on(name, folder, Disk::Writable)
+}
+
+/// Runs the case on a disk that is read-only: nothing may have changed there, and of a login's session there is one warning.
+pub(crate) fn run_read_only(name: &str, folder: Folder) -> Verdict {
+    run_on(&format!("read_only-{name}"), folder, Disk::ReadOnly)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    Writable,
+    ReadOnly,
+}
+
+fn run_on(name: &str, mut folder: Folder, disk: Disk) -> Verdict {
     let undeclared = super::declared::undeclared_secrets(&folder);
     if !undeclared.is_empty() {
         return Verdict::Fails(vec![format!("secrets that the case does not declare: {undeclared:?}")]);
@@ -27,6 +42,12 @@ pub(crate) fn run(name: &str, mut folder: Folder) -> Verdict {
         Ok(world) => world,
         Err(error) => return Verdict::Fails(vec![format!("no world for it: {error}")]),
     };
+    if disk == Disk::ReadOnly
+        && let Err(error) = world.make_read_only()
+    {
+        return Verdict::Fails(vec![format!("no read-only disk for it: {error}")]);
+    }
+    let before = world.snapshot();
     let chain = chain(&folder.case.chain, &world);
     let mut exposed = Exposed::default();
     let mut problems = Vec::new();
@@ -45,6 +66,19 @@ pub(crate) fn run(name: &str, mut folder: Folder) -> Verdict {
         problems.extend(wrong.into_iter().map(|wrong| format!("step {}: {wrong}", at + 1)));
     }
     problems.extend(world.script.problems());
+    if disk == Disk::ReadOnly {
+        if world.snapshot() != before {
+            problems.push("something was written on a disk that is read-only".to_owned());
+        }
+        let is_login = |cell: &String| ["OAuth", "CloudSSO"].iter().any(|mode| cell.split('/').nth(1) == Some(mode));
+        let (warnings, wanted) = (
+            world.logs().matches("cannot be written back").count(),
+            usize::from(folder.case.covers.iter().any(is_login)),
+        );
+        if warnings != wanted {
+            problems.push(format!("{warnings} warnings of what cannot be written, and not {wanted}"));
+        }
+    }
     exposed.debug("the chain", &chain);
     exposed.debug("the refresher", chain.refresher());
     exposed.debug("the health", &chain.refresher().health());

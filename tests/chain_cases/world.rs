@@ -182,6 +182,31 @@ impl World {
         Err("something is still under way in the background".to_owned())
     }
 
+    /// Takes away the right to write. That stops nobody who is root, so what stands beside a file that is written is in the
+    /// way as well: a folder, where the lock would be.
+    pub(crate) fn make_read_only(&self) -> io::Result<()> {
+        let config = self.root.join("home/me/.aliyun");
+        if config.is_dir() {
+            std::fs::create_dir_all(config.join(".config.json.lock"))?;
+        }
+        set_read_only(&self.root, true)
+    }
+
+    /// All paths beneath the root, with what is in the files.
+    pub(crate) fn snapshot(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let (mut folders, mut found) = (vec![self.root.clone()], BTreeMap::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path.clone());
+                }
+                found.insert(path.clone(), std::fs::read(&path).unwrap_or_default());
+            }
+        }
+        found
+    }
+
     pub(crate) fn logs(&self) -> String {
         let bytes = self.logs.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).into_owned()
@@ -190,9 +215,38 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        let _ = set_read_only(&self.root, false);
         // What cannot be removed stays in the build directory; the next run has another name.
         let _ = std::fs::remove_dir_all(&self.root);
     }
+}
+
+/// Changes the modes of everything beneath `path`.
+fn set_read_only(path: &Path, read_only: bool) -> io::Result<()> {
+    if path.is_symlink() {
+        return Ok(());
+    }
+    let set = |path: &Path| {
+        let mut permissions = std::fs::metadata(path)?.permissions();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = permissions.mode();
+            permissions.set_mode(if read_only { mode & !0o222 } else { mode | 0o700 });
+        }
+        #[cfg(not(unix))]
+        permissions.set_readonly(read_only);
+        std::fs::set_permissions(path, permissions)
+    };
+    if !read_only {
+        set(path)?;
+    }
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            set_read_only(&entry?.path(), read_only)?;
+        }
+    }
+    if read_only { set(path) } else { Ok(()) }
 }
 
 /// Counts what runs in the background.

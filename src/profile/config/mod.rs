@@ -91,11 +91,11 @@ struct Profile {
     oauth_refresh_token: Option<Zeroizing<String>>,
     #[serde(deserialize_with = "or_default")]
     oauth_access_token_expire: i64,
-    // Of modes that are not read, only so much that they are recognised.
-    #[serde(deserialize_with = "is_set")]
-    private_key: bool,
-    #[serde(deserialize_with = "is_set")]
-    key_pair_name: bool,
+    #[serde(deserialize_with = "secret")]
+    private_key: Option<Zeroizing<String>>,
+    #[serde(deserialize_with = "trimmed")]
+    key_pair_name: Option<String>,
+    // Of modes that give no key, only so much that they are recognised.
     #[serde(deserialize_with = "is_set")]
     bearer_token: bool,
 }

@@ -53,21 +53,10 @@ impl Mode {
         Err(error.with_code("UnsupportedMode").with_remedy(remedy).permanent())
     }
 
-    /// The error for a mode that gives no key, or none that this crate can get.
+    /// The error for a mode that gives no key.
     pub(super) fn unsupported(self) -> Error {
         let name = self.name();
-        let other = "use a mode with keys or a role";
-        let remedy = match self {
-            Self::BearerToken | Self::Anonymous => format!("{other}: name another profile by ALIBABA_CLOUD_PROFILE"),
-            _ => other.to_owned(),
-        };
         match self {
-            Self::External => Error::failed(format!("has mode {name}, and this build lacks the feature `process`"))
-                .with_code("NotYetSupported"),
-            Self::RsaKeyPair => {
-                let what = "which is deprecated: this crate does not make its call, GenerateSessionAccessKey";
-                Error::failed(format!("has mode {name}, {what}")).with_code("UnsupportedMode")
-            }
             Self::BearerToken => {
                 let what =
                     "whose token goes into a header of calls that nobody signs: it is for services that take one";
@@ -80,7 +69,7 @@ impl Mode {
             }
             _ => Error::failed(format!("has mode {name}, which gives no AccessKey pair")).with_code("UnsupportedMode"),
         }
-        .with_remedy(remedy)
+        .with_remedy("use a mode with keys or a role: name another profile by ALIBABA_CLOUD_PROFILE")
         .permanent()
     }
 }
@@ -101,7 +90,7 @@ impl Profile {
             } else {
                 Mode::Ak
             }
-        } else if self.private_key && self.key_pair_name {
+        } else if self.private_key.is_some() && self.key_pair_name.is_some() {
             Mode::RsaKeyPair
         } else if self.ram_role_name.is_some() {
             Mode::EcsRamRole

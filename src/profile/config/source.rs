@@ -8,7 +8,11 @@ use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 #[cfg(feature = "process")]
 use crate::profile::command;
+#[cfg(not(all(feature = "process", feature = "rsa-key-pair")))]
+use crate::profile::lacks_feature;
 use crate::profile::{EnvDefaults, ProfileFormat, Selected, Source, half_set, keys};
+#[cfg(feature = "rsa-key-pair")]
+use crate::profile::{KeyPair, PrivateKey};
 use crate::redact::{shorten, shown};
 use crate::sts::{AssumeRole, ProfileEndpoint};
 use crate::time;
@@ -78,9 +82,8 @@ impl Profile {
             Mode::RamRoleArnWithRoleName => Source::EcsRamRole { role_name: self.ram_role_name.clone() },
             // Its source is another profile.
             Mode::ChainableRamRoleArn => return Err(half_set("lacks source_profile".to_owned())),
-            Mode::RsaKeyPair | Mode::BearerToken | Mode::Anonymous => {
-                return Err(mode.unsupported());
-            }
+            Mode::RsaKeyPair => return self.key_pair(),
+            Mode::BearerToken | Mode::Anonymous => return Err(mode.unsupported()),
         };
         Ok(Source::Role { source: Box::new(source), role: self.role(defaults)?, endpoint: self.endpoint() })
     }
@@ -92,8 +95,8 @@ impl Profile {
             (Mode::OAuth, "oauth_access_token", self.oauth_access_token.is_some()),
             (Mode::OAuth, "oauth_refresh_token", self.oauth_refresh_token.is_some()),
             (Mode::CredentialsUri, "credentials_uri", self.credentials_uri.is_some()),
-            (Mode::RsaKeyPair, "private_key", self.private_key),
-            (Mode::RsaKeyPair, "key_pair_name", self.key_pair_name),
+            (Mode::RsaKeyPair, "private_key", self.private_key.is_some()),
+            (Mode::RsaKeyPair, "key_pair_name", self.key_pair_name.is_some()),
         ];
         if self.access_key_id.is_none() && self.access_key_secret.is_none() {
             // The CLI fills an empty role ARN before it looks.
@@ -117,7 +120,21 @@ impl Profile {
 
     #[cfg(not(feature = "process"))]
     fn process(&self, _place: &str) -> Result<Source, Error> {
-        Err(Mode::External.unsupported())
+        Err(lacks_feature("mode External", "process"))
+    }
+
+    #[cfg(feature = "rsa-key-pair")]
+    fn key_pair(&self) -> Result<Source, Error> {
+        let key = self.private_key.clone().map(PrivateKey::Here);
+        let pair = KeyPair::new(self.key_pair_name.as_ref(), key, ["key_pair_name", "private_key"])?;
+        let seconds = Some(self.expired_seconds).filter(|seconds| *seconds > 0);
+        let duration = seconds.map(Duration::from_secs);
+        Ok(Source::RsaKeyPair(Box::new(KeyPair { duration, endpoint: self.endpoint(), ..pair })))
+    }
+
+    #[cfg(not(feature = "rsa-key-pair"))]
+    fn key_pair(&self) -> Result<Source, Error> {
+        Err(lacks_feature("mode RsaKeyPair", "rsa-key-pair"))
     }
 
     fn oidc(&self, defaults: &EnvDefaults) -> Result<Source, Error> {
@@ -221,7 +238,7 @@ mod tests {
     fn each_mode_needs_its_fields() {
         let keys = r#""access_key_id":"i","access_key_secret":"s""#;
         let arn = r#""ram_role_arn":"acs:ram::1:role/a""#;
-        let table: [(String, &str); 29] = [
+        let table: [(String, &str); 33] = [
             (format!(r#""mode":"AK",{keys}"#), "ok"),
             (r#""mode":"AK","access_key_id":"i""#.into(), "HalfSet"),
             (r#""mode":"AK","access_key_id":"","access_key_secret":"""#.into(), "NotConfigured"),
@@ -251,6 +268,10 @@ mod tests {
             (r#""mode":"CloudSSO","cloud_sso_sign_in_url":"https://u","cloud_sso_account_id":"1","cloud_sso_access_config":"a""#.into(), "HalfSet"),
             (r#""mode":"CloudSSO","cloud_sso_sign_in_url":"https://u","cloud_sso_account_id":"1","cloud_sso_access_config":"a","access_token":"t""#.into(), "ok"),
             (r#""mode":"BearerToken""#.into(), "UnsupportedMode"),
+            (r#""mode":"RsaKeyPair""#.into(), "HalfSet"),
+            (r#""mode":"RsaKeyPair","private_key":"p""#.into(), "HalfSet"),
+            (r#""mode":"RsaKeyPair","private_key":"p","key_pair_name":"<k>""#.into(), "Placeholder"),
+            (r#""mode":"RsaKeyPair","private_key":"p","key_pair_name":"k""#.into(), "ok"),
         ];
         for (fields, expected) in table {
             let code = one(&fields).err().map(|error| error.code().unwrap_or("NotConfigured").to_owned());
@@ -279,7 +300,7 @@ mod tests {
             ("ststoken", "write StsToken"),
             ("RAMROLEARN", "write RamRoleArn,"),
             ("AKSK", "correct the mode, as AK"),
-            ("RsaKeyPair", "use a mode with keys or a role"),
+            ("rsakeypair", "write RsaKeyPair,"),
         ] {
             let error = one(&format!(r#""mode":"{mode}","access_key_id":"i","access_key_secret":"s""#)).err().unwrap();
             assert_eq!(error.code(), Some("UnsupportedMode"));
@@ -302,7 +323,7 @@ mod tests {
             (&[pair, token, arn, name], "session"),
             (&[pair, arn, name, oidc], "role over keys"),
             (&[pair, r#""source_profile":"b""#, arn], "role over keys"),
-            (&[rsa, name], "has mode RsaKeyPair"),
+            (&[rsa, name], "key pair"),
             (&[name, arn, command, oidc], "instance"),
             (&[name, r#""access_key_id":"i""#, token], "instance"),
             (&[command, arn, oidc, sso, bearer], "program"),
@@ -334,6 +355,8 @@ mod tests {
                 Ok(Source::Oidc { .. }) => "oidc".to_owned(),
                 #[cfg(feature = "process")]
                 Ok(Source::Process { .. }) => "program".to_owned(),
+                #[cfg(feature = "rsa-key-pair")]
+                Ok(Source::RsaKeyPair(_)) => "key pair".to_owned(),
                 Ok(_) => "another".to_owned(),
                 Err(error) => error.message().to_owned(),
             };
