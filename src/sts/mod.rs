@@ -215,7 +215,7 @@ impl Sts {
         let seconds = requested.as_secs().to_string();
         let form = [("DurationSeconds", seconds.as_str())];
         let proof = Proof::KeyPair { key_id, key, form: &form };
-        let (answer, host) = self.exchange(ACTION, &[], Some(KEY_PAIR_REGION), proof).await?;
+        let (answer, host) = self.exchange(ACTION, &[], Some(KEY_PAIR_REGION), proof, None).await?;
         let origin = Origin { host: &host, asked: ACTION, within: "SessionAccessKey." };
         let (members, issuer) = (answer.body.get("SessionAccessKey"), Issuer::Sts { requested });
         session_json::read_session_key(members, &answer.headers, answer.transit, origin, issuer, &self.context)
