@@ -137,6 +137,7 @@ struct Readme;
 pub mod _docs;
 #[cfg(feature = "blocking")]
 mod blocking;
+mod call_settings;
 mod chain;
 mod context;
 mod credentials;
