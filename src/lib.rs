@@ -135,6 +135,7 @@ struct Readme;
 // The pages are part of the documentation and not of the library.
 #[cfg(any(doc, doctest))]
 pub mod _docs;
+mod call_settings;
 mod chain;
 mod context;
 mod credentials;

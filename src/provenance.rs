@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "openapi")]
+use crate::call_settings::CallSettings;
 use crate::credentials::Credentials;
 use crate::redact::shown;
 use crate::sts::{ProfileEndpoint, Sts};
@@ -65,6 +67,13 @@ impl Provenance {
         let mut known = Self::of(&credentials);
         edit(&mut known);
         credentials.with_facts(Arc::new(known))
+    }
+
+    /// Returns what the profile that `credentials` came from says of calls.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn call_settings(credentials: &Credentials) -> CallSettings {
+        let profile = credentials.facts::<Self>().and_then(|known| known.sts_profile.as_ref());
+        profile.map(|profile| profile.calls).unwrap_or_default()
     }
 
     /// Returns `sts` for a call with the credential: it follows the profile, if `sts` is not of a profile itself.

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["credentials", "error"],
     &["error_codes", "key_characters", "provider", "rsa_key"],
     &["context"],
-    &["endpoint", "paths"],
+    &["call_settings", "endpoint", "paths"],
     &["sign"],
     // One call and the responses to it.
     &["rpc"],

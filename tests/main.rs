@@ -31,6 +31,7 @@ mod oss4;
 mod pages;
 #[cfg(unix)]
 mod process;
+mod profile_calls;
 mod public_api;
 mod public_names;
 mod quickstart;

@@ -247,6 +247,34 @@ async fn other_token_sources_work_alike() {
 }
 
 #[tokio::test]
+async fn a_token_by_value_is_used_where_no_file_is_named() {
+    let world = World::new("by-value").await;
+    let (token, endpoint) = (world.token(|token| token), world.emulator.endpoint());
+    let by_value = ("ALIBABA_CLOUD_OIDC_TOKEN", token.as_str());
+    let rest = [
+        ("ALIBABA_CLOUD_ROLE_ARN", ROLE),
+        ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", account::OIDC_PROVIDER_ARN),
+        ("ALIBABA_CLOUD_STS_ENDPOINT", endpoint.as_str()),
+    ];
+    let ask = |env: Vec<(&str, &str)>| {
+        let context = Context::builder().env(env).clock(world.clock.clone()).build();
+        let provider = OidcRoleProvider::new().context(context.clone());
+        Refresher::builder(provider).context(context).build()
+    };
+    let session = ask([&[by_value][..], &rest].concat()).credentials().await.unwrap();
+    assert_eq!(session.provider_name(), "oidc_role_arn");
+    let error = ask(vec![by_value, rest[0]]).credentials().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotConfigured, "by itself it asks for nothing: {error}");
+    assert!(!format!("{error:#} {error:?}").contains(&token));
+    // A file that is named goes first, there or not.
+    let (file, both) =
+        (world.rotate(0, &world.token(|token| token.subject("other"))), [&[by_value][..], &rest].concat());
+    let file = ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", file.to_str().unwrap());
+    let error = ask([&both[..], &[file]].concat()).credentials().await.unwrap_err();
+    assert_eq!(error.code(), Some("AuthenticationFail.NoPermission"));
+}
+
+#[tokio::test]
 async fn what_the_exchange_has_no_place_for_is_refused_and_never_left_out() {
     let world = World::new("no-place").await;
     let file = world.rotate(0, &world.token(|token| token));

@@ -56,7 +56,9 @@ pub struct OpenApiClientBuilder {
     credentials: Refresher,
     options: SendOptions,
     allow_plain_http: bool,
-    attempts: u32,
+    attempts: Option<u32>,
+    connect_timeout: Option<Duration>,
+    attempt_timeout: Option<Duration>,
     timeout: Duration,
     nested: NestedParameters,
     user_agent: Option<String>,
@@ -71,7 +73,9 @@ impl OpenApiClientBuilder {
             credentials,
             options: SendOptions { max_body: MAX_BODY, ..SendOptions::default() },
             allow_plain_http: false,
-            attempts: 3,
+            attempts: None,
+            connect_timeout: None,
+            attempt_timeout: None,
             timeout: Duration::from_secs(60),
             nested: NestedParameters::default(),
             user_agent: None,
@@ -86,10 +90,11 @@ impl OpenApiClientBuilder {
         self
     }
 
-    /// Sets how often a call is attempted at most where a repetition is safe; 1 repeats nothing. Default 3.
+    /// Sets how often a call is attempted at most where a repetition is safe; 1 repeats nothing. The default
+    /// is one more than the `retry_count` of the profile of config.json that gave the credentials, or else 3.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts;
+        self.attempts = Some(attempts);
         self
     }
 
@@ -102,17 +107,19 @@ impl OpenApiClientBuilder {
         self
     }
 
-    /// Sets the limit of one attempt, to the last byte of its response. Default 10 s.
+    /// Sets the limit of one attempt, to the last byte of its response. The default is the `read_timeout` of the profile
+    /// of config.json that gave the credentials, with the time to connect, or else 10 s.
     #[must_use]
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
-        self.options.timeout = limit;
+        self.attempt_timeout = Some(limit);
         self
     }
 
-    /// Sets the limit of one connection, TLS included. Default 5 s.
+    /// Sets the limit of one connection, TLS included. The default is the `connect_timeout` of the profile of config.json that
+    /// gave the credentials, or else 5 s.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.options.connect_timeout = limit;
+        self.connect_timeout = Some(limit);
         self
     }
 
@@ -155,6 +162,8 @@ impl OpenApiClientBuilder {
             credentials: self.credentials,
             options: self.options,
             attempts: self.attempts,
+            connect_timeout: self.connect_timeout,
+            attempt_timeout: self.attempt_timeout,
             timeout: self.timeout,
             nested: self.nested,
             turns: self.max_connections.map(Semaphore::new),

@@ -20,6 +20,7 @@ pub use self::builder::{NestedParameters, OpenApiClientBuilder};
 pub use self::pages::Pages;
 pub use self::response::ApiResponse;
 use self::retry::{Next, Retries};
+use crate::call_settings::CallSettings;
 use crate::context::{self, CallerSender, Context, SendOptions};
 use crate::credentials::Credentials;
 use crate::endpoint::{Endpoint, check_region};
@@ -30,6 +31,8 @@ use crate::rpc::{self, Call};
 
 /// The API version of Intelligent Media Management.
 const IMM_VERSION: &str = "2020-09-30";
+/// How often a call is attempted, unless code or a profile says otherwise.
+const ATTEMPTS: u32 = 3;
 /// The parameter by which products recognize a call that they have carried out already.
 const CLIENT_TOKEN: &str = "ClientToken";
 
@@ -71,7 +74,10 @@ struct Inner {
     version: String,
     credentials: Refresher,
     options: SendOptions,
-    attempts: u32,
+    /// What was set in code; it goes before the profile that the credentials came from.
+    attempts: Option<u32>,
+    connect_timeout: Option<Duration>,
+    attempt_timeout: Option<Duration>,
     timeout: Duration,
     nested: NestedParameters,
     /// Bounds the calls in flight.
@@ -83,6 +89,14 @@ impl Inner {
     /// By the version alone: the endpoint may be a VPC's, a proxy's or an emulator's.
     fn is_imm(&self) -> bool {
         self.version == IMM_VERSION
+    }
+
+    /// The options of an attempt by credentials whose profile says `settings`, with `remaining` left of the call's time.
+    fn options(&self, settings: CallSettings, remaining: Duration) -> SendOptions {
+        let mut options = settings.limit(self.options);
+        options.connect_timeout = self.connect_timeout.unwrap_or(options.connect_timeout);
+        options.timeout = self.attempt_timeout.unwrap_or(options.timeout).min(remaining);
+        options
     }
 }
 
@@ -200,7 +214,7 @@ impl OpenApiClient {
         check_action(action)?;
         let call = Call { endpoint, version: &inner.version, action, query, form };
         let names_a_token = || query.iter().chain(form).any(|(name, value)| *name == CLIENT_TOKEN && !value.is_empty());
-        let mut retries = Retries::new(inner.attempts, rpc::is_read_only(action) || names_a_token());
+        let mut retries = None;
         let began = context.now().monotonic;
         let remaining = || inner.timeout.saturating_sub(context.now().monotonic.saturating_sub(began));
         let _turn = match &inner.turns {
@@ -209,7 +223,12 @@ impl OpenApiClient {
         };
         loop {
             let credentials = self.within(remaining(), inner.credentials.credentials()).await??;
-            let options = SendOptions { timeout: inner.options.timeout.min(remaining()), ..inner.options };
+            let settings = Provenance::call_settings(&credentials);
+            let options = inner.options(settings, remaining());
+            let retries = retries.get_or_insert_with(|| {
+                let attempts = inner.attempts.or(settings.attempts()).unwrap_or(ATTEMPTS);
+                Retries::new(attempts, rpc::is_read_only(action) || names_a_token())
+            });
             let error = match self.attempt(context, call, user_agent.as_ref(), options, &credentials).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,

@@ -9,7 +9,7 @@ use super::sts_settings::sts_settings;
 use crate::credentials::Credentials;
 use crate::endpoint::valid_region;
 use crate::error::{Error, ErrorKind};
-use crate::oidc::{Claims, OidcTokenFile, ProvideOidcToken};
+use crate::oidc::{Claims, OidcTokenFile, OidcTokenVariable, ProvideOidcToken};
 use crate::provenance::{Provenance, RoleSession};
 use crate::provider::{BoxFuture, ProvideCredentials, SourceStatus};
 use crate::sts::{AssumeRole, Sts};
@@ -17,8 +17,8 @@ use crate::sts::{AssumeRole, Sts};
 /// Exchanges an OIDC token for a role's session, by AssumeRoleWithOIDC. No AccessKey is needed.
 ///
 /// Without arguments it reads what ACK's webhook injects for RRSA: `ALIBABA_CLOUD_ROLE_ARN`,
-/// `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and `ALIBABA_CLOUD_OIDC_TOKEN_FILE`. The token is read again for every exchange. Its
-/// claims are checked first: a token that has expired is not sent, once a server's `Date` has told the time.
+/// `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and `ALIBABA_CLOUD_OIDC_TOKEN_FILE`, or `ALIBABA_CLOUD_OIDC_TOKEN` with the token itself
+/// where no file is named. The token is read again for every exchange. Its claims are checked first: a token that has expired is not sent, once a server's `Date` has told the time.
 ///
 /// ```
 /// use alibabacloud_credentials::{AssumeRole, GitHubActionsToken, OidcRoleProvider, Refresher};
@@ -50,6 +50,8 @@ impl fmt::Debug for OidcRoleProvider {
 
 const PROVIDER_ARN: &str = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN";
 const TOKEN_FILE: &str = "ALIBABA_CLOUD_OIDC_TOKEN_FILE";
+/// The token itself, where there is no file.
+const TOKEN: &str = "ALIBABA_CLOUD_OIDC_TOKEN";
 const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
 
 const ROTATION: &str = "look at what rotates it: the kubelet, for a projected volume";
@@ -124,7 +126,7 @@ impl OidcRoleProvider {
         let token = match (&self.token, token_file) {
             (Some(token), _) => Some(Arc::clone(token)),
             (None, Some(path)) => Some(Arc::new(OidcTokenFile::new(path)) as _),
-            (None, None) => None,
+            (None, None) => env(TOKEN)?.map(|_| Arc::new(OidcTokenVariable::new(TOKEN)) as _),
         };
         match (provider_arn, role, token) {
             (Some(provider_arn), Some(role), Some(token)) => Ok(Exchange { provider_arn, role, token }),

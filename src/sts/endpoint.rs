@@ -1,5 +1,6 @@
 //! Which STS host: explicit, then the environment, then the profile, then the region.
 
+use crate::call_settings::CallSettings;
 use crate::context::Context;
 use crate::endpoint::{Endpoint, check_region};
 use crate::error::Error;
@@ -15,12 +16,13 @@ pub(crate) struct StsEndpoint {
     pub(crate) profile: Option<ProfileEndpoint>,
 }
 
-/// `sts_endpoint`, `sts_region` and `enable_vpc`.
+/// `sts_endpoint`, `sts_region` and `enable_vpc`, and the limits of calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProfileEndpoint {
     pub(crate) endpoint: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) vpc: bool,
+    pub(crate) calls: CallSettings,
 }
 
 impl StsEndpoint {
@@ -64,6 +66,9 @@ impl StsEndpoint {
         let Some((source, region)) = region else { return Ok(Hosts { first: global(), then: None }) };
         check_region(&region).map_err(|error| error.of(source))?;
         let vpc = self.vpc || profile.vpc || context.switch("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED")?;
+        if !vpc && WITHOUT_STS.contains(&region.as_str()) {
+            return Ok(Hosts { first: global(), then: None });
+        }
         let prefix = if vpc { "sts-vpc" } else { "sts" };
         let first = Endpoint::https(format!("{prefix}.{region}.aliyuncs.com"));
         // Who asked for the VPC does not want to leave it.
@@ -73,6 +78,10 @@ impl StsEndpoint {
 
 /// Hosted in China, and reachable from everywhere.
 const GLOBAL: &str = "sts.aliyuncs.com";
+
+/// Regions without an STS host: the official STS SDK's table of endpoints sends them to the global one. The regions of the
+/// finance cloud (`cn-shanghai-finance-1` and the like) have hosts of the usual form, for the VPC too.
+const WITHOUT_STS: [&str; 3] = ["ap-south-1", "ap-southeast-2", "cn-beijing-gov-1"];
 
 pub(crate) fn is_global(endpoint: &Endpoint) -> bool {
     endpoint.authority() == GLOBAL
@@ -95,7 +104,8 @@ mod tests {
     }
 
     fn profile(endpoint: Option<&str>, region: Option<&str>, vpc: bool) -> StsEndpoint {
-        let profile = ProfileEndpoint { endpoint: endpoint.map(Into::into), region: region.map(Into::into), vpc };
+        let (endpoint, region) = (endpoint.map(Into::into), region.map(Into::into));
+        let profile = ProfileEndpoint { endpoint, region, vpc, calls: CallSettings::default() };
         StsEndpoint { profile: Some(profile), ..StsEndpoint::default() }
     }
 
@@ -114,6 +124,25 @@ mod tests {
         assert_eq!(host(profile(None, Some("cn-qingdao"), true), &[]), "sts-vpc.cn-qingdao.aliyuncs.com");
         assert_eq!(host(profile(None, Some("cn-qingdao"), false), &[REGION]), "sts.cn-beijing.aliyuncs.com");
         assert_eq!(host(StsEndpoint::default(), &[VPC]), "sts.aliyuncs.com", "no region: the switch means nothing");
+    }
+
+    #[test]
+    fn finance_regions_have_hosts_and_government_regions_the_global_one() {
+        let of =
+            |region: &str, vpc| host(StsEndpoint { region: Some(region.into()), vpc, ..StsEndpoint::default() }, &[]);
+        for (region, public, vpc) in [
+            ("cn-hangzhou", "sts.cn-hangzhou.aliyuncs.com", "sts-vpc.cn-hangzhou.aliyuncs.com"),
+            (
+                "cn-shenzhen-finance-1",
+                "sts.cn-shenzhen-finance-1.aliyuncs.com",
+                "sts-vpc.cn-shenzhen-finance-1.aliyuncs.com",
+            ),
+            // Who asked for the VPC does not leave it, and is told that there is no such host.
+            ("cn-beijing-gov-1", "sts.aliyuncs.com", "sts-vpc.cn-beijing-gov-1.aliyuncs.com"),
+            ("ap-south-1", "sts.aliyuncs.com", "sts-vpc.ap-south-1.aliyuncs.com"),
+        ] {
+            assert_eq!((of(region, false), of(region, true)), (public.to_owned(), vpc.to_owned()));
+        }
     }
 
     #[test]

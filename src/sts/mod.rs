@@ -252,6 +252,8 @@ impl Sts {
             then => (first, then),
         };
         let has_choice = other.is_some();
+        let profile = self.endpoint.profile.as_ref();
+        let options = profile.map_or_else(SendOptions::default, |profile| profile.calls.limit(SendOptions::default()));
         let mut signing = SigningRetries::default();
         let mut retries = Retries::new(&self.context);
         loop {
@@ -273,7 +275,7 @@ impl Sts {
                 #[cfg(feature = "rsa-key-pair")]
                 (Proof::KeyPair { key_id, key, .. }, _) => rpc::signed_by_key_pair(&self.context, call, key_id, key)?,
             };
-            let response = match self.context.send(request, SendOptions::default(), Dates::Trusted).await {
+            let response = match self.context.send(request, options, Dates::Trusted).await {
                 Ok(response) => response,
                 Err(error) => {
                     drop(passage);

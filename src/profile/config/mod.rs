@@ -71,6 +71,15 @@ struct Profile {
     sts_endpoint: Option<String>,
     #[serde(deserialize_with = "or_default")]
     enable_vpc: bool,
+    #[serde(deserialize_with = "setting")]
+    connect_timeout: u64,
+    #[serde(deserialize_with = "setting")]
+    read_timeout: u64,
+    /// The name that older versions of the CLI gave to `read_timeout`.
+    #[serde(deserialize_with = "setting")]
+    retry_timeout: u64,
+    #[serde(deserialize_with = "setting")]
+    retry_count: u64,
     #[serde(deserialize_with = "secret")]
     process_command: Option<Zeroizing<String>>,
     #[serde(deserialize_with = "trimmed")]
@@ -123,6 +132,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
+}
+
+/// A setting that no credential depends on: what is no count is unset.
+fn setting<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    Ok(serde_json::Value::deserialize(from)?.as_u64().unwrap_or_default())
 }
 
 /// A profile's name, blanks around it included: two names that differ in these alone are two profiles.

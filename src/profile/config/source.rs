@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::mode::Mode;
 use super::{Config, Profile, list};
+use crate::call_settings::CallSettings;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 #[cfg(feature = "process")]
@@ -201,7 +202,9 @@ impl Profile {
 
     pub(super) fn endpoint(&self) -> ProfileEndpoint {
         let (endpoint, region) = (self.sts_endpoint.clone(), self.sts_region.clone());
-        ProfileEndpoint { endpoint, region, vpc: self.enable_vpc }
+        let read_timeout = if self.read_timeout > 0 { self.read_timeout } else { self.retry_timeout };
+        let calls = CallSettings::new(self.connect_timeout, read_timeout, self.retry_count);
+        ProfileEndpoint { endpoint, region, vpc: self.enable_vpc, calls }
     }
 }
 

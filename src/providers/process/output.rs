@@ -137,7 +137,7 @@ impl<'a> Members<'a> {
             },
         }
         let (endpoint, region) = (self.owned("sts_endpoint")?, self.owned("sts_region")?);
-        Ok((role, ProfileEndpoint { endpoint, region, vpc: false }))
+        Ok((role, ProfileEndpoint { endpoint, region, ..ProfileEndpoint::default() }))
     }
 }
 
