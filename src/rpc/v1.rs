@@ -69,7 +69,6 @@ fn completed<'a, E>(
     let timestamp = time::to_iso(context.signing_time());
     let nonce = context.nonce();
     form.extend_from_slice(method);
-    let mut form: Vec<(&str, &str)> = form;
     form.extend([
         ("AccessKeyId", key_id),
         ("SignatureVersion", rpc_v1::SIGNATURE_VERSION),
