@@ -52,7 +52,7 @@ pub(crate) fn assume_role(
 
 /// Checks that the identity provider is registered, and verifies that the assertion is its own and for this cloud. Returns it
 /// with the provider's ARN.
-fn verify_assertion<'a>(parameters: &'a Parameters, now: DateTime<Utc>) -> ApiResult<(Assertion, &'a str)> {
+fn verify_assertion(parameters: &Parameters, now: DateTime<Utc>) -> ApiResult<(Assertion, &str)> {
     let arn = parameters.get("SAMLProviderArn").ok_or_else(|| missing("SAMLProviderArn"))?;
     let text = parameters.get("SAMLAssertion").ok_or_else(|| missing("SAMLAssertion"))?;
     let name = arn.strip_prefix(&format!("acs:ram::{ACCOUNT_ID}:saml-provider/"));
