@@ -20,14 +20,18 @@ pub(crate) struct Retries<'a> {
 /// So often a call is tried again, and so long after its beginning at most.
 const RETRIES: u32 = 2;
 const WITHIN: Duration = Duration::from_secs(3);
-/// So often a call that keeps to a quota queues again after a refusal as one too many.
+/// So often a call that keeps to a quota queues again after a refusal as one too many, where what is held lasts no longer than this: a
+/// back-off would outlast it.
 const AFTER_THROTTLING: u32 = 10;
+const NEARLY_OVER: Duration = Duration::from_secs(60);
 /// The pause before the first retry is drawn from its upper half, and doubles.
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl<'a> Retries<'a> {
     pub(crate) fn new(context: &'a Context) -> Self {
-        let (left, after_throttling) = if held().is_zero() { (RETRIES, AFTER_THROTTLING) } else { (0, 0) };
+        let held = held();
+        let left = if held.is_zero() { RETRIES } else { 0 };
+        let after_throttling = if held < NEARLY_OVER { AFTER_THROTTLING } else { 0 };
         Self { context, left, after_throttling, began: context.now().monotonic, is_sent: false }
     }
 

@@ -1,11 +1,12 @@
 //! The emulator in a process of its own, so that its threads, descriptors and memory are not counted.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alibabacloud_emulator::Emulator;
 
@@ -23,10 +24,21 @@ pub(crate) fn serve(arguments: &mut lexopt::Parser) {
         let emulator = Emulator::builder().http(address).sts_rate(rate).session_seconds(seconds).start().await;
         let emulator = emulator.expect("the emulator starts");
         println!("{}", emulator.http_addr());
+        // When what had come, for the last second and a bit: a machine that is busy looks late.
+        let (mut last, mut peak) = (VecDeque::from([(Instant::now(), 0)]), 0.0_f64);
         loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let sts = emulator.summary().sts;
-            if writeln!(std::io::stdout(), "{} {}", sts.calls, sts.rejected).is_err() {
+            let now = Instant::now();
+            while last.len() > 1 && now - last[1].0 >= Duration::from_secs(1) {
+                last.pop_front();
+            }
+            let (since, before) = last[0];
+            if now - since >= Duration::from_secs(1) {
+                peak = peak.max((sts.calls - before) as f64 / (now - since).as_secs_f64());
+            }
+            last.push_back((now, sts.calls));
+            if writeln!(std::io::stdout(), "{} {} {peak:.0}", sts.calls, sts.rejected).is_err() {
                 return;
             }
         }
@@ -37,7 +49,7 @@ pub(crate) fn serve(arguments: &mut lexopt::Parser) {
 pub(crate) struct Sts {
     child: Child,
     pub(crate) address: SocketAddr,
-    counts: Arc<(AtomicU64, AtomicU64)>,
+    counts: Arc<[AtomicU64; 3]>,
 }
 
 impl Sts {
@@ -51,13 +63,12 @@ impl Sts {
             .expect("the emulator is started");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let address = lines.next().expect("a line").expect("a line").parse().expect("an address");
-        let counts = Arc::<(AtomicU64, AtomicU64)>::default();
+        let counts = Arc::<[AtomicU64; 3]>::default();
         let told = Arc::clone(&counts);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let mut numbers = line.split(' ').filter_map(|number| number.parse().ok());
-                told.0.store(numbers.next().unwrap_or_default(), Ordering::Relaxed);
-                told.1.store(numbers.next().unwrap_or_default(), Ordering::Relaxed);
+                let numbers = line.split(' ').filter_map(|number| number.parse().ok());
+                told.iter().zip(numbers).for_each(|(told, number)| told.store(number, Ordering::Relaxed));
             }
         });
         Self { child, address, counts }
@@ -78,7 +89,12 @@ impl Sts {
 
     /// Calls and refusals so far.
     pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.counts.0.load(Ordering::Relaxed), self.counts.1.load(Ordering::Relaxed))
+        (self.counts[0].load(Ordering::Relaxed), self.counts[1].load(Ordering::Relaxed))
+    }
+
+    /// The most calls that came in a second so far.
+    pub(crate) fn peak(&self) -> u64 {
+        self.counts[2].load(Ordering::Relaxed)
     }
 }
 

@@ -172,7 +172,7 @@ pub(crate) fn run(roles: usize) {
         redis.iter().for_each(|redis| redis.watch(port, &leaks, &commands));
         let began = Instant::now();
         let replicas: Vec<Replica> = (0..REPLICAS).map(|_| Replica::start(&sts, port, roles)).collect();
-        let (mut before, mut peak, mut connections) = (0, 0, 0);
+        let mut connections = 0;
         let is_over = AtomicBool::new(false);
         while !is_over.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_secs(1));
@@ -184,15 +184,12 @@ pub(crate) fn run(roles: usize) {
                 started.watch(port, &leaks, &commands);
                 redis = Some(started);
             }
-            let calls = sts.counts().0;
-            peak = peak.max(calls - before);
-            before = calls;
             connections = connections.max(machine::connections(sts.address.port()));
             let is_served = replicas.iter().all(|replica| replica.said(0) >= roles as u64);
             is_over.store(is_served || elapsed > 600, Ordering::Relaxed);
         }
         let took = began.elapsed().as_secs_f64();
-        let (calls, refused) = sts.counts();
+        let ((calls, refused), peak) = (sts.counts(), sts.peak());
         let errors: u64 = replicas.iter().map(|replica| replica.said(1)).sum();
         let most = |which| replicas.iter().map(|replica| replica.said(which)).max().unwrap_or_default();
         let (descriptors, threads) = (most(2), most(3));

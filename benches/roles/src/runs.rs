@@ -118,6 +118,7 @@ pub(crate) struct Outcome {
     all_served: Option<Duration>,
     calls: u64,
     refused: u64,
+    peak: u64,
     errors: u64,
     /// Credentials that had expired when they were handed out.
     expired: u64,
@@ -148,10 +149,9 @@ pub(crate) const HEADER: &str = "| run | all served after | calls | refused | mo
 impl Outcome {
     pub(crate) fn row(&self) -> String {
         let served = self.all_served.map_or("-".to_owned(), |after| format!("{:.1} s", after.as_secs_f64()));
-        let peak = self.seconds.iter().map(|second| second.calls).max().unwrap_or_default();
         let bytes = self.bytes.map_or("-".to_owned(), |bytes| bytes.to_string());
         let slowest = format!("{:.1} s", self.slowest.as_secs_f64());
-        let Self { calls, refused, errors, expired, descriptors, connections, threads, .. } = self;
+        let Self { calls, refused, peak, errors, expired, descriptors, connections, threads, .. } = self;
         format!(
             "| {} | {served} | {calls} | {refused} | {peak} | {errors} | {expired} | {slowest} | {descriptors} | {connections} | {threads} | {bytes} |",
             self.run.what
@@ -254,6 +254,7 @@ pub(crate) async fn run(run: Run) -> Outcome {
         all_served: None,
         calls: 0,
         refused: 0,
+        peak: 0,
         errors: 0,
         expired: 0,
         slowest: Duration::ZERO,
@@ -354,6 +355,7 @@ pub(crate) async fn run(run: Run) -> Outcome {
                 _ => {}
             }
             let (calls, refused) = sts.as_ref().map_or((0, 0), Sts::counts);
+            outcome.peak = outcome.peak.max(sts.as_ref().map_or(0, Sts::peak));
             let now = (gone.0 + calls, gone.1 + refused);
             let second =
                 Second { served: served.get(), calls: now.0 - before.0, refused: now.1.saturating_sub(before.1) };

@@ -8,6 +8,8 @@
 mod driver;
 #[cfg_attr(all(test, loom), path = "modeled_pool.rs")]
 mod pool;
+#[cfg(not(all(test, loom)))]
+mod thread_state;
 
 use std::cell::Cell;
 use std::fmt;

@@ -2,8 +2,8 @@
 //!
 //! Two threads do for any number of refreshes as long as each poll is short. One that blocks, spins or never returns costs
 //! its thread and nothing else: when queued tasks make no progress for 30 ms, the timekeeper adds threads, one, two,
-//! four at a time, up to [`MOST_WORKERS`]. Threads without work end after [`KEEP_ALIVE`]. Where the timekeeper itself is late the
-//! machine is busy, and more threads would make it busier: that is no sign of a stall, for 300 ms.
+//! four at a time, up to [`MOST_WORKERS`]. Threads without work end after [`KEEP_ALIVE`]. Where the timekeeper itself is late, or a worker is
+//! runnable, the machine is busy, and more threads would make it busier: then it is a stall after 300 ms.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +14,7 @@ use arc_swap::ArcSwapOption;
 use async_task::Runnable;
 
 use super::driver::{GUESTS, TIMEKEEPER};
+use super::thread_state::Thread;
 use super::{Task, mark_worker, process_id};
 
 /// Threads that are started without a sign that those before are blocked.
@@ -39,6 +40,8 @@ struct Pool {
 struct Queue {
     tasks: VecDeque<Runnable>,
     workers: usize,
+    /// The workers, where the system tells what they do.
+    threads: Vec<Thread>,
     /// Workers that wait for a task, those included that were notified and have not woken yet.
     waiting: usize,
     /// Tasks taken so far: what progress is measured by.
@@ -108,12 +111,15 @@ impl Pool {
 
     fn work(&self) {
         mark_worker();
+        let thread = Thread::current();
+        self.lock().threads.extend(thread.clone());
         let guests = GUESTS.handle();
         let _runtime = guests.as_ref().map(tokio::runtime::Handle::enter);
         while let Some(task) = self.next() {
             // A panic ends its task alone; whoever waits for it sees that it is gone.
             let _ = catch_unwind(AssertUnwindSafe(|| task.run()));
         }
+        self.lock().threads.retain(|other| Some(other) != thread.as_ref());
     }
 
     /// The next task; `None` when there was none for a while, and the worker is to end.
@@ -156,8 +162,16 @@ impl Pool {
                     (taken, more, looks, in_time) = (queue.taken, 1, 0, 0);
                     continue;
                 }
-                if in_time < LOOKS_IN_TIME && looks < LOOKS {
-                    continue;
+                if looks < LOOKS {
+                    if in_time < LOOKS_IN_TIME {
+                        continue;
+                    }
+                    let threads = queue.threads.clone();
+                    drop(queue);
+                    if threads.iter().any(Thread::is_runnable) {
+                        continue;
+                    }
+                    queue = watched.lock();
                 }
                 (looks, in_time) = (0, 0);
                 let wanted = more.min(queue.tasks.len()).min(MOST_WORKERS.saturating_sub(queue.workers));

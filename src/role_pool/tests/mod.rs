@@ -136,6 +136,18 @@ async fn a_caller_does_not_hear_of_a_refusal_as_one_too_many() {
 }
 
 #[tokio::test]
+async fn a_renewal_that_is_refused_as_one_too_many_just_before_the_end_queues_again() {
+    let sts = Sts::granting(s(3600));
+    let pool = unkept(sts.pool());
+    let before = sts.drive(pool.credentials(&role(1))).await.unwrap();
+    sts.clock.advance(s(3550));
+    sts.throttles.store(1, Ordering::SeqCst);
+    let after = sts.drive(pool.credentials(&role(1))).await.unwrap();
+    assert_ne!(before.access_key_id(), after.access_key_id());
+    assert_eq!((pool.stats().calls, pool.stats().refused), (3, 1));
+}
+
+#[tokio::test]
 async fn a_call_that_waited_long_for_its_turn_is_retried_like_any_other() {
     let sts = Sts::granting(s(3600));
     let pool = sts.builder().quota(1.0).build();
