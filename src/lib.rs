@@ -138,6 +138,8 @@ pub mod _docs;
 #[cfg(feature = "blocking")]
 mod blocking;
 mod chain;
+#[cfg(feature = "login")]
+mod config_file;
 mod context;
 mod credentials;
 mod default_chain;
@@ -148,6 +150,9 @@ mod error_codes;
 mod explain;
 mod identity;
 mod key_characters;
+#[cfg(feature = "login")]
+pub mod login;
+mod login_service;
 mod oidc;
 #[cfg(feature = "openapi")]
 mod openapi;
@@ -171,6 +176,8 @@ mod time;
 mod validity;
 
 pub use chain::{Chain, OnFailure};
+#[cfg(feature = "login")]
+pub use config_file::{ConfigFile, NewProfile, ProfileSummary};
 #[cfg(feature = "test-util")]
 pub use context::TestClock;
 #[cfg(feature = "_client")]
