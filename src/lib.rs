@@ -137,6 +137,8 @@ struct Readme;
 pub mod _docs;
 mod call_settings;
 mod chain;
+#[cfg(feature = "login")]
+mod config_file;
 mod context;
 mod credentials;
 mod default_chain;
@@ -147,6 +149,9 @@ mod error_codes;
 mod explain;
 mod identity;
 mod key_characters;
+#[cfg(feature = "login")]
+pub mod login;
+mod login_service;
 mod oidc;
 #[cfg(feature = "openapi")]
 mod openapi;
@@ -178,6 +183,8 @@ mod validity;
 mod blocking;
 
 pub use chain::{Chain, OnFailure};
+#[cfg(feature = "login")]
+pub use config_file::{ConfigFile, NewProfile, ProfileSummary};
 #[cfg(feature = "test-util")]
 pub use context::TestClock;
 #[cfg(feature = "_client")]

@@ -21,7 +21,10 @@ const LAYERS: &[&[&str]] = &[
     &["sts"],
     &["provenance"],
     &["identity", "profile", "refresh"],
-    &["providers", "signer"],
+    // What the providers of logins and the logins themselves ask.
+    &["login_service"],
+    &["config_file"],
+    &["login", "providers", "signer"],
     &["chain"],
     &["default_chain"],
     &["openapi", "role_pool"],

@@ -235,8 +235,9 @@ async fn a_login_that_is_over_says_how_to_log_in_again_and_shows_no_token() {
         let error = world.ask().await.unwrap_err();
         assert_eq!(error.code(), Some("LoginExpired"), "{error}");
         assert!(error.message().contains("profile `dev` of") && error.message().contains(told), "{error}");
+        let mode = profile["mode"].as_str().unwrap();
         let command =
-            format!("log in again: aliyun configure --mode {} --profile dev", profile["mode"].as_str().unwrap());
+            format!("log in again: alicred login --profile dev (or aliyun configure --mode {mode} --profile dev)");
         assert_eq!(error.remedy(), Some(command.as_str()));
         assert_eq!(world.emulator.calls().len() - calls, requests, "{told}");
         assert_eq!(world.text(), before);

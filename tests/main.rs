@@ -15,6 +15,7 @@ mod histories;
 mod http;
 mod identity;
 mod imm_operations;
+mod interactive_login;
 mod kept_profile;
 mod late_tasks;
 mod layering;

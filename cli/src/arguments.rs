@@ -8,8 +8,11 @@ use crate::emulator::{self, EmulatorArguments};
 use crate::exec::{self, ExecArguments};
 use crate::export::{self, ExportArguments};
 use crate::global::Global;
+use crate::login::{self, LoginArguments};
 use crate::manual::{self, CompletionsArguments, ManArguments};
+use crate::profiles::{self, ProfilesArguments};
 use crate::serve::{self, ServeArguments};
+use crate::session_clear::{self, SessionClearArguments};
 use crate::{explain, whoami};
 
 /// Alibaba Cloud credentials for shells, scripts and other languages: which ones are found, why, and whose they are.
@@ -39,6 +42,15 @@ pub(crate) enum Command {
     /// Ask STS whose credentials these are; show what remains of them, the STS host, the clock error and the latency.
     #[command(after_help = whoami::EXAMPLES)]
     Whoami,
+    /// Log in by a browser (OAuth or CloudSSO), into a profile.
+    #[command(after_help = login::EXAMPLES)]
+    Login(LoginArguments),
+    /// List the profiles of ~/.aliyun/config.json; show, add, or choose one.
+    #[command(after_help = profiles::EXAMPLES)]
+    Profiles(ProfilesArguments),
+    /// Forget the sessions that this machine keeps.
+    #[command(after_help = session_clear::EXAMPLES)]
+    Session(SessionClearArguments),
     /// Write the credentials as commands for a shell, as a file or as JSON.
     #[command(after_help = export::EXAMPLES)]
     Export(ExportArguments),

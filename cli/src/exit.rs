@@ -42,7 +42,8 @@ pub(crate) fn of(error: &Error) -> u8 {
 /// Products refuse keys and tokens with various statuses, and permissions with 403.
 fn is_about_the_caller(error: &Error) -> bool {
     let code = error.code().unwrap_or_default();
-    let of_keys = ["InvalidAccessKeyId", "InvalidSecurityToken", "SignatureDoesNotMatch", "IncompleteSignature"];
+    let of_keys =
+        ["InvalidAccessKeyId", "InvalidSecurityToken", "SignatureDoesNotMatch", "IncompleteSignature", "LoginDenied"];
     matches!(error.http_status(), Some(401 | 403)) || of_keys.iter().any(|start| code.starts_with(start))
 }
 

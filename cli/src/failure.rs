@@ -37,6 +37,12 @@ impl Failure {
         self
     }
 
+    /// Puts another sentence before what is wrong.
+    pub(crate) fn because(mut self, what: impl Into<String>) -> Self {
+        self.message = format!("{}: {}", what.into(), self.message);
+        self
+    }
+
     /// Ends with `code` and prints nothing.
     pub(crate) fn silent(code: u8) -> Self {
         Self { quiet: true, ..Self::new(code, "") }

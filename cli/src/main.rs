@@ -13,11 +13,15 @@ mod explain;
 mod export;
 mod failure;
 mod global;
+mod login;
 mod manual;
 mod output;
 mod policy;
+mod profiles;
+mod prompt;
 mod serve;
 mod session;
+mod session_clear;
 mod time;
 mod variables;
 mod whoami;
@@ -73,6 +77,9 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
             Command::Explain => explain::explain(global).await?,
             Command::Which => explain::which(global).await?,
             Command::Whoami => whoami::whoami(global).await?,
+            Command::Login(arguments) => login::login(global, arguments).await?,
+            Command::Profiles(arguments) => profiles::profiles(global, arguments).await?,
+            Command::Session(arguments) => session_clear::session(global, arguments).await?,
             Command::Export(arguments) => export::export(global, arguments).await?,
             Command::Exec(arguments) => return exec::exec(global, arguments).await,
             Command::Call(arguments) => call::call(global, arguments).await?,

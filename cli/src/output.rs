@@ -28,6 +28,12 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::of_output(&error))
 }
 
+/// Tells a person something beside the result: on standard error.
+pub(crate) fn note(text: &str) {
+    // Nothing is left to do about a standard error that is closed.
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Prints bytes as they are.
 pub(crate) fn print_raw(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();

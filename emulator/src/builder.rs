@@ -101,6 +101,12 @@ impl Builder {
         self
     }
 
+    /// Sets the seconds between two polls for a login of CloudSSO. Who polls faster is told `SlowDown`. The default is 5.
+    pub fn device_interval(mut self, seconds: u32) -> Self {
+        self.settings.device_interval = Some(seconds);
+        self
+    }
+
     /// Sets the clock this many seconds ahead of the machine's clock, or behind it if the number is negative.
     pub fn clock_offset(mut self, seconds: i64) -> Self {
         self.clock_offset = seconds;
@@ -129,6 +135,7 @@ impl Builder {
             instance: Rotation::of_instance(),
             uri: Rotation::of_uri(),
             logins: Default::default(),
+            pending_logins: Default::default(),
             throttle: Throttle::new(self.sts_rate),
             log: Default::default(),
             faults: Default::default(),

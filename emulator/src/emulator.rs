@@ -14,6 +14,7 @@ use crate::instance::URI_PATH;
 use crate::listener::Bound;
 use crate::log::{Call, Summary};
 use crate::logins::{Tokens, client_of};
+use crate::pending_logins::LoginDecision;
 use crate::server::serve;
 use crate::state::State;
 
@@ -104,6 +105,11 @@ impl Emulator {
         Login::of(state.logins.cloud_sso(&state.random, state.clock.now()))
     }
 
+    /// Sets what the person does who opens the page of a login from now on. At first they approve.
+    pub fn decide_logins(&self, decision: LoginDecision) {
+        self.running.state.pending_logins.decide(decision);
+    }
+
     /// Revokes all logins: no token of theirs is accepted any more.
     pub fn revoke_logins(&self) {
         self.running.state.logins.revoke();
@@ -135,9 +141,9 @@ impl Emulator {
     /// Makes the next calls of one operation fail, before any other check.
     ///
     /// `route` is `sts/AssumeRole`, `imm/CreateProject`, `oss/PutObject` and the like, `metadata/token`,
-    /// `metadata/role`, `metadata/credentials`, `metadata/item`, `uri/credentials`, `oauth/token`, `oauth/exchange` or
-    /// `cloudsso/credentials`. `sts/*` stands for all operations
-    /// of STS. Faults for the same operation are used in the order in which they were added.
+    /// `metadata/role`, `metadata/credentials`, `metadata/item`, `uri/credentials`, `oauth/authorize`, `oauth/token`,
+    /// `oauth/exchange`, `cloudsso/device-authorization`, `cloudsso/device`, `cloudsso/token`, `cloudsso/accounts`,
+    /// `cloudsso/access-configurations` or `cloudsso/credentials`. `sts/*` stands for all operations of STS. Faults for the same operation are used in the order in which they were added.
     pub fn fail_next(&self, route: &str, fault: Fault) {
         self.running.state.faults.add(route, fault);
     }

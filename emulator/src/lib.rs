@@ -43,9 +43,11 @@
 //! * **SLS**: ListProjects of an account without projects, with signature version 1 (HMAC-SHA1).
 //! * **Instance metadata** of ECS under `/latest/`: the role `imm-role` and its credentials, `region-id`, `zone-id`,
 //!   `instance-id` and `owner-account-id`, with tokens and, unless [`Metadata::Hardened`], without.
-//! * **The services behind logins**: OAuth's `/v1/token` (refresh tokens rotate, and each is spent once) and `/v1/exchange` for
-//!   [`Emulator::oauth_login`], and CloudSSO's `/cloud-credentials` for [`Emulator::cloud_sso_login`], with sessions of
-//!   `imm-role`.
+//! * **The services behind logins**: OAuth's page `/oauth2/v1/auth` (registered redirect URIs alone, PKCE by S256, each code is
+//!   redeemed once and by its verifier), `/v1/token` (refresh tokens rotate, and each is spent once) and `/v1/exchange`;
+//!   CloudSSO's device flow (`/device-authorization`, the page `/device`, `/token` polled no faster than its interval), the lists
+//!   of `/access-assignments/` and `/cloud-credentials`. Sessions are of `imm-role`. [`Emulator::decide_logins`] says what the
+//!   person does who opens a page; [`Emulator::oauth_login`] and [`Emulator::cloud_sso_login`] log in without one.
 //! * **A credentials URI** for containers, `/credentials`: [`Emulator::credentials_uri`].
 //!
 //! STS and IMM accept signature version 3 (ACS3-HMAC-SHA256: action and version in headers, path `/`, GET or POST) and
@@ -129,6 +131,7 @@ mod oidc;
 #[cfg(feature = "cli")]
 mod options;
 mod oss;
+mod pending_logins;
 mod policy;
 mod random;
 mod request;
@@ -154,4 +157,5 @@ pub use fault::Fault;
 pub use log::{Call, Summary, Tally};
 #[cfg(feature = "cli")]
 pub use options::Options;
+pub use pending_logins::LoginDecision;
 pub use settings::Metadata;

@@ -11,7 +11,7 @@ use crate::random::Random;
 /// Lifetime of an access token of OAuth, in seconds.
 pub(crate) const OAUTH_SECONDS: i64 = 3_600;
 /// Lifetime of an access token of CloudSSO, in seconds: a day's work.
-const CLOUD_SSO_SECONDS: i64 = 28_800;
+pub(crate) const CLOUD_SSO_SECONDS: i64 = 28_800;
 /// The OAuth clients of the `aliyun` CLI, for the sites CN and INTL.
 pub(crate) const CLIENTS: [&str; 2] = ["4038181954557748008", "4103531455503354461"];
 

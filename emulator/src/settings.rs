@@ -22,4 +22,6 @@ pub(crate) struct Settings {
     pub(crate) metadata: Metadata,
     /// Whether the role's name ends with a newline.
     pub(crate) metadata_newline: bool,
+    /// The seconds between two polls for a login of CloudSSO.
+    pub(crate) device_interval: Option<u32>,
 }

@@ -7,6 +7,7 @@ use crate::instance::Rotation;
 use crate::log::Log;
 use crate::logins::Logins;
 use crate::oss::objects::Objects;
+use crate::pending_logins::PendingLogins;
 use crate::random::Random;
 use crate::sessions::{Nonces, SessionKeys, Sessions};
 use crate::settings::Settings;
@@ -24,6 +25,7 @@ pub(crate) struct State {
     pub(crate) instance: Rotation,
     pub(crate) uri: Rotation,
     pub(crate) logins: Logins,
+    pub(crate) pending_logins: PendingLogins,
     pub(crate) throttle: Throttle,
     pub(crate) log: Log,
     pub(crate) faults: Faults,

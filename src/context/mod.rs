@@ -222,6 +222,25 @@ impl Context {
         out
     }
 
+    /// A secret of so many random bytes, in hexadecimal. Unlike a nonce it is not made of anything else where the system has no
+    /// randomness.
+    #[cfg(feature = "login")]
+    pub(crate) fn secret(&self, bytes: usize) -> Result<zeroize::Zeroizing<String>, crate::error::Error> {
+        let mut random = zeroize::Zeroizing::new(vec![0; bytes]);
+        match &self.0.random {
+            Random::System => getrandom::fill(&mut random)
+                .map_err(|error| crate::error::Error::failed("the system has no randomness").with_source(error))?,
+            Random::Seeded(_) => {
+                random.chunks_mut(8).for_each(|chunk| {
+                    chunk.copy_from_slice(&self.random().to_be_bytes()[..chunk.len()]);
+                });
+            }
+        }
+        let mut out = zeroize::Zeroizing::new(String::with_capacity(2 * bytes));
+        push_hex(&random, &mut out);
+        Ok(out)
+    }
+
     /// Sends a request for credentials. The crate's own client runs on the timekeeper, a user's where this is polled.
     pub(crate) async fn send(
         &self,

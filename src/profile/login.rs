@@ -33,9 +33,21 @@ pub(crate) struct StoredSession {
 }
 
 /// A site of the cloud: accounts of one cannot log in at the other.
+///
+/// ```
+/// # #[cfg(feature = "login")] {
+/// use alibabacloud_credentials::login::{OAuthLogin, Site};
+///
+/// let login = OAuthLogin::new(Site::International);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Site {
+#[cfg_attr(not(feature = "login"), allow(unreachable_pub))]
+#[non_exhaustive]
+pub enum Site {
+    /// aliyun.com (`CN`).
     China,
+    /// alibabacloud.com (`INTL`).
     International,
 }
 
@@ -54,6 +66,24 @@ impl Site {
         match self {
             Self::China => "oauth.aliyun.com",
             Self::International => "oauth.alibabacloud.com",
+        }
+    }
+
+    /// The host of the page on which a person logs in.
+    #[cfg(feature = "login")]
+    pub(crate) fn sign_in_host(self) -> &'static str {
+        match self {
+            Self::China => "signin.aliyun.com",
+            Self::International => "signin.alibabacloud.com",
+        }
+    }
+
+    /// The name in config.json.
+    #[cfg(feature = "login")]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::China => "CN",
+            Self::International => "INTL",
         }
     }
 

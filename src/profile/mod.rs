@@ -16,8 +16,16 @@ pub(crate) use self::config::{Config, list};
 pub(crate) use self::ini::Ini;
 #[cfg(feature = "rsa-key-pair")]
 pub(crate) use self::key_pair::{KeyPair, PrivateKey};
-pub(crate) use self::login::{Login, LoginKind, Site, StoredSession, seconds as login_seconds};
+#[cfg(not(feature = "login"))]
+pub(crate) use self::login::Site;
+#[cfg(feature = "login")]
+pub use self::login::Site;
+pub(crate) use self::login::{Login, LoginKind, StoredSession, seconds as login_seconds};
 pub(crate) use self::write_back::{Locked, NewValue, NotWritten, Prepared, lock as lock_config};
+#[cfg(feature = "login")]
+pub(crate) use self::write_back::{
+    NotEdited, add as add_profile, edit as edit_profile, lock_new as lock_new_config, set_current,
+};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::key_characters;

@@ -62,13 +62,13 @@ fn completed<'a, E>(
     context: &Context,
     key_id: &'a str,
     query: &[(&str, &str)],
-    mut form: Vec<(&'a str, &'a str)>,
+    form: Vec<(&'a str, &'a str)>,
     method: &[(&'a str, &'a str)],
     sign: impl FnOnce(rpc_v1::Request<'_>) -> Result<String, E>,
 ) -> Result<String, E> {
     let timestamp = time::to_iso(context.signing_time());
     let nonce = context.nonce();
-    form.extend_from_slice(method);
+    let mut form: Vec<(&str, &str)> = [&form, method].concat();
     form.extend([
         ("AccessKeyId", key_id),
         ("SignatureVersion", rpc_v1::SIGNATURE_VERSION),

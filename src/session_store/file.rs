@@ -41,6 +41,25 @@ impl FileStore {
         Self { folder: Some(folder.into()), io: BlockingIo::default() }
     }
 
+    /// Removes all sessions from the folder. Locks and the key stay, so nothing that other processes do meanwhile is disturbed; they
+    /// keep the sessions that they hold. Returns how many were removed.
+    ///
+    /// # Errors
+    ///
+    /// A folder that cannot be used, or a session that cannot be removed. That there is no folder is none.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), alibabacloud_credentials::Error> {
+    /// let removed = alibabacloud_credentials::FileStore::default().clear().await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn clear(&self) -> Result<usize, Error> {
+        match &self.folder {
+            Some(path) if path.exists() => self.within(Folder::clear).await,
+            _ => Ok(0),
+        }
+    }
+
     /// Runs `work` in the folder, where it may block.
     fn within<T: Send + 'static>(
         &self,
@@ -236,6 +255,23 @@ mod unix {
             }
         }
 
+        /// Removes all sessions, and what is left of those that were being written.
+        pub(super) fn clear(&self) -> Result<usize> {
+            let mut removed = 0;
+            for file in std::fs::read_dir(&self.path)? {
+                let name = file?.file_name();
+                if is_kept(&name) {
+                    continue;
+                }
+                match rustix::fs::unlinkat(&self.descriptor, &name, AtFlags::empty()) {
+                    Ok(()) => removed += usize::from(!name.as_encoded_bytes().starts_with(b"new-")),
+                    Err(rustix::io::Errno::NOENT) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(removed)
+        }
+
         /// Removes what is of no use any more, now and then. That it fails is nobody's concern.
         fn clean(&self) {
             let mut draw = [0];
@@ -245,13 +281,17 @@ mod unix {
             let Ok(files) = std::fs::read_dir(&self.path) else { return };
             for file in files.flatten() {
                 let name = file.file_name();
-                let is_kept = name == OsStr::new(KEY) || name.as_encoded_bytes().starts_with(b"lock-");
                 let age = file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(age);
-                if !is_kept && age.is_some_and(|age| age > OLDEST) {
+                if !is_kept(&name) && age.is_some_and(|age| age > OLDEST) {
                     let _ = rustix::fs::unlinkat(&self.descriptor, &name, AtFlags::empty());
                 }
             }
         }
+    }
+
+    /// Returns whether a file is the key or a lock.
+    fn is_kept(name: &OsStr) -> bool {
+        name == OsStr::new(KEY) || name.as_encoded_bytes().starts_with(b"lock-")
     }
 
     /// By the clock that the file system dates with, which is not the `Context`'s.
@@ -276,6 +316,10 @@ impl Folder {
 
     fn load(&self, _: &str) -> std::io::Result<Option<Vec<u8>>> {
         Ok(None)
+    }
+
+    fn clear(&self) -> std::io::Result<usize> {
+        Ok(0)
     }
 
     fn save(&self, _: &str, _: &[u8]) -> std::io::Result<()> {

@@ -46,21 +46,17 @@ struct Refusal<'a> {
 }
 
 pub(super) fn credentials(state: &State, request: &Request, now: DateTime<Utc>) -> PlainResponse {
-    let request_id = state.random.request_id();
-    let refusal = |status, error_code, error_message| {
-        PlainResponse::json(status, json(&Refusal { error_code, error_message, request_id: &request_id }))
-    };
     let wanted = serde_json::from_slice::<Wanted>(&request.body).ok().filter(|_| is_json(request));
     let Some(wanted) = wanted else {
-        return refusal(400, "InvalidParameter", "The body has to be JSON with AccountId and AccessConfigurationId.");
+        let message = "The body has to be JSON with AccountId and AccessConfigurationId.";
+        return refusal(state, 400, "InvalidParameter", message);
     };
-    match bearer(request).and_then(|token| state.logins.expiration(&token, Kind::CloudSso)) {
-        None => return refusal(401, "InvalidAccessToken", "The access token is invalid."),
-        Some(expires) if expires <= now => return refusal(401, "AccessTokenExpired", "The access token has expired."),
-        Some(_) => {}
+    if let Some(refused) = refuse_token(state, bearer(request), now) {
+        return refused;
     }
     if wanted.account_id != ACCOUNT_ID || wanted.access_configuration_id != ACCESS_CONFIGURATION {
-        return refusal(403, "AccessDenied", "The user is not assigned this access configuration in this account.");
+        let message = "The user is not assigned this access configuration in this account.";
+        return refusal(state, 403, "AccessDenied", message);
     }
     let session = session(state, "cloud-sso", now);
     let cloud_credential = CloudCredential {
@@ -69,5 +65,22 @@ pub(super) fn credentials(state: &State, request: &Request, now: DateTime<Utc>) 
         security_token: &session.token,
         expiration: utc(session.expires),
     };
-    PlainResponse::json(200, json(&CredentialsResponse { request_id: &request_id, cloud_credential }))
+    let request_id = &state.random.request_id();
+    PlainResponse::json(200, json(&CredentialsResponse { request_id, cloud_credential }))
+}
+
+/// Returns the refusal of an access token that is not valid now.
+pub(super) fn refuse_token(state: &State, token: Option<String>, now: DateTime<Utc>) -> Option<PlainResponse> {
+    match token.and_then(|token| state.logins.expiration(&token, Kind::CloudSso)) {
+        None => Some(refusal(state, 401, "InvalidAccessToken", "The access token is invalid.")),
+        Some(expires) if expires <= now => {
+            Some(refusal(state, 401, "AccessTokenExpired", "The access token has expired."))
+        }
+        Some(_) => None,
+    }
+}
+
+pub(super) fn refusal(state: &State, status: u16, error_code: &str, error_message: &str) -> PlainResponse {
+    let request_id = &state.random.request_id();
+    PlainResponse::json(status, json(&Refusal { error_code, error_message, request_id }))
 }

@@ -8,6 +8,17 @@ use crate::profile::login::{Login, LoginKind, Site, StoredSession};
 use crate::redact::shown;
 
 impl Config {
+    /// The mode of the profile of that name, written or recognised, as errors name it; `None` if there is no such profile or it
+    /// is empty.
+    #[cfg(feature = "login")]
+    pub(crate) fn mode_name(&self, profile: &str) -> Option<String> {
+        let found = self.profile(profile)?;
+        match found.mode() {
+            Ok(mode) => mode.map(|mode| mode.name().to_owned()),
+            Err(_) => found.mode.clone(),
+        }
+    }
+
     /// The login of the profile of that name now; `None` if it is gone or has another mode.
     pub(crate) fn login(&self, profile: &str) -> Option<Login> {
         let found = self.profile(profile)?;

@@ -1,5 +1,7 @@
 //! Changes members of one profile in the text of config.json: the bytes of their values, and no others.
 
+use std::ops::Range;
+
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -10,6 +12,9 @@ use super::scan::{self, Member, Object, Refusal};
 pub(crate) enum NewValue<'a> {
     Text(&'a str),
     Number(i64),
+    /// What SDKs take for unset: an empty text, or 0. A member that is not there is not added.
+    #[cfg(feature = "login")]
+    Cleared,
 }
 
 /// The reason why a text is not changed.
@@ -20,6 +25,9 @@ pub(crate) enum NotEdited {
     Duplicate,
     /// The profile is gone, or is there twice.
     NoSuchProfile,
+    /// A profile of that name is there already.
+    #[cfg(feature = "login")]
+    ProfileExists,
     /// The change does not read back as it was meant.
     NotFaithful,
 }
@@ -30,6 +38,8 @@ impl NotEdited {
             Self::NotJson => "it holds more than JSON (comments, trailing commas) or is nested too deeply",
             Self::Duplicate => "it has a key twice",
             Self::NoSuchProfile => "the profile is not there any more, or is there twice",
+            #[cfg(feature = "login")]
+            Self::ProfileExists => "a profile of that name is there already",
             Self::NotFaithful => "it would not read back as it was meant",
         }
     }
@@ -45,19 +55,55 @@ impl From<Refusal> for NotEdited {
 }
 
 impl NewValue<'_> {
-    fn json(self) -> Value {
+    /// The value in the place of `old`; `None` if there is to be none.
+    pub(super) fn json(self, old: Option<&Value>) -> Option<Value> {
         match self {
-            Self::Text(text) => Value::from(text),
-            Self::Number(number) => Value::from(number),
+            Self::Text(text) => Some(Value::from(text)),
+            Self::Number(number) => Some(Value::from(number)),
+            #[cfg(feature = "login")]
+            Self::Cleared => match old? {
+                Value::String(_) => Some(Value::from("")),
+                Value::Number(_) => Some(Value::from(0)),
+                other => Some(other.clone()),
+            },
         }
+    }
+}
+
+/// The texts that take the place of parts of another.
+#[derive(Default)]
+pub(super) struct Splices(Vec<(Range<usize>, Zeroizing<String>)>);
+
+impl Splices {
+    pub(super) fn replace(&mut self, span: Range<usize>, by: Zeroizing<String>) {
+        self.0.push((span, by));
     }
 
-    fn is(self, value: &Value) -> bool {
-        match self {
-            Self::Text(text) => value.as_str() == Some(text),
-            Self::Number(number) => value.as_i64() == Some(number),
+    pub(super) fn apply(mut self, text: &str, before: &str) -> Zeroizing<String> {
+        self.0.sort_by_key(|(span, _)| (span.start, span.end));
+        let mut out = Zeroizing::new(String::with_capacity(before.len() + text.len() + 8 * 1024));
+        out.push_str(before);
+        let mut copied = 0;
+        for (span, written) in &self.0 {
+            out.push_str(&text[copied..span.start]);
+            out.push_str(written);
+            copied = span.end;
         }
+        out.push_str(&text[copied..]);
+        out
     }
+}
+
+/// The byte order mark of a text, if it has one, and the rest.
+pub(super) fn split_mark(text: &str) -> (&str, &str) {
+    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    text.split_at(mark)
+}
+
+/// Returns the text if it reads as it was meant.
+pub(super) fn faithful(out: Zeroizing<String>, meant: &Value) -> Result<Zeroizing<String>, NotEdited> {
+    let after: Value = serde_json::from_str(split_mark(&out).1).map_err(|_| NotEdited::NotFaithful)?;
+    if after == *meant { Ok(out) } else { Err(NotEdited::NotFaithful) }
 }
 
 /// Returns the text with the members of the profile changed. Members that are not there are put behind the last one, in the
@@ -67,50 +113,36 @@ pub(crate) fn edit(
     profile: &str,
     changes: &[(&str, NewValue<'_>)],
 ) -> Result<Zeroizing<String>, NotEdited> {
-    let (mark, json) = match text.strip_prefix('\u{feff}') {
-        Some(json) => ("\u{feff}", json),
-        None => ("", text),
-    };
+    let (mark, json) = split_mark(text);
     let before: Value = serde_json::from_str(json).map_err(|_| NotEdited::NotJson)?;
     let (at, object) = find(json, profile)?;
-    let mut splices: Vec<(std::ops::Range<usize>, Zeroizing<String>)> = Vec::new();
+    let mut splices = Splices::default();
     let mut added = Zeroizing::new(String::new());
+    let mut meant = before.clone();
     for (name, value) in changes {
-        let written = Zeroizing::new(value.json().to_string());
+        let old = before["profiles"][at].get(name);
+        let Some(new) = value.json(old) else { continue };
+        let written = Zeroizing::new(new.to_string());
         match object.member(name) {
-            Some(_) if before["profiles"][at].get(name).is_some_and(|now| value.is(now)) => {}
-            Some(member) => splices.push((member.value.clone(), written)),
+            Some(_) if old == Some(&new) => {}
+            Some(member) => splices.replace(member.value.clone(), written),
             None => {
                 let name = Value::from(*name).to_string();
                 let manner = Manner::of(json, &object);
                 added.push_str(&format!("{}{name}{}{}", manner.between, manner.colon, written.as_str()));
             }
         }
+        meant["profiles"][at][*name] = new;
     }
     // A profile has a name, so there is a last member.
     if let Some(last) = object.members.last().filter(|_| !added.is_empty()) {
-        splices.push((last.value.end..last.value.end, added));
+        splices.replace(last.value.end..last.value.end, added);
     }
-    splices.sort_by_key(|(span, _)| (span.start, span.end));
-    let mut out = Zeroizing::new(String::with_capacity(text.len() + 8 * 1024));
-    out.push_str(mark);
-    let mut copied = 0;
-    for (span, written) in &splices {
-        out.push_str(&json[copied..span.start]);
-        out.push_str(written);
-        copied = span.end;
-    }
-    out.push_str(&json[copied..]);
-    let mut meant = before;
-    for (name, value) in changes {
-        meant["profiles"][at][*name] = value.json();
-    }
-    let after: Value = serde_json::from_str(&out[mark.len()..]).map_err(|_| NotEdited::NotFaithful)?;
-    if after == meant { Ok(out) } else { Err(NotEdited::NotFaithful) }
+    faithful(splices.apply(json, mark), &meant)
 }
 
 /// Finds the profile of that name: its place in the list, and its members.
-fn find(json: &str, profile: &str) -> Result<(usize, Object), NotEdited> {
+pub(super) fn find(json: &str, profile: &str) -> Result<(usize, Object), NotEdited> {
     let root = scan::document(json)?;
     let profiles = root.member("profiles").ok_or(NotEdited::NoSuchProfile)?;
     let elements = scan::elements_at(json, &profiles.value)?.ok_or(NotEdited::NoSuchProfile)?;
@@ -128,15 +160,15 @@ fn find(json: &str, profile: &str) -> Result<(usize, Object), NotEdited> {
 }
 
 /// The manner in which an object separates its members.
-struct Manner {
+pub(super) struct Manner {
     /// The comma and what follows it.
-    between: String,
+    pub(super) between: String,
     /// The colon and what is around it.
-    colon: String,
+    pub(super) colon: String,
 }
 
 impl Manner {
-    fn of(json: &str, object: &Object) -> Self {
+    pub(super) fn of(json: &str, object: &Object) -> Self {
         let colon = |member: &Member| {
             let whole = &json[member.start..member.value.start];
             whole.rfind(':').map(|_| whole[whole.rfind('"').map_or(0, |quote| quote + 1)..].to_owned())

@@ -6,6 +6,8 @@
 //! 4. The file is read again. If somebody who knows no lock (the `aliyun` CLI) has changed it, its text is edited anew.
 //! 5. The temporary file takes the place of the file.
 
+#[cfg(feature = "login")]
+mod add;
 mod edit;
 mod scan;
 #[cfg(test)]
@@ -19,8 +21,9 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-pub(crate) use self::edit::NewValue;
-use self::edit::{NotEdited, edit};
+#[cfg(feature = "login")]
+pub(crate) use self::add::{add, set_current};
+pub(crate) use self::edit::{NewValue, NotEdited, edit};
 use crate::context::Context;
 
 /// The largest file that is read.
@@ -69,6 +72,36 @@ pub(crate) struct Locked {
 /// Waits for the lock of the file at `path`, for `limit` at most by the context's clock.
 pub(crate) async fn lock(context: &Context, path: &Path, limit: Duration) -> Result<Locked, NotWritten> {
     let target = std::fs::canonicalize(context.locate(path)).map_err(io("its path cannot be followed"))?;
+    lock_target(context, target, limit).await
+}
+
+/// The same for a file that need not be there yet: its folder is made, for its owner alone.
+#[cfg(feature = "login")]
+pub(crate) async fn lock_new(context: &Context, path: &Path, limit: Duration) -> Result<Locked, NotWritten> {
+    let located = context.locate(path);
+    let target = match std::fs::canonicalize(&located) {
+        // A link that leads nowhere is no place for a new file.
+        Err(error) if error.kind() == ErrorKind::NotFound && !located.is_symlink() => {
+            let (Some(folder), Some(name)) = (located.parent(), located.file_name()) else {
+                return Err(io("its path cannot be followed")(error));
+            };
+            make_folder(folder).map_err(io("its folder cannot be made"))?;
+            std::fs::canonicalize(folder).map_err(io("its path cannot be followed"))?.join(name)
+        }
+        target => target.map_err(io("its path cannot be followed"))?,
+    };
+    lock_target(context, target, limit).await
+}
+
+#[cfg(feature = "login")]
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
+}
+
+async fn lock_target(context: &Context, target: PathBuf, limit: Duration) -> Result<Locked, NotWritten> {
     let lock = open_lock(&target)?;
     let end = context.now().monotonic.saturating_add(limit);
     loop {
@@ -115,14 +148,17 @@ fn beside(target: &Path, ending: &str) -> PathBuf {
 }
 
 impl Locked {
-    /// The file's content now.
-    pub(crate) fn read(&self) -> Result<Zeroizing<Vec<u8>>, NotWritten> {
+    /// The file's content now; `None` if there is no file.
+    pub(crate) fn read_if_there(&self) -> Result<Option<Zeroizing<Vec<u8>>>, NotWritten> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
-        let file = File::open(&self.target).map_err(io("it cannot be read"))?;
+        let file = match File::open(&self.target) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(io("it cannot be read"))?,
+        };
         file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(io("it cannot be read"))?;
         match bytes.len() as u64 > LIMIT {
             true => Err(io("it cannot be read")(ErrorKind::FileTooLarge.into())),
-            false => Ok(bytes),
+            false => Ok(Some(bytes)),
         }
     }
 
@@ -143,8 +179,13 @@ impl Locked {
         let file = options.open(&path).map_err(io("a temporary file beside it cannot be created"))?;
         let prepared = Prepared { locked: self, file, path };
         // A folder may be written while the file may not: then nobody meant it to be replaced.
-        OpenOptions::new().write(true).open(&self.target).map_err(io("it may not be written"))?;
-        prepared.take_looks()?;
+        match OpenOptions::new().write(true).open(&self.target) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            opened => {
+                opened.map_err(io("it may not be written"))?;
+                prepared.take_looks()?;
+            }
+        }
         Ok(prepared)
     }
 }
@@ -176,21 +217,32 @@ impl Prepared<'_> {
 
     /// The same, with what others do meanwhile.
     fn commit_while(
-        mut self,
+        self,
         profile: &str,
         changes: &[(&str, NewValue<'_>)],
+        meanwhile: impl FnMut(),
+    ) -> Result<bool, NotWritten> {
+        let change = |text: Option<&str>| edit(text.ok_or(NotEdited::NoSuchProfile)?, profile, changes);
+        self.commit_edit(change, meanwhile)
+    }
+
+    /// Writes what `change` makes of the text, which is `None` where there is no file. Returns whether there was anything to change.
+    pub(crate) fn commit_edit(
+        mut self,
+        change: impl Fn(Option<&str>) -> Result<Zeroizing<String>, NotEdited>,
         mut meanwhile: impl FnMut(),
     ) -> Result<bool, NotWritten> {
         for _ in 0..ATTEMPTS {
-            let before = self.locked.read()?;
-            let text = std::str::from_utf8(&before).map_err(|_| NotWritten::Edit(NotEdited::NotJson))?;
-            let after = edit(text, profile, changes).map_err(NotWritten::Edit)?;
-            if after.as_str() == text {
+            let before = self.locked.read_if_there()?;
+            let text = before.as_ref().map(|bytes| std::str::from_utf8(bytes)).transpose();
+            let text = text.map_err(|_| NotWritten::Edit(NotEdited::NotJson))?;
+            let after = change(text).map_err(NotWritten::Edit)?;
+            if text == Some(after.as_str()) {
                 return Ok(false);
             }
             self.write(after.as_bytes()).map_err(io("its temporary file cannot be written"))?;
             meanwhile();
-            if *self.locked.read()? != *before {
+            if self.locked.read_if_there()? != before {
                 continue;
             }
             std::fs::rename(&self.path, &self.locked.target).map_err(io("it cannot be replaced"))?;

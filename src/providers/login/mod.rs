@@ -1,4 +1,4 @@
-//! `oauth` and `cloud_sso`: the session of a login that the `aliyun` CLI made.
+//! `oauth` and `cloud_sso`: the session of a login that the module `login` or the `aliyun` CLI made.
 //!
 //! The session that the profile holds is used while it lasts. Then, under the lock of config.json:
 //!
@@ -16,20 +16,13 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use serde_json::Value;
-
 use self::store::Store;
-use crate::context::{self, Context, Dates, Retries, SendOptions};
+use crate::context::{self, Context};
 use crate::credentials::Credentials;
-use crate::endpoint::Endpoint;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::login_service::expired;
 use crate::profile::{Login, LoginKind, StoredSession, login_seconds};
 use crate::provider::{BoxFuture, ProvideCredentials};
-use crate::redact::shown;
-use crate::rpc;
-use crate::session_json::Origin;
 
 /// A stored session with less left is replaced, if that is possible. The refresher asks ahead of the end by no more than this
 /// for a session of an hour.
@@ -196,106 +189,5 @@ impl ProvideCredentials for LoginProvider {
 
     fn invalidate(&self, credentials: &Credentials) {
         *lock(&self.refused) = Some(credentials.access_key_id().to_owned());
-    }
-}
-
-/// The error of a login that is over.
-fn expired(login: &Login, what: &str) -> Error {
-    let plain = login.profile.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    let name = if plain { login.profile.clone() } else { format!("'{}'", shown(&login.profile)) };
-    let remedy = format!("log in again: aliyun configure --mode {} --profile {name}", login.mode());
-    Error::failed(what).with_code("LoginExpired").with_remedy(remedy).permanent()
-}
-
-/// A request to one of the services behind logins.
-struct Post<'a> {
-    endpoint: &'a Endpoint,
-    path: &'a str,
-    content_type: &'static str,
-    bearer: Option<&'a str>,
-    body: Bytes,
-    /// A request that may be sent twice.
-    repeatable: bool,
-}
-
-impl Post<'_> {
-    fn request(&self) -> Result<Request<Bytes>, Error> {
-        let invalid = |_| Error::failed("the tokens of the login cannot be sent");
-        let mut request = Request::post(format!("{}://{}{}", self.endpoint.scheme(), self.endpoint, self.path))
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, self.content_type)
-            .header(header::USER_AGENT, rpc::USER_AGENT)
-            .body(self.body.clone())
-            .map_err(invalid)?;
-        if let Some(token) = self.bearer {
-            let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-                .map_err(|_| Error::failed("the access token cannot be sent in a header"))?;
-            value.set_sensitive(true);
-            request.headers_mut().insert(header::AUTHORIZATION, value);
-        }
-        Ok(request)
-    }
-
-    /// The request as errors name it.
-    fn asked(&self) -> String {
-        format!("POST {}", self.path)
-    }
-
-    /// Sends it; what passes is tried again where that harms nothing.
-    async fn send(&self, context: &Context) -> Result<Response<Bytes>, Error> {
-        let options = SendOptions { proxy: !self.endpoint.is_loopback(), ..SendOptions::default() };
-        let mut retries = Retries::new(context);
-        loop {
-            let answer = context.send(self.request()?, options, Dates::Ignored).await;
-            let again = match &answer {
-                // What was never sent was not spent.
-                Err(error) if !self.repeatable => error.kind().is_unconnected() && retries.again(None).await,
-                Ok(_) if !self.repeatable => false,
-                answer => retries.again_after(answer).await,
-            };
-            if !again {
-                let shown = self.endpoint.to_string();
-                return answer.map_err(|error| rpc::no_answer(&shown, &self.asked(), &error));
-            }
-        }
-    }
-
-    /// The JSON object of an answer with status 200.
-    fn read(&self, login: &Login, answer: &Response<Bytes>) -> Result<Value, Error> {
-        let (host, asked) = (self.endpoint.to_string(), self.asked());
-        let origin = Origin { host: &host, asked: &asked, within: "" };
-        let body = serde_json::from_slice::<Value>(rpc::without_bom(answer.body())).ok().filter(Value::is_object);
-        if answer.status() == StatusCode::OK {
-            return body.ok_or_else(|| origin.without("a JSON object"));
-        }
-        let Some(body) = body else { return Err(origin.refused(answer.status(), answer.headers())) };
-        Err(refusal(login, &origin, answer.status(), answer.headers(), &body))
-    }
-}
-
-/// The error of a refusal: of its body only the code and the RequestId are kept.
-fn refusal(login: &Login, origin: &Origin<'_>, status: StatusCode, headers: &HeaderMap, body: &Value) -> Error {
-    let text = |names: [&str; 2]| names.iter().find_map(|name| body.get(*name)?.as_str()).map(str::to_owned);
-    let is_word = |code: &String| {
-        !code.is_empty() && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphabetic() || b"._".contains(&b))
-    };
-    let code = text(["error", "ErrorCode"]).filter(is_word).unwrap_or_default();
-    let named = if code.is_empty() { String::new() } else { format!(" ({code})") };
-    let over = status == StatusCode::UNAUTHORIZED && code != "invalid_client"
-        || matches!(code.as_str(), "invalid_grant" | "expired_token" | "invalid_token");
-    let error = if over {
-        let error = expired(login, "");
-        error.map_message(|_| format!("{} refused the login{named}: it has expired or was revoked", origin.host))
-    } else if code.is_empty() {
-        origin.refused(status, headers)
-    } else {
-        let error = origin.refused(status, headers);
-        error.map_message(|message| format!("{message}{named}")).with_code("LoginRefused")
-    };
-    let error = error.with_kind(ErrorKind::Refused).with_http_status(status.as_u16());
-    let is_id = |id: &String| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    match text(["requestId", "RequestId"]).filter(is_id) {
-        Some(id) => error.with_request_id(id),
-        None => error,
     }
 }

@@ -46,7 +46,7 @@ impl Store {
 
     /// The login as the file has it now.
     pub(super) fn read(&self, locked: &Locked) -> Option<Login> {
-        let bytes = locked.read().ok()?;
+        let bytes = locked.read_if_there().ok()??;
         Config::parse(&bytes).ok()?.login(&self.profile)
     }
 
