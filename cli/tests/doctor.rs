@@ -85,3 +85,30 @@ fn a_pods_token_is_shown_by_its_claims_alone() {
     let ran = run(cloud.alicred(&["doctor"]).env("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/nonexistent"));
     assert!(ran.out.contains("✗ oidc_token       /nonexistent cannot be read"), "{}", ran.out);
 }
+
+#[test]
+fn profiles_that_nobody_asked_for_are_looked_at_too() {
+    let (cloud, folder) = (Cloud::new(), Folder::new("doctor-profiles"));
+    let profiles = serde_json::json!({ "current": "ci", "profiles": [
+        { "name": "ci", "mode": "AK", "access_key_id": "LTAI5tExampleKeyId02", "access_key_secret": CANARY,
+          "acces_key": CANARY },
+        { "name": "it's", "mode": "CloudSSO", "access_token": CANARY, "cloud_sso_access_token_expire": 1_000_000_000 },
+        { "name": "renewed", "mode": "OAuth", "oauth_access_token_expire": 1_000_000_000 },
+        { "name": "a", "mode": "ChainableRamRoleArn", "source_profile": "b" },
+        { "name": "b", "mode": "ChainableRamRoleArn", "source_profile": "a" },
+        { "name": "c", "mode": "ChainableRamRoleArn", "source_profile": "gone" },
+    ]});
+    folder.file(".aliyun/config.json", &profiles.to_string());
+    let ran = run(cloud.alicred(&["doctor"]).env("HOME", &folder.0)).without_secrets();
+    assert_eq!(ran.code, 1);
+    for expected in [
+        "· profile          no tool reads these members of ci: acces_key\n",
+        "✗ profile          the login of it's is over for ",
+        "\n    → alicred login --profile 'it'\\''s'\n",
+        "✗ profile          source_profile leads in a circle: a → b → a\n",
+        "✗ profile          source_profile leads to no profile: c → gone\n    → aliyun configure",
+    ] {
+        assert!(ran.out.contains(expected), "{expected}: {}", ran.out);
+    }
+    assert!(!ran.out.contains("renewed"), "{}", ran.out);
+}

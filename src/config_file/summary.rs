@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::members::{NUMBERS, PLAIN};
+use super::members::{NUMBERS, PLAIN, is_known};
 use crate::redact::{shorten, shown};
 
 /// A profile of config.json, as it may be shown: its secrets are masked.
@@ -30,12 +30,17 @@ pub struct ProfileSummary {
     /// The members that are set. Key ids are shortened, of a URL for credentials only scheme and host are kept, and `***` stands for
     /// every other text that is not known to be none of a secret.
     pub members: BTreeMap<String, Value>,
+    /// Members that neither the `aliyun` CLI nor an SDK reads: typing errors, or what another tool keeps there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown_members: Vec<String>,
 }
 
 pub(super) fn summary(profile: &Value, current: Option<&str>) -> Option<ProfileSummary> {
     let name = profile["name"].as_str().filter(|name| !name.trim().is_empty())?;
     let mode = profile["mode"].as_str().map(str::trim).filter(|mode| !mode.is_empty());
-    let members = profile.as_object()?.iter().filter_map(|(name, value)| {
+    let object = profile.as_object()?;
+    let unknown = object.keys().filter(|name| !is_known(name)).map(|name| shown(name));
+    let members = object.iter().filter_map(|(name, value)| {
         let value = masked(name, value)?;
         Some((shown(name), value))
     });
@@ -44,6 +49,7 @@ pub(super) fn summary(profile: &Value, current: Option<&str>) -> Option<ProfileS
         mode: mode.map(shown),
         is_current: current == Some(name),
         members: members.filter(|(name, _)| name != "name" && name != "mode").collect(),
+        unknown_members: unknown.collect(),
     })
 }
 
@@ -91,6 +97,7 @@ mod tests {
         assert!(summary.is_current && summary.members["region_id"] == "cn-hangzhou");
         assert_eq!(summary.members["credentials_uri"], "https://host:8443/***");
         assert_eq!(summary.members["number"], "***");
+        assert_eq!(summary.unknown_members, ["number", "other", "unknown", "x"]);
         assert!(!summary.members.contains_key("sts_region") && !summary.members.contains_key("x"));
     }
 }

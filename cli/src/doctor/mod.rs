@@ -2,6 +2,7 @@
 
 mod files;
 mod network;
+mod profiles;
 mod report;
 mod token;
 
@@ -82,6 +83,7 @@ pub(crate) async fn doctor(global: &Global, arguments: &DoctorArguments) -> Resu
     checks.push(metadata().await);
     checks.extend(token::check());
     checks.extend(files::checks());
+    checks.extend(profiles::checks().await);
     checks.extend(proxies());
     let healthy = checks.iter().all(|check| check.state != State::Bad);
     if global.json {

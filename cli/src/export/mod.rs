@@ -5,6 +5,7 @@ mod github;
 mod quote;
 
 pub(crate) use self::format::uri;
+pub(crate) use self::quote::sh;
 use alibabacloud_credentials::Credentials;
 use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;

@@ -1,7 +1,7 @@
 //! Quotes a value so that a shell takes it literally, or says that it cannot be done.
 
 /// sh, bash, zsh, ksh: nothing is special between single quotes but the quote itself.
-pub(super) fn sh(value: &str) -> String {
+pub(crate) fn sh(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
 
