@@ -233,8 +233,9 @@ fn panicked() -> Error {
 
 /// A timer is a hint, since it does not run while the machine sleeps: the clocks are looked at this often.
 const LOOK: Duration = Duration::from_secs(30);
-/// The least between two looks.
+/// The least between two looks, and between two refreshes of which nothing came.
 const LEAST: Duration = Duration::from_millis(100);
+const AFTER_NOTHING: Duration = Duration::from_secs(1);
 
 /// Renews the credential until `stop` ends, or `gone`, which the last handle closes.
 pub(super) async fn keep_fresh(
@@ -252,12 +253,13 @@ pub(super) async fn keep_fresh(
             let (under_way, next) = handle.snapshot.look(|machine| (machine.under_way(), machine.next_refresh(now)));
             Shared::perform(&handle, actions);
             drop(handle);
+            let mut pause = next.unwrap_or(LOOK).clamp(LEAST, LOOK);
             if let Some(mut ended) = under_way {
-                // One that is lost ends this at once: the floor of refreshes keeps the next ones apart.
-                first(async { ended.wait_for(Option::is_some).await.is_ok() }, context.sleep(LOOK)).await;
-                continue;
+                match first(async { ended.wait_for(Option::is_some).await.is_ok() }, context.sleep(LOOK)).await {
+                    Some(false) => pause = AFTER_NOTHING,
+                    _ => continue,
+                }
             }
-            let pause = next.unwrap_or(LOOK).clamp(LEAST, LOOK);
             let last_handle = async { while gone.changed().await.is_ok() {} };
             if first(last_handle, context.sleep(pause)).await.is_some() {
                 return;
