@@ -98,8 +98,8 @@ pub(crate) const RUNS: [Run; 7] = [
         what: "10,000 roles, 30 min sessions, STS down for 10 min while they are renewed",
         session_seconds: 1800,
         callers: true,
-        seconds: 1440,
-        outage: Some((850, 1450)),
+        seconds: 1620,
+        outage: Some((800, 1400)),
         ..COLD
     },
 ];
