@@ -173,10 +173,8 @@ async fn version_1_puts_everything_of_the_signature_into_the_form() {
     );
     assert_eq!(header(&signed, "content-type"), "application/x-www-form-urlencoded");
     let form = String::from_utf8(signed.body.clone().unwrap().to_vec()).unwrap();
-    assert!(form.starts_with("A=b%20c&") && !form.contains("old"), "{form}");
-    for part in ["&AccessKeyId=STS.an-id&", "&SecurityToken=fake-token%2B%2F%3D&", "&Signature="] {
-        assert!(form.contains(part), "{form}");
-    }
+    assert!(form.starts_with("A=b%20c&AccessKeyId=STS.an-id&"), "{form}");
+    assert!(form.contains("SecurityToken=fake-token%2B%2F%3D&Signature=") && !form.contains("old"), "{form}");
     assert_eq!(signed.with_body(Bytes::from("mine")).into_body(), form, "the signature's body goes before one's own");
 }
 

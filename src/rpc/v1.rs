@@ -32,13 +32,12 @@ pub(crate) fn signed_form<'a>(
     query: &[(&str, &str)],
     form: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> String {
-    let mut form: Vec<(&str, &str)> = form.into_iter().collect();
-    form.extend(credentials.security_token().map(|token| ("SecurityToken", token)));
-    let method = [("SignatureMethod", rpc_v1::SIGNATURE_METHOD)];
+    let mut own = vec![("SignatureMethod", rpc_v1::SIGNATURE_METHOD)];
+    own.extend(credentials.security_token().map(|token| ("SecurityToken", token)));
     let sign = |request: rpc_v1::Request<'_>| -> Result<String, Infallible> {
         Ok(request.signature(credentials.access_key_secret()))
     };
-    let Ok(form) = completed(context, credentials.access_key_id(), query, form, &method, sign);
+    let Ok(form) = completed(context, credentials.access_key_id(), query, form, own, sign);
     form
 }
 
@@ -51,30 +50,31 @@ pub(crate) fn signed_by_key_pair(
     key: &RsaKey,
 ) -> Result<Request<Bytes>, Error> {
     let query = [("Action", call.action), ("Version", call.version), ("Format", "JSON")];
-    let method = [("SignatureMethod", "SHA256withRSA"), ("SignatureType", "PRIVATEKEY")];
+    let own = vec![("SignatureMethod", "SHA256withRSA"), ("SignatureType", "PRIVATEKEY")];
     let sign = |request: rpc_v1::Request<'_>| key.sign(&request.string_to_sign());
-    let form = completed(context, key_id, &query, call.form.to_vec(), &method, sign)?;
+    let form = completed(context, key_id, &query, call.form.iter().copied(), own, sign)?;
     post(call, &query, form)
 }
 
-/// The form with the parameters of the signature, and the signature over all.
+/// The form with the parameters of the signature, of which `own` are those of the kind of key, and the signature over all.
 fn completed<'a, E>(
     context: &Context,
-    key_id: &'a str,
+    key_id: &str,
     query: &[(&str, &str)],
-    form: Vec<(&'a str, &'a str)>,
-    method: &[(&'a str, &'a str)],
+    form: impl IntoIterator<Item = (&'a str, &'a str)>,
+    own: Vec<(&str, &str)>,
     sign: impl FnOnce(rpc_v1::Request<'_>) -> Result<String, E>,
 ) -> Result<String, E> {
     let timestamp = time::to_iso(context.signing_time());
     let nonce = context.nonce();
-    let mut form: Vec<(&str, &str)> = [&form, method].concat();
+    let mut form: Vec<(&str, &str)> = form.into_iter().collect();
     form.extend([
         ("AccessKeyId", key_id),
         ("SignatureVersion", rpc_v1::SIGNATURE_VERSION),
         ("SignatureNonce", &nonce),
         ("Timestamp", &timestamp),
     ]);
+    form.extend(own);
     let parameters: Vec<_> = query.iter().chain(&form).copied().collect();
     let signature = sign(rpc_v1::Request { method: "POST", parameters: &parameters })?;
     form.push(("Signature", &signature));
