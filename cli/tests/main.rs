@@ -8,9 +8,11 @@ mod emulator;
 mod exec;
 mod explain;
 mod export;
+mod login;
 mod manual;
 #[cfg(unix)]
 mod on_a_terminal;
+mod profiles;
 mod refusals;
 mod serve;
 mod support;
