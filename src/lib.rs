@@ -43,8 +43,9 @@
 //!
 //! # What it does not do
 //!
-//! * It does not log anybody in: it uses and renews the logins (modes `OAuth` and `CloudSSO` of config.json) that
-//!   `aliyun configure` made, and when one is over, the error has the command that logs in again.
+//! * It does not log anybody in by itself: it uses and renews the logins (modes `OAuth` and `CloudSSO` of config.json) that
+//!   `alicred login`, the module `login` or `aliyun configure` made, and when one is over, the error has the command that logs in
+//!   again.
 //! * It gives AccessKey pairs and sessions, not bearer tokens: a profile of mode `BearerToken` or `Anonymous` is an error.
 //! * It stores the sessions and tokens of such logins, in the profile that they came from, and nothing else unless it is told
 //!   to: no other credential is written to a file or a keychain. Sessions of roles can be shared between processes, sealed,
@@ -111,6 +112,7 @@
 //! | `rsa-key-pair` (default) | profiles of mode `RsaKeyPair`, sections of type `rsa_key_pair` |
 //! | `blocking` | the chain from synchronous code: `credentials_blocking` and the like, on [`DefaultCredentialChain`], [`Refresher`] and `OpenApiClient` |
 //! | `aws-lc-rs`, `native-tls` | other TLS libraries for the HTTP client: they add to the choice, see `TlsLibrary` |
+//! | `login` | the module `login`: OAuth and CloudSSO logins; `ConfigFile`: profiles listed, added and switched |
 //! | `role-pool` | `RolePool`: many roles over one source, within one STS quota |
 //! | `shared-sessions` | `FileStore`: sessions of roles that the processes of a host share; of many hosts: `alibabacloud-credentials-redis` |
 //! | `test-util` | `TestClock` |

@@ -21,7 +21,7 @@ Examples:
 
 /// The first steps where nothing is configured: the place, and the command or the step.
 const BEGINNINGS: [(&str, &str); 5] = [
-    ("on your own machine", "aliyun configure"),
+    ("on your own machine", "alicred login, or aliyun configure"),
     ("in a script", "export ALIBABA_CLOUD_ACCESS_KEY_ID='…' ALIBABA_CLOUD_ACCESS_KEY_SECRET='…'"),
     ("on an ECS instance", "attach a RAM role to the instance"),
     ("in Kubernetes (ACK)", "give the service account a RAM role (RRSA)"),

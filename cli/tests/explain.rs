@@ -11,7 +11,7 @@ fn with_nothing_configured_it_says_how_to_begin() {
     golden("explain-nothing.txt", &ran.out);
     assert_eq!(ran.err, "");
     let json = run(&mut alicred(&["explain", "--json"])).clean().json();
-    assert_eq!(json["how_to_begin"][0]["do"], "aliyun configure");
+    assert_eq!(json["how_to_begin"][0]["do"], "alicred login, or aliyun configure");
     assert_eq!(json["providers"].as_array().unwrap().len(), 6);
 }
 

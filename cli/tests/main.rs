@@ -8,10 +8,12 @@ mod emulator;
 mod exec;
 mod explain;
 mod export;
+mod login;
 mod manual;
 #[cfg(unix)]
 mod on_a_terminal;
 mod policy;
+mod profiles;
 mod refusals;
 mod serve;
 mod support;

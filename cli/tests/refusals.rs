@@ -10,6 +10,7 @@ fn whatever_is_wrong_is_told_in_one_line_and_no_secret_is_in_it() {
     let folder = Folder::new("refusals");
     let list = folder.file("list.json", "[1]");
     let with_password = format!("user:{CANARY}@x");
+    let secret_argument = format!("access_key_secret={CANARY}");
     let cases: &[(&[&str], i32)] = &[
         (&["which", "--region", ""], 64),
         (&["which", "--profile", ""], 78),
@@ -45,6 +46,24 @@ fn whatever_is_wrong_is_told_in_one_line_and_no_secret_is_in_it() {
         (&["emulator", "--http", "nope"], 64),
         (&["emulator", "--session-seconds", "-1", "--exec", "true"], 64),
         (&["emulator", "--faults", &list, "--exec", "true"], 65),
+        (&["login"], 64),
+        (&["login", "--mode", "oauth"], 64),
+        (&["login", "--mode", "cloudsso"], 64),
+        (&["login", "--site", "eu"], 64),
+        (&["login", "--site", "cn", "--sign-in-url", "https://x.example"], 64),
+        (&["login", "--mode", "oauth", "--sign-in-url", "https://x.example"], 64),
+        (&["login", "--sign-in-url", &with_password], 64),
+        (&["login", "--sign-in-url", "http://x.example"], 64),
+        (&["login", "--site", "cn", "--timeout", "soon"], 64),
+        (&["profiles", "show"], 78),
+        (&["profiles", "show", "x"], 78),
+        (&["profiles", "switch", "x"], 78),
+        (&["profiles", "add", "x", "--mode", "AK", "--set", &secret_argument], 64),
+        (&["profiles", "add", "x", "--mode", "AK", "--set", "region_id"], 64),
+        (&["profiles", "add", "x", "--mode", "AK"], 64),
+        (&["profiles", "add", " x", "--mode", "EcsRamRole"], 64),
+        (&["profiles", "add", "x", "--mode", "EcsRamRole", "--set", "nope=1"], 64),
+        (&["session", "clear", "--profile", "x"], 78),
         (&["completions"], 64),
         (&["man", "--dir", "/dev/null/x"], 74),
     ];

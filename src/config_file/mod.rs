@@ -120,6 +120,7 @@ impl ConfigFile {
     pub async fn switch(&self, profile: &str) -> Result<(), Error> {
         let (this, profile) = (self.clone(), profile.to_owned());
         run(async move {
+            this.check_exists(&profile)?;
             this.change(&profile, |_, _| Ok(()), |text| set_current(text.ok_or(NotEdited::NoSuchProfile)?, &profile))
                 .await
                 .map(|_| ())
@@ -169,11 +170,20 @@ impl ConfigFile {
                     _ => Ok(()),
                 }
             };
+            this.check_exists(&profile)?;
             let cleared = SESSION.map(|member| (member, NewValue::Cleared));
             this.change(&profile, check, |text| edit_profile(text.ok_or(NotEdited::NoSuchProfile)?, &profile, &cleared))
                 .await
         })
         .await
+    }
+
+    /// Checks that there is a file: none is made for a change of what cannot be in it.
+    fn check_exists(&self, profile: &str) -> Result<(), Error> {
+        match self.context.locate(&self.path()?).exists() {
+            true => Ok(()),
+            false => Err(self.not_written(profile, NotWritten::Edit(NotEdited::NoSuchProfile))),
+        }
     }
 
     /// Checks, before anyone logs in, that the login could be written: the file may be written, and the profile is not

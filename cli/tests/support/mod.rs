@@ -1,5 +1,6 @@
 //! The program in a world of its own: a bare environment, and an emulated cloud.
 
+pub(crate) mod oauth;
 #[cfg(unix)]
 pub(crate) mod terminal;
 
