@@ -66,3 +66,91 @@ fn the_more_refreshes_hold_their_threads_the_rarer_the_next() {
     assert!(pauses[0] <= 1, "one that hangs delays nobody beyond its back-off: {pauses:?}");
     assert_eq!(pauses[1..], [10, 20, 40, 80], "twice as long each time, from the limit on");
 }
+
+/// One that holds `key` for an hour since `at(1, 0)`.
+fn holding(key: &str, limit: u64) -> Machine {
+    let mut machine = Machine::new(None, Duration::from_secs(limit));
+    assert_eq!(launched(&mut machine, at(1, 0)), Some(1));
+    assert!(machine.finished(1, Ok(found(key)), at(1, 0), [0; 2]).0.is_some());
+    machine
+}
+
+#[test]
+fn readers_stay_off_the_lock_while_nothing_needs_doing() {
+    let mut machine = holding("one", 120);
+    assert!(machine.published().is_some());
+    assert_eq!(machine.quiet_until(at(1, 0)), at(1, 1).monotonic, "but for one visit a second");
+    // A refresh ahead of the end keeps nobody off what there is.
+    let advisory = at(1, 3600 - 600);
+    assert_eq!(launched(&mut machine, advisory), Some(2));
+    assert!(machine.quiet_until(advisory) > advisory.monotonic);
+    let failed = machine.finished(2, Err(Error::failed("down")), advisory, [0; 2]).0;
+    assert!(failed.is_some_and(|outcome| outcome.is_err()));
+    assert!(machine.quiet_until(advisory) > advisory.monotonic, "a back-off runs");
+    // One that was refused is replaced before anybody reads it.
+    let (used, ..) = machine.published().unwrap();
+    assert!(machine.rejected(&used, advisory));
+    assert_eq!(machine.quiet_until(advisory), Duration::ZERO);
+    assert_eq!(launched(&mut machine, advisory), Some(3), "the back-off is jumped");
+    assert!(machine.finished(3, Err(Error::failed("down")), advisory, [0; 2]).0.is_some());
+}
+
+#[test]
+fn readers_come_back_for_what_is_still_to_be_replaced_when_the_back_off_is_over() {
+    let mut machine = holding("one", 120);
+    let (used, ..) = machine.published().unwrap();
+    assert!(machine.rejected(&used, at(1, 100)));
+    assert_eq!(launched(&mut machine, at(1, 100)), Some(2));
+    assert!(machine.finished(2, Err(Error::failed("down")), at(1, 100), [0; 2]).0.is_some());
+    let later = at(1, 1000);
+    let _ = machine.current(later);
+    assert!(machine.quiet_until(later) <= later.monotonic);
+}
+
+#[test]
+fn what_comes_late_is_welcome_where_it_lasts_longer() {
+    let lasting = |key: &str, seconds| {
+        let left = Duration::from_secs(seconds);
+        Found { left: Some(Left { left, whole: left, by_wall: None }), ..found(key) }
+    };
+    for (seconds, taken) in [(100, false), (3600, false), (3601, true)] {
+        let mut machine = Machine::new(None, Duration::from_secs(10));
+        assert_eq!(launched(&mut machine, at(1, 0)), Some(1));
+        let second = (11..100).find_map(|second| Some((launched(&mut machine, at(1, second))?, second)));
+        let (id, second) = second.unwrap();
+        assert!(machine.finished(id, Ok(lasting("second", 3600)), at(1, second), [0; 2]).0.is_some());
+        let late = Found { generation: 8, ..lasting("first", seconds) };
+        assert_eq!(machine.finished(1, Ok(late), at(1, second), [0; 2]).0.is_some(), taken, "{seconds} s");
+        assert_eq!(machine.generation(), if taken { 8 } else { 7 });
+    }
+}
+
+#[test]
+fn clocks_that_part_are_told_to_readers_and_an_end_that_is_past_jumps_a_back_off() {
+    let mut machine = Machine::new(None, Duration::from_secs(120));
+    assert_eq!(launched(&mut machine, at(1, 0)), Some(1));
+    let found = found("one");
+    let credentials = found.credentials.clone().with_expiration(at(1, 3600).system_time());
+    assert!(machine.finished(1, Ok(Found { credentials, ..found }), at(1, 0), [0; 2]).0.is_some());
+    let mut now = at(1, 3600 - 600);
+    assert_eq!(launched(&mut machine, now), Some(2));
+    let refused = Error::failed("no permission").permanent();
+    assert!(machine.finished(2, Err(refused), now, [u64::MAX; 2]).0.is_some());
+    assert_eq!(launched(&mut machine, now), None, "a back-off runs");
+    for step in [10, 7200] {
+        let before = machine.version();
+        now.wall += Duration::from_secs(step);
+        let _ = machine.current(now);
+        assert!(machine.version() > before, "{step} s");
+    }
+    assert_eq!(launched(&mut machine, now), Some(3));
+}
+
+#[test]
+fn one_at_a_time_asks_whether_the_credential_is_current() {
+    let mut machine = holding("one", 120);
+    assert!(machine.begin_check(at(1, 5)) && !machine.begin_check(at(1, 5)));
+    assert!(machine.begin_check(at(2, 5)), "a child's own");
+    machine.end_check();
+    assert!(machine.begin_check(at(2, 6)));
+}
