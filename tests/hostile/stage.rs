@@ -135,7 +135,11 @@ impl Stage {
                     }
                 }
                 Event::Waiting => {
-                    if takes_time && left > 0 {
+                    if takes_time {
+                        if left == 0 {
+                            // The limit is over: who has not noticed yet is not to get the rest meanwhile.
+                            continue;
+                        }
                         left -= 1;
                         self.clock.advance(self.limit / parts);
                     }
