@@ -135,11 +135,12 @@ const PACKAGED: [&str; 9] = [
 ];
 
 /// The pages for contributors: they are read in the repository.
-const OF_THE_REPOSITORY: [&str; 9] = [
+const OF_THE_REPOSITORY: [&str; 10] = [
     "CONTRIBUTING.md",
     "RELEASING.md",
     "SECURITY.md",
     "docs/architecture.md",
+    "docs/mutants.md",
     "docs/rules.md",
     "tests/README.md",
     "tests/chain_cases/README.md",
