@@ -82,9 +82,9 @@ fn on_a_terminal_a_secret_is_asked_for_and_not_shown() {
     terminal.read_until("access_key_id");
     terminal.send("STS.NExampleKeyId01\r");
     terminal.read_until("access_key_secret");
-    terminal.send(&format!("{CANARY}\r"));
+    terminal.send_secret(CANARY);
     terminal.read_until("sts_token");
-    terminal.send(&format!("{CANARY}\r"));
+    terminal.send_secret(CANARY);
     let (out, code) = terminal.end();
     assert_eq!(code, Some(0), "{out}");
     assert!(!out.contains(CANARY) && out.contains("is added"), "{out}");

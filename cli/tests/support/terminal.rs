@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 /// A program on a terminal.
 pub(crate) struct Terminal {
@@ -39,6 +39,14 @@ impl Terminal {
 
     pub(crate) fn send(&mut self, keys: &str) {
         self.side.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Sends a line once the program has switched the echo off: what was there before is dropped then.
+    pub(crate) fn send_secret(&mut self, line: &str) {
+        while tcgetattr(&self.side).unwrap().local_modes.contains(LocalModes::ECHO) {
+            std::thread::yield_now();
+        }
+        self.send(&format!("{line}\r"));
     }
 
     /// Reads until the output holds `text`.
