@@ -24,8 +24,8 @@ const LONGEST_TURN: Duration = Duration::from_secs(30);
 /// More replicas than this are a lie.
 const MOST_REPLICAS: u32 = 10_000;
 
-/// Counts the replicas, and where `ARGV[3]` is set, takes the next turn of the quota: returns when it is, in microseconds, or -1 where it
-/// is too far away, and the replicas.
+/// Counts the replicas, and where `ARGV[3]` is set, takes the next turn of the quota that is `ARGV[5]` away at least: returns when it is, in
+/// microseconds, or -1 where it is too far away, and the replicas.
 const TURN: &str = r"
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -34,7 +34,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('(%.0f', now - ARG
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 local replicas = redis.call('ZCARD', KEYS[2])
 if not ARGV[3] then return {0, replicas} end
-local at = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
+local at = math.max(now + ARGV[5], tonumber(redis.call('GET', KEYS[1]) or '0'))
 if at - now > ARGV[4] * 1000 then return {-1, replicas} end
 redis.call('SET', KEYS[1], string.format('%.0f', at + ARGV[3]), 'PX', 2 * ARGV[4])
 return {string.format('%.0f', at - now), replicas}
@@ -145,16 +145,20 @@ impl Link {
     /// Returns how long to wait for the next turn of all replicas, or of this one's share while the server is away.
     pub(crate) async fn turn(&self) -> Duration {
         let mut command = self.turn_command();
-        command.arg((1e6 / self.quota).ceil()).arg(millis(LONGEST_TURN));
+        let least = self.share().least_wait(self.time());
+        let least_micros = u64::try_from(least.unwrap_or_default().as_micros()).unwrap_or(u64::MAX);
+        command.arg((1e6 / self.quota).ceil()).arg(millis(LONGEST_TURN)).arg(least_micros);
         let response = self.ask::<(i64, i64)>(&command).await;
         let (mut share, now) = (self.share(), self.time());
-        let Ok((wait, replicas)) = response else { return share.turn_alone(now) };
-        share.counted(replicas_of(replicas), now);
-        let wait = u64::try_from(wait).map(Duration::from_micros).ok().filter(|wait| *wait <= LONGEST_TURN);
-        match wait {
-            Some(wait) => share.turn(wait, now),
-            None => share.turn_alone(now),
+        if let Ok((wait, replicas)) = response {
+            share.counted(replicas_of(replicas), now);
+            let wait = u64::try_from(wait).map(Duration::from_micros).ok();
+            if let Some(wait) = wait.filter(|wait| *wait <= LONGEST_TURN) {
+                share.took(wait, now);
+                return wait;
+            }
         }
+        least.unwrap_or_else(|| share.turn_alone(now))
     }
 
     /// Says that this process is there, and learns how many are.

@@ -46,27 +46,22 @@ impl LocalShare {
         self.replicas = replicas.max(least);
     }
 
-    /// Returns how long to wait where the server said `wait`.
-    pub(crate) fn turn(&mut self, wait: Duration, now: Duration) -> Duration {
-        let at = now.saturating_add(wait);
-        if now < self.careful_until {
-            return self.take(at) - now;
-        }
-        // Turns by the share come after those that were taken from the server.
-        self.next = self.next.max(at);
-        wait
+    /// Returns how long a turn has to wait at least, whatever the server says: the next of the share, where the server is away or others
+    /// may not have noticed that it is back. The server is told, so that its own line comes after such turns.
+    pub(crate) fn least_wait(&mut self, now: Duration) -> Option<Duration> {
+        (self.away_until.is_some() || now < self.careful_until).then(|| self.turn_alone(now))
+    }
+
+    /// The server gave a turn. Those by the share come after it.
+    pub(crate) fn took(&mut self, wait: Duration, now: Duration) {
+        self.next = self.next.max(now.saturating_add(wait));
     }
 
     /// Returns how long to wait where the server says nothing: by the share of this process.
     pub(crate) fn turn_alone(&mut self, now: Duration) -> Duration {
-        self.take(now) - now
-    }
-
-    /// Takes the next turn of the share that is not before `at`.
-    fn take(&mut self, at: Duration) -> Duration {
-        let at = self.next.max(at);
+        let at = self.next.max(now);
         self.next = at.saturating_add(Duration::from_secs_f64(f64::from(self.replicas) / self.quota));
-        at
+        at - now
     }
 }
 
@@ -100,7 +95,8 @@ mod tests {
     #[test]
     fn turns_that_were_taken_before_the_server_failed_count() {
         let mut share = LocalShare::new(10.0, 3);
-        assert_eq!(share.turn(ms(800), ms(0)), ms(800));
+        assert_eq!(share.least_wait(ms(0)), None);
+        share.took(ms(800), ms(0));
         share.failed(ms(100));
         assert_eq!([share.turn_alone(ms(100)), share.turn_alone(ms(100))], [ms(700), ms(1000)]);
     }
@@ -109,13 +105,13 @@ mod tests {
     fn a_server_that_is_back_lets_nobody_go_faster_before_all_have_noticed() {
         let mut share = LocalShare::new(10.0, 1);
         share.counted(3, ms(0));
-        assert_eq!([share.turn(ms(0), ms(0)), share.turn(ms(0), ms(0))], [ms(0), ms(0)]);
         share.failed(ms(1000));
+        assert_eq!([share.least_wait(ms(7000)), share.least_wait(ms(7000))], [Some(ms(0)), Some(ms(300))]);
         share.worked(ms(7000));
         share.counted(1, ms(7000));
-        let waits = [0, 0, 900].map(|wait| share.turn(ms(wait), ms(7000)));
-        assert_eq!(waits, [ms(0), ms(300), ms(900)], "three replicas, as before");
-        share.counted(1, ms(13_000));
-        assert_eq!([share.turn(ms(0), ms(13_000)), share.turn(ms(0), ms(13_000))], [ms(0), ms(0)]);
+        share.took(ms(900), ms(7000));
+        assert_eq!(share.least_wait(ms(7000)), Some(ms(900)), "and not before the turns that it gave");
+        assert_eq!(share.least_wait(ms(7000)), Some(ms(1200)), "three replicas, as before");
+        assert_eq!(share.least_wait(ms(13_000)), None);
     }
 }
