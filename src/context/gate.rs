@@ -160,8 +160,12 @@ impl Gate {
         state.arrivals += 1;
         let rank = Reverse((left, Reverse(uses), state.arrivals));
         state.waiting.push(Waiting { rank, quota, enter });
-        if !std::mem::replace(&mut state.is_kept, true) {
-            drop(state);
+        let is_kept = std::mem::replace(&mut state.is_kept, true);
+        drop(state);
+        if is_kept {
+            // It may pause for somebody who can wait longer.
+            self.released.notify_one();
+        } else {
             Executor::Pool.spawn(Box::pin(keep(Arc::clone(self), context.clone())));
         }
         Err(entered)
@@ -358,6 +362,23 @@ mod tests {
         state.refused(at(3000), Some(Duration::from_secs(3600)));
         assert_eq!(pause(&state, 3000, 100), Some(Duration::from_secs(60)), "a minute at most");
         assert_eq!(pause(&state, 3000, 60), Some(Duration::ZERO), "who has less than that waits for nobody");
+    }
+
+    #[tokio::test]
+    async fn who_has_nothing_does_not_wait_for_the_pause_of_those_who_have() {
+        let clock = TestClock::new(UNIX_EPOCH);
+        let context = context(&clock);
+        let gate = context.0.gates.of("sts");
+        gate.state().refused(context.now().monotonic, Some(Duration::from_secs(30)));
+        gate.state().rate = None;
+        let patient = gate.enter(&context, turn(3600, 0)).unwrap_err();
+        while clock.next_wake().is_none() {
+            tokio::task::yield_now().await;
+        }
+        drop(gate.enter(&context, turn(0, 0)).unwrap_err().await.unwrap());
+        assert_eq!(gate.state().waiting.len(), 1);
+        clock.advance(Duration::from_secs(30));
+        drop(patient.await.unwrap());
     }
 
     #[tokio::test]
