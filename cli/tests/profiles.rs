@@ -82,8 +82,10 @@ fn on_a_terminal_a_secret_is_asked_for_and_not_shown() {
     terminal.read_until("access_key_id");
     terminal.send("STS.NExampleKeyId01\r");
     terminal.read_until("access_key_secret");
+    terminal.wait_for_no_echo();
     terminal.send(&format!("{CANARY}\r"));
     terminal.read_until("sts_token");
+    terminal.wait_for_no_echo();
     terminal.send(&format!("{CANARY}\r"));
     let (out, code) = terminal.end();
     assert_eq!(code, Some(0), "{out}");

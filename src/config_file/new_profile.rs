@@ -88,7 +88,7 @@ mod tests {
         assert!(!format!("{new:?}").contains("canary"));
         assert_eq!(new.values().unwrap().len(), 3);
         for (member, value) in [("expired_seconds", "-1"), ("expired_seconds", "canary"), ("sts_tokem", "canary")] {
-            let error = NewProfile::new("dev", "AK").set(member, value).values().unwrap_err();
+            let error = NewProfile::new("dev", "AK").set(member, value).values().err().unwrap();
             assert_eq!(error.code(), Some("InvalidParameter.ProfileMember"));
             assert!(!format!("{error:?}").contains("canary"));
         }

@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 /// A program on a terminal.
 pub(crate) struct Terminal {
@@ -39,6 +39,13 @@ impl Terminal {
 
     pub(crate) fn send(&mut self, keys: &str) {
         self.side.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until the program has turned the echo off, as it does before it reads a secret.
+    pub(crate) fn wait_for_no_echo(&self) {
+        while tcgetattr(&self.side).unwrap().local_modes.contains(LocalModes::ECHO) {
+            std::thread::yield_now();
+        }
     }
 
     /// Reads until the output holds `text`.
