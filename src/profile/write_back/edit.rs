@@ -56,6 +56,7 @@ impl From<Refusal> for NotEdited {
 
 impl NewValue<'_> {
     /// The value in the place of `old`; `None` if there is to be none.
+    #[cfg_attr(not(feature = "login"), allow(unused_variables))]
     pub(super) fn json(self, old: Option<&Value>) -> Option<Value> {
         match self {
             Self::Text(text) => Some(Value::from(text)),
