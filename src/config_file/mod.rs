@@ -48,7 +48,6 @@ const SESSION: [&str; 4] = ["access_key_id", "access_key_secret", "sts_token", "
 /// file.switch("prod").await?;
 /// # Ok(()) }
 /// ```
-#[cfg_attr(docsrs, doc(cfg(feature = "login")))]
 #[derive(Clone, Debug, Default)]
 pub struct ConfigFile {
     context: Context,

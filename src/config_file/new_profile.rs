@@ -18,7 +18,6 @@ use crate::redact::shown;
 ///     .set("source_profile", "dev")
 ///     .set("ram_role_arn", "acs:ram::1234567890123456:role/media");
 /// ```
-#[cfg_attr(docsrs, doc(cfg(feature = "login")))]
 #[derive(Clone)]
 pub struct NewProfile {
     pub(super) name: String,

@@ -16,7 +16,6 @@ use crate::redact::{shorten, shown};
 /// let current = profiles.iter().find(|profile| profile.is_current);
 /// # Ok(()) }
 /// ```
-#[cfg_attr(docsrs, doc(cfg(feature = "login")))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ProfileSummary {
