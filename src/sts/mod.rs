@@ -222,7 +222,6 @@ impl Sts {
     }
 
     /// The host that is asked first.
-    #[cfg(feature = "shared-sessions")]
     pub(crate) fn first_host(&self, inferred_region: Option<&str>) -> Result<Endpoint, Error> {
         Ok(self.endpoint.resolve(&self.context, inferred_region)?.first)
     }
