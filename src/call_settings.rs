@@ -1,4 +1,4 @@
-//! What a profile says of the calls that are made with it: the settings of `aliyun configure set`.
+//! The limits that a profile sets for calls with its credentials: the settings of `aliyun configure set`.
 
 use std::time::Duration;
 

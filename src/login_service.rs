@@ -34,7 +34,7 @@ pub(crate) struct ServiceRequest<'a> {
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) method: Method,
     pub(crate) path: &'a str,
-    /// What follows the path, with its question mark: errors do not repeat it.
+    /// The query, with its question mark: errors do not repeat it.
     pub(crate) query: &'a str,
     pub(crate) content_type: &'static str,
     pub(crate) bearer: Option<&'a str>,

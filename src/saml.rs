@@ -85,7 +85,7 @@ impl fmt::Debug for SamlAssertion {
     }
 }
 
-/// How long ago `end` was, by a clock that shows `now`.
+/// Returns how long ago `end` was, by a clock that shows `now`.
 pub(crate) fn expired_for(end: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
     now.duration_since(end?).ok()
 }

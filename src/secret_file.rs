@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::paths;
 use crate::redact::shown_path;
 
-/// Why there is no text. The first two get their code from the caller.
+/// The reason why there is no text. The first two get their code from the caller.
 pub(crate) enum Fault {
     /// The file does not exist, or is empty.
     Missing(Error),

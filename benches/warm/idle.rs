@@ -1,4 +1,4 @@
-//! What a refresher costs that is seldom asked: its heap, and the CPU time of a read after more than a second without one.
+//! Measures a refresher that is seldom asked: its heap, and the CPU time of a read after more than a second without one.
 //! `cargo bench --bench idle`.
 
 #![allow(clippy::expect_used, clippy::disallowed_methods, unsafe_code)]

@@ -18,7 +18,7 @@ const DEVICE_MINUTES: i64 = 10;
 /// The seconds between two polls for a device, unless the settings say otherwise.
 pub(crate) const DEVICE_INTERVAL: u32 = 5;
 
-/// What the person in front of the browser does with a login.
+/// The decision of the person in front of the browser.
 ///
 /// ```
 /// use alibabacloud_emulator::{Emulator, LoginDecision};

@@ -25,7 +25,7 @@ struct Patterns {
     negated: bool,
 }
 
-/// What a request says about itself, for conditions: `oss:Prefix` and the like, with their values.
+/// The facts about a request that conditions test: `oss:Prefix` and the like, with their values.
 pub(crate) type Facts<'a> = &'a [(&'a str, &'a str)];
 
 struct Condition {

@@ -14,7 +14,7 @@ use crate::request::Parameters;
 use crate::response::{ApiError, ApiResult};
 use crate::signature::{incomplete, percent_encode};
 
-/// What signs a call.
+/// The signer of a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
     Secret,

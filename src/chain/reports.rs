@@ -1,4 +1,4 @@
-//! What each provider of a chain answered, for explanations.
+//! Reports what each provider of a chain answered, for explanations.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

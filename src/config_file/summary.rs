@@ -24,7 +24,7 @@ pub struct ProfileSummary {
     /// The mode as the file has it, as `AK` or `OAuth`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// Whether the file chooses it (`current`).
+    /// Set if the file chooses it (`current`).
     pub is_current: bool,
     /// The members that are set. Key ids are shortened, of a URL for credentials only scheme and host are kept, and `***` stands for
     /// every other text that is not known to be none of a secret.

@@ -1,4 +1,4 @@
-//! What comes back from the page of a login: by a request to the listener, or pasted by a person.
+//! Reads what comes back from the page of a login: by a request to the listener, or pasted by a person.
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;

@@ -239,7 +239,7 @@ impl fmt::Debug for PendingCloudSsoLogin {
     }
 }
 
-/// What a poll says.
+/// The result of a poll.
 enum Poll {
     Done(CloudSsoUser),
     Wait,

@@ -40,7 +40,7 @@ struct Connection {
     began: Duration,
 }
 
-/// What a look at a connection gave.
+/// The result of a look at a connection.
 enum Look {
     Wait,
     Close,

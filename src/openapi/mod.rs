@@ -31,7 +31,7 @@ use crate::rpc::{self, Call};
 
 /// The API version of Intelligent Media Management.
 const IMM_VERSION: &str = "2020-09-30";
-/// How often a call is attempted, unless code or a profile says otherwise.
+/// The number of attempts of a call, unless code or a profile sets another.
 const ATTEMPTS: u32 = 3;
 /// The parameter by which products recognize a call that they have carried out already.
 const CLIENT_TOKEN: &str = "ClientToken";
@@ -74,7 +74,7 @@ struct Inner {
     version: String,
     credentials: Refresher,
     options: SendOptions,
-    /// What was set in code; it goes before the profile that the credentials came from.
+    /// The setting in code; it goes before the profile that the credentials came from.
     attempts: Option<u32>,
     connect_timeout: Option<Duration>,
     attempt_timeout: Option<Duration>,

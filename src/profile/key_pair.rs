@@ -21,7 +21,7 @@ pub(crate) struct KeyPair {
     pub(crate) endpoint: ProfileEndpoint,
 }
 
-/// Where the private key stands, in PEM.
+/// The place of the private key, which is PEM.
 #[derive(Clone, PartialEq)]
 pub(crate) enum PrivateKey {
     /// In the profile, under `private_key`.

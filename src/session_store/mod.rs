@@ -190,22 +190,21 @@ enum Claim {
 struct Patience {
     left: Duration,
     most: Duration,
-    is_over: bool,
 }
 
 impl Patience {
     fn new() -> Self {
         let held = held();
-        Self { left: if held.is_zero() { PATIENCE } else { PATIENCE.min(held) }, most: PAUSE * 2, is_over: false }
+        Self { left: if held.is_zero() { PATIENCE } else { PATIENCE.min(held) }, most: PAUSE * 2 }
     }
 
     /// Returns the next pause, drawn so that those who wait do not come back together; `None` when it is over.
     fn pause(&mut self, context: &Context) -> Option<Duration> {
         let pause = spread(self.most, context.random());
-        self.is_over = pause > self.left;
-        self.left = self.left.checked_sub(pause)?;
+        let left = self.left.checked_sub(pause);
+        self.left = left.unwrap_or_default();
         self.most = (self.most * 2).min(LONGEST_PAUSE);
-        Some(pause)
+        left.map(|_| pause)
     }
 }
 
@@ -240,7 +239,7 @@ impl Shared {
                     return Ok(found);
                 }
                 Claim::Leased(lease) => break (passage, Some(lease)),
-                Claim::Taken if patience.is_over => break (passage, None),
+                Claim::Taken if patience.left.is_zero() => break (passage, None),
                 Claim::Taken => {
                     passage.unused();
                     self.wait(context, &wanted, &mut patience).await;

@@ -61,7 +61,7 @@ impl Source {
         Self { context: context.clone(), calls: AtomicUsize::new(0) }
     }
 
-    /// What `store` gives, or else this source.
+    /// Asks `store`, or else this source.
     async fn session(&self, store: &Shared, identity: &[&str], rejected: Option<&str>) -> Result<Credentials, Error> {
         let enter = || -> BoxFuture<'_, Passage> { Box::pin(self.context.pass("sts.test", Turn::default())) };
         let call = |passage| -> BoxFuture<'_, Result<Credentials, Error>> {

@@ -1,4 +1,4 @@
-//! What the signatures have in common: a canonical form, written piece by piece, and its hash.
+//! The parts that the signatures share: a canonical form, written piece by piece, and its hash.
 
 use std::borrow::Cow;
 

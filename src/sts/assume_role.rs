@@ -236,7 +236,7 @@ fn is_role_arn(arn: &str) -> bool {
     is_arn(arn, ":role/")
 }
 
-/// Whether this is an ARN of RAM with a name behind `kind`.
+/// Returns whether this is an ARN of RAM with a name behind `kind`.
 fn is_arn(arn: &str, kind: &str) -> bool {
     let Some((account, role)) = arn.strip_prefix("acs:ram::").and_then(|rest| rest.split_once(kind)) else {
         return false;

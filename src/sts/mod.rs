@@ -379,7 +379,7 @@ impl<'a> Proof<'a> {
         }
     }
 
-    /// Whether the global host takes it, too.
+    /// Set if the global host takes it, too.
     fn is_known_globally(&self) -> bool {
         match self {
             Self::Key(_) | Self::Token { .. } => true,

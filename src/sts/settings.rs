@@ -6,7 +6,7 @@ use crate::context::Context;
 /// The settings of STS for the roles of one source.
 #[derive(Default)]
 pub(crate) struct StsSettings {
-    /// Where the others come from: the chain that the key came from, if it says, or else `base` alone.
+    /// Set if the settings that are not given here come from the chain of the key, or else from `base`.
     inherits: bool,
     base: Sts,
     context: Option<Context>,
@@ -20,7 +20,7 @@ impl StsSettings {
         Self { base: sts, ..Self::default() }
     }
 
-    /// What is not given from here on comes from the chain of the key.
+    /// Creates settings that come from the chain of the key unless they are given.
     pub(crate) fn inherited() -> Self {
         Self { inherits: true, ..Self::default() }
     }

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// What lives on the thread, which is started when first needed and ends with this. A child after `fork` has the memory of a thread
+/// Runs work on a thread of its own, where a `T` lives: it is started when first needed and ends with this. A child after `fork` has the memory of a thread
 /// and not the thread, so it starts its own.
 pub(crate) struct Driver<T> {
     running: ArcSwapOption<Running<T>>,

@@ -44,7 +44,7 @@ return {string.format('%.0f', at - now), replicas}
 pub(crate) struct Link {
     address: Address,
     began: Instant,
-    /// What this process calls itself among the replicas.
+    /// The name of this process among the replicas.
     member: String,
     keys: [String; 2],
     /// Calls a second of all replicas.
@@ -177,7 +177,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What may be shown of an error: its kind, and the code of a server's, but not the server's words.
+/// Describes an error by its kind or the server's code, without the server's words.
 fn shown(error: &RedisError) -> String {
     let is_code = |code: &&str| code.len() <= 32 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     match error.code().filter(is_code) {

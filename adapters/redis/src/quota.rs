@@ -7,7 +7,7 @@ pub(crate) const AWAY: Duration = Duration::from_secs(5);
 /// After the server is back a process keeps to its share for so long: until all others have noticed too.
 const CAREFUL: Duration = Duration::from_secs(6);
 
-/// Whether the server is asked, and the share of the quota that this process may use without it.
+/// Keeps the share of the quota that this process may use without the server, and when the server is asked again.
 #[derive(Debug)]
 pub(crate) struct LocalShare {
     /// Calls a second of all replicas.

@@ -43,7 +43,7 @@ struct Inner {
     driver: Driver<Link>,
 }
 
-/// What the builder was told.
+/// The settings of the builder.
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) address: Address,

@@ -140,7 +140,7 @@ struct Hit {
     took: [Duration; 2],
     /// Reading both coarse clocks, in the same batches.
     clocks: [Duration; 2],
-    /// What all of them asked the heap for.
+    /// The bytes that all of them asked the heap for.
     bytes: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What `exec` would ask STS for, and what it would run.
+//! Shows what `exec` would ask STS for and what it would run.
 
 use serde_json::{Value, json};
 

@@ -45,7 +45,7 @@ enum Site {
 
 #[derive(Debug, Args)]
 pub(crate) struct LoginArguments {
-    /// How to log in. By default as the profile says.
+    /// Way to log in. By default as the profile says.
     #[arg(long, value_enum)]
     mode: Option<Mode>,
     /// OAuth: the site of the account.
@@ -68,7 +68,7 @@ pub(crate) struct LoginArguments {
     timeout: Option<Duration>,
 }
 
-/// What is known of the login before it begins.
+/// The facts about a login before it begins.
 struct Plan<'a> {
     profile: String,
     region: Option<&'a str>,

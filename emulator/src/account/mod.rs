@@ -134,7 +134,7 @@ pub(crate) struct Role {
     pub(crate) trust: Trust,
     /// Whether it also trusts the OIDC provider.
     pub(crate) trusts_oidc: bool,
-    /// Whether it also trusts the SAML identity provider.
+    /// Set if it also trusts the SAML identity provider.
     pub(crate) trusts_saml: bool,
     pub(crate) allows: &'static [&'static str],
 }

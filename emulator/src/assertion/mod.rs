@@ -190,7 +190,7 @@ fn escaped(text: &str, place: Place) -> String {
     out
 }
 
-/// What STS reads of a verified assertion.
+/// The parts of a verified assertion that STS reads.
 #[derive(Debug)]
 pub(crate) struct Assertion {
     pub(crate) issuer: String,

@@ -21,7 +21,7 @@ use super::{Task, mark_worker, process_id};
 const CORE_WORKERS: usize = 2;
 /// Threads at most. Tasks beyond wait in the queue, and their callers by the limits of a refresh.
 const MOST_WORKERS: usize = 512;
-/// How often the timekeeper looks whether queued tasks make progress.
+/// The interval at which the timekeeper looks whether queued tasks make progress.
 const LOOK: Duration = Duration::from_millis(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// So many looks in time that see no progress are a stall, and so many looks at all. A look that took longer than this was late.

@@ -1,4 +1,4 @@
-//! Whether a thread is blocked or only waits for a processor, where the system tells.
+//! Tells a thread that is blocked from one that only waits for a processor, where the system says.
 
 use std::path::{Path, PathBuf};
 

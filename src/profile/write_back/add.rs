@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::edit::{Manner, NewValue, NotEdited, Splices, faithful, find, split_mark};
 use super::scan::{self, Object};
 
-/// How an object is written: what is around its members.
+/// The layout of an object: what is written around its members.
 struct Frame {
     open: String,
     manner: Manner,

@@ -12,7 +12,7 @@ use super::scan::{self, Member, Object, Refusal};
 pub(crate) enum NewValue<'a> {
     Text(&'a str),
     Number(i64),
-    /// What SDKs take for unset: an empty text, or 0. A member that is not there is not added.
+    /// A value that SDKs take for unset: an empty text, or 0. A member that is not there is not added.
     #[cfg(feature = "login")]
     Cleared,
 }

@@ -1,4 +1,4 @@
-//! What takes many threads or processes from outside: a child after `fork` with its parent's memory, refreshes that hold their
+//! Tests that would take many threads or processes from outside: a child after `fork` with its parent's memory, refreshes that hold their
 //! threads for ever. The machine is told in which process it is, and what time.
 
 use super::*;

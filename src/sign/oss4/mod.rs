@@ -252,7 +252,7 @@ impl Request<'_> {
         sink(self.header(CONTENT_SHA256).filter(|hash| !hash.is_empty()).unwrap_or(UNSIGNED_PAYLOAD));
     }
 
-    /// What the key is derived for, and the credential's place in a request.
+    /// The scope that the signing key is derived for, which also stands in the request.
     fn scope<'a>(&'a self, date: &'a str) -> [&'a str; 4] {
         [date.get(..8).unwrap_or(date), self.region, "oss", "aliyun_v4_request"]
     }
