@@ -1,7 +1,6 @@
 //! CloudSSO: a person logs in on any device with a code, and this one polls for an access token.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +10,10 @@ use zeroize::Zeroizing;
 
 use super::loopback::timed_out;
 use super::pkce::{self, Pkce};
+use super::settings::{LoginSettings, login_settings};
 use super::user::{CloudSsoUser, Target};
 use super::{LoggedIn, Page};
 use crate::config_file::ConfigFile;
-use crate::context::Context;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::login_service::{ServiceRequest, refusal_code, sign_in_host};
@@ -53,36 +52,20 @@ const LIFETIME: i64 = 3_600;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CloudSsoLogin {
-    context: Context,
-    path: Option<PathBuf>,
+    settings: LoginSettings,
     sign_in_url: String,
-    profile: String,
-    region: Option<String>,
     account: Option<String>,
     access_config: Option<String>,
-    timeout: Duration,
 }
 
 impl CloudSsoLogin {
     /// Describes a login at a sign-in URL, as CloudSSO's console shows it, into the profile `default`.
     pub fn new(sign_in_url: impl Into<String>) -> Self {
-        Self {
-            context: Context::default(),
-            path: None,
-            sign_in_url: sign_in_url.into(),
-            profile: "default".to_owned(),
-            region: None,
-            account: None,
-            access_config: None,
-            timeout: LIMIT,
-        }
+        let settings = LoginSettings::new(LIMIT);
+        Self { settings, sign_in_url: sign_in_url.into(), account: None, access_config: None }
     }
 
-    /// Sets the profile that the login is written into. One that is there has to be of mode `CloudSSO`.
-    pub fn profile(mut self, name: impl Into<String>) -> Self {
-        self.profile = name.into();
-        self
-    }
+    login_settings!("CloudSSO", "ten minutes");
 
     /// Sets the account, by its id.
     pub fn account(mut self, id: impl Into<String>) -> Self {
@@ -96,30 +79,6 @@ impl CloudSsoLogin {
         self
     }
 
-    /// Sets the region that is written into the profile (`region_id`). The `aliyun` CLI asks for one in each profile.
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.region = Some(region.into());
-        self
-    }
-
-    /// Sets the path of config.json. The default is that of [`ConfigFile::new`].
-    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.path = Some(path.into());
-        self
-    }
-
-    /// Sets how long the person may take. The default is ten minutes.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.timeout = limit;
-        self
-    }
-
-    /// Sets the outside world. The default is the real one.
-    pub fn context(mut self, context: Context) -> Self {
-        self.context = context;
-        self
-    }
-
     /// Begins the login: checks that its result can be written, and asks the service for a code. Opens no browser.
     ///
     /// # Errors
@@ -127,17 +86,11 @@ impl CloudSsoLogin {
     /// A profile of another mode (`ProfileExists`), a file that cannot be written (`ConfigNotWritten`, `ConfigLocked`),
     /// a sign-in URL that is none (`InvalidEndpoint`, `PlainHttp`), `LoginRefused` by the service or no response of it.
     pub async fn start(self) -> Result<PendingCloudSsoLogin, Error> {
-        if let Some(region) = &self.region {
-            crate::endpoint::check_region(region)?;
-        }
+        self.settings.check_region()?;
         let endpoint = sign_in_host(&self.sign_in_url)?;
-        let file = match &self.path {
-            Some(path) => ConfigFile::at(path),
-            None => ConfigFile::new(),
-        };
-        let file = file.context(self.context.clone());
-        file.check_login(&self.profile, "CloudSSO").await?;
-        let pkce = Pkce::new(&self.context)?;
+        let file = self.settings.writable_file("CloudSSO").await?;
+        let (context, timeout) = (&self.settings.context, self.settings.timeout);
+        let pkce = Pkce::new(context)?;
         let body = json!({
             "PortalUrl": self.sign_in_url, "CodeChallenge": pkce.challenge, "ClientId": CLIENT,
             "CodeChallengeMethod": pkce::METHOD,
@@ -147,7 +100,7 @@ impl CloudSsoLogin {
             repeatable: true,
             ..ServiceRequest::post(&endpoint, "/device-authorization", "application/json")
         };
-        let document = request.read(None, &request.send(&self.context).await?)?;
+        let document = request.read(None, &request.send(context).await?)?;
         let text = |name: &str| document[name].as_str().map(str::trim).filter(|text| !text.is_empty());
         let device_code = request.token(&document, "DeviceCode")?;
         let url = text("VerificationUriComplete").or_else(|| text("VerificationUri"));
@@ -156,8 +109,8 @@ impl CloudSsoLogin {
         let page = Page::new(url.to_owned(), user_code.map(str::to_owned));
         let seconds = |name: &str| document[name].as_u64().map(Duration::from_secs);
         let interval = seconds("Interval").unwrap_or(INTERVAL).clamp(*INTERVALS.start(), *INTERVALS.end());
-        let limit = self.timeout.min(seconds("ExpiresIn").filter(|limit| !limit.is_zero()).unwrap_or(self.timeout));
-        let ends = self.context.now().monotonic.saturating_add(limit);
+        let limit = timeout.min(seconds("ExpiresIn").filter(|limit| !limit.is_zero()).unwrap_or(timeout));
+        let ends = context.now().monotonic.saturating_add(limit);
         Ok(PendingCloudSsoLogin { login: self, file, endpoint, page, device_code, pkce, interval, limit, ends })
     }
 
@@ -260,7 +213,7 @@ impl PendingCloudSsoLogin {
     ///
     /// `LoginDenied`, `LoginTimedOut`, `LoginRefused`.
     pub async fn wait(&self) -> Result<CloudSsoUser, Error> {
-        let context = &self.login.context;
+        let context = &self.login.settings.context;
         let mut interval = self.interval;
         let mut failed = None;
         loop {
@@ -285,7 +238,7 @@ impl PendingCloudSsoLogin {
     }
 
     async fn poll(&self) -> Result<Poll, Error> {
-        let context = &self.login.context;
+        let context = &self.login.settings.context;
         let body = json!({
             "CodeVerifier": self.pkce.verifier.as_str(), "ClientId": CLIENT, "DeviceCode": self.device_code.as_str(),
             "GrantType": GRANT_TYPE,
@@ -302,7 +255,7 @@ impl PendingCloudSsoLogin {
         if answer.status() == StatusCode::OK {
             let document = request.read(None, &answer)?;
             let lifetime = document["ExpiresIn"].as_i64().filter(|seconds| *seconds > 0).unwrap_or(LIFETIME);
-            let CloudSsoLogin { sign_in_url, profile, region, .. } = &self.login;
+            let CloudSsoLogin { sign_in_url, settings: LoginSettings { profile, region, .. }, .. } = &self.login;
             return Ok(Poll::Done(CloudSsoUser {
                 context: context.clone(),
                 file: self.file.clone(),

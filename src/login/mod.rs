@@ -22,6 +22,7 @@ mod cloud_sso;
 mod loopback;
 mod oauth;
 mod pkce;
+mod settings;
 mod user;
 
 use std::fmt;

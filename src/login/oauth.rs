@@ -1,7 +1,6 @@
 //! OAuth: a browser logs in, and comes back with a code that is redeemed for tokens.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -9,9 +8,9 @@ use zeroize::Zeroizing;
 use super::callback::{Returned, read_pasted};
 use super::loopback::{Loopback, PORTS, redirect_uri, timed_out};
 use super::pkce::{self, Pkce};
+use super::settings::{LoginSettings, login_settings};
 use super::{LoggedIn, Page, Site};
 use crate::config_file::{ConfigFile, LoginValue};
-use crate::context::Context;
 use crate::error::Error;
 use crate::login_service::oauth_tokens;
 
@@ -39,56 +38,23 @@ const STATE_BYTES: usize = 16;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct OAuthLogin {
-    context: Context,
-    path: Option<PathBuf>,
+    settings: LoginSettings,
     site: Site,
-    profile: String,
-    region: Option<String>,
-    timeout: Duration,
     listens: bool,
 }
 
 impl OAuthLogin {
     /// Describes a login at a site, into the profile `default`.
     pub fn new(site: Site) -> Self {
-        let (context, profile) = (Context::default(), "default".to_owned());
-        Self { context, path: None, site, profile, region: None, timeout: LIMIT, listens: true }
+        Self { settings: LoginSettings::new(LIMIT), site, listens: true }
     }
 
-    /// Sets the profile that the login is written into. One that is there has to be of mode `OAuth`.
-    pub fn profile(mut self, name: impl Into<String>) -> Self {
-        self.profile = name.into();
-        self
-    }
-
-    /// Sets the region that is written into the profile (`region_id`). The `aliyun` CLI asks for one in each profile.
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.region = Some(region.into());
-        self
-    }
-
-    /// Sets the path of config.json. The default is that of [`ConfigFile::new`].
-    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.path = Some(path.into());
-        self
-    }
-
-    /// Sets how long the person may take. The default is five minutes.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.timeout = limit;
-        self
-    }
+    login_settings!("OAuth", "five minutes");
 
     /// Sets whether there is a listener on loopback. The default is `true`; without one only
     /// [`finish_with`](PendingOAuthLogin::finish_with) ends the login.
     pub fn listen(mut self, listens: bool) -> Self {
         self.listens = listens;
-        self
-    }
-
-    /// Sets the outside world. The default is the real one.
-    pub fn context(mut self, context: Context) -> Self {
-        self.context = context;
         self
     }
 
@@ -99,18 +65,12 @@ impl OAuthLogin {
     /// A profile of another mode (`ProfileExists`), a file that cannot be written (`ConfigNotWritten`, `ConfigLocked`),
     /// a region that is none (`InvalidRegion`), ports that are in use (`LoginPortBusy`).
     pub async fn start(self) -> Result<PendingOAuthLogin, Error> {
-        if let Some(region) = &self.region {
-            crate::endpoint::check_region(region)?;
-        }
-        let file = match &self.path {
-            Some(path) => ConfigFile::at(path),
-            None => ConfigFile::new(),
-        };
-        let file = file.context(self.context.clone());
-        file.check_login(&self.profile, "OAuth").await?;
+        self.settings.check_region()?;
+        let file = self.settings.writable_file("OAuth").await?;
         let listener = self.listens.then(Loopback::bind).transpose()?;
         let redirect_uri = redirect_uri(listener.as_ref().map_or(*PORTS.start(), Loopback::port));
-        let (state, pkce) = (self.context.secret(STATE_BYTES)?, Pkce::new(&self.context)?);
+        let context = &self.settings.context;
+        let (state, pkce) = (context.secret(STATE_BYTES)?, Pkce::new(context)?);
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("response_type", "code")
             .append_pair("client_id", self.site.client_id())
@@ -120,7 +80,7 @@ impl OAuthLogin {
             .append_pair("code_challenge_method", pkce::METHOD)
             .finish();
         let page = Page::new(format!("https://{}/oauth2/v1/auth?{query}", self.site.sign_in_host()), None);
-        let ends = self.context.now().monotonic.saturating_add(self.timeout);
+        let ends = context.now().monotonic.saturating_add(self.settings.timeout);
         Ok(PendingOAuthLogin { login: self, file, page, listener, redirect_uri, state, pkce, ends })
     }
 
@@ -183,8 +143,8 @@ impl PendingOAuthLogin {
             let error = Error::invalid_input("this login has no listener, so nothing can be waited for");
             return Err(error.with_code("LoginNotListening"));
         };
-        let returned = listener.receive(&self.login.context, &self.state, self.ends).await;
-        self.redeem(returned.unwrap_or_else(|| Err(timed_out(self.login.timeout)))).await
+        let returned = listener.receive(&self.login.settings.context, &self.state, self.ends).await;
+        self.redeem(returned.unwrap_or_else(|| Err(timed_out(self.login.settings.timeout)))).await
     }
 
     /// Ends the login with what the person pasted: the address that the browser was sent to, its query, or the code alone. Another
@@ -195,15 +155,15 @@ impl PendingOAuthLogin {
     /// `LoginPasteInvalid`, `LoginStateMismatch`, and those of [`wait`](Self::wait).
     pub async fn finish_with(&self, pasted: &str) -> Result<LoggedIn, Error> {
         let code = read_pasted(pasted, &self.state)?;
-        if self.login.context.now().monotonic >= self.ends {
-            return Err(timed_out(self.login.timeout));
+        if self.login.settings.context.now().monotonic >= self.ends {
+            return Err(timed_out(self.login.settings.timeout));
         }
         self.redeem(Ok(code)).await
     }
 
     async fn redeem(&self, returned: Returned) -> Result<LoggedIn, Error> {
         let code = returned?;
-        let OAuthLogin { context, site, profile, region, .. } = &self.login;
+        let OAuthLogin { site, settings: LoginSettings { context, profile, region, .. }, .. } = &self.login;
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code.as_str()),
