@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::context::{Context, Dates, Retries, SendOptions};
+use crate::context::{Context, Dates, HttpError, SendOptions, with_retries};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::key_characters;
@@ -89,20 +89,14 @@ impl ServiceRequest<'_> {
     pub(crate) async fn send(&self, context: &Context) -> Result<Response<Bytes>, Error> {
         let max_body = if self.method == Method::GET { LIST_LIMIT } else { SendOptions::default().max_body };
         let options = SendOptions { proxy: !self.endpoint.is_loopback(), max_body, ..SendOptions::default() };
-        let mut retries = Retries::new(context);
-        loop {
-            let answer = context.send(self.request()?, options, Dates::Ignored).await;
-            let again = match &answer {
-                // What was never sent was not spent.
-                Err(error) if !self.repeatable => error.kind().is_unconnected() && retries.again(None).await,
-                Ok(_) if !self.repeatable => false,
-                answer => retries.again_after(answer).await,
-            };
-            if !again {
-                let shown = self.endpoint.to_string();
-                return answer.map_err(|error| rpc::no_answer(&shown, &self.asked(), &error));
-            }
-        }
+        let request = self.request()?;
+        // What was never sent was not spent.
+        let may_repeat = |answer: &Result<_, HttpError>| {
+            self.repeatable || answer.as_ref().is_err_and(|error| error.kind().is_unconnected())
+        };
+        let send = || context.send(request.clone(), options, Dates::Ignored);
+        let answer = with_retries(context, may_repeat, send).await;
+        answer.map_err(|error| rpc::no_answer(&self.endpoint.to_string(), &self.asked(), &error))
     }
 
     /// The JSON object of an answer with status 200. A refusal of the tokens of `login` says how to log in again.

@@ -246,6 +246,31 @@ fn a_spawner_that_blocks_or_never_runs_its_task_is_an_error_in_time() {
 }
 
 #[tokio::test]
+async fn a_spawner_that_drops_one_refresh_after_another_late_keeps_no_caller_beyond_its_limit() {
+    let clock = start();
+    let tasks: Arc<Mutex<Vec<BoxFuture<'static, ()>>>> = Arc::default();
+    let keep = Arc::clone(&tasks);
+    let context = Context::builder().clock(clock.clone()).spawn(move |task| keep.lock().unwrap().push(task)).build();
+    let provider = provider_fn("source", || async { Ok(key()) });
+    let refresher = Refresher::builder(provider).context(context).refresh_timeout(s(10)).build();
+    let caller = tokio::spawn(async move { refresher.credentials().await });
+    let mut refreshes = 0;
+    for tenth in 1..=150 {
+        settle().await;
+        if caller.is_finished() {
+            break;
+        }
+        clock.advance(Duration::from_millis(100));
+        if tenth % 105 == 0 {
+            refreshes += tasks.lock().unwrap().drain(..).count();
+        }
+    }
+    assert!(caller.is_finished(), "still waiting after 15 s");
+    assert_eq!(caller.await.unwrap().unwrap_err().code(), Some("RefreshTimedOut"));
+    assert_eq!(refreshes, 1);
+}
+
+#[tokio::test]
 async fn renewal_over_a_spawner_that_drops_refreshes_stays_calm() {
     let clock = start();
     let spawned = Arc::new(AtomicUsize::new(0));

@@ -1,5 +1,6 @@
 //! Retries of one call for credentials, inside one refresh.
 
+use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,7 +54,7 @@ impl<'a> Retries<'a> {
     }
 
     /// Returns whether to try again, after a pause, if what came back may be otherwise next time.
-    pub(crate) async fn again_after(&mut self, result: &Result<Response<Bytes>, HttpError>) -> bool {
+    async fn again_after(&mut self, result: &Answer) -> bool {
         match result {
             Ok(response) => is_passing(response.status()) && self.again(retry_after(response.headers())).await,
             Err(error) => error.kind().is_passing() && self.again(None).await,
@@ -72,6 +73,25 @@ impl<'a> Retries<'a> {
         self.left = left;
         self.context.sleep(pause).await;
         true
+    }
+}
+
+/// What came back from one sending of a call.
+type Answer = Result<Response<Bytes>, HttpError>;
+
+/// Sends a call, and sends it again while its answer may be otherwise next time, as often as [`Retries`] allow and
+/// `may_repeat` doesn't forbid: what was spent by the first copy is not to be sent twice.
+pub(crate) async fn with_retries<F: Future<Output = Answer>>(
+    context: &Context,
+    may_repeat: impl Fn(&Answer) -> bool,
+    send: impl Fn() -> F,
+) -> Answer {
+    let mut retries = Retries::new(context);
+    loop {
+        let answer = send().await;
+        if !may_repeat(&answer) || !retries.again_after(&answer).await {
+            return answer;
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::Value;
 
 use super::{OidcToken, ProvideOidcToken};
-use crate::context::{Context, Dates, Retries, SendOptions};
+use crate::context::{Context, Dates, SendOptions, with_retries};
 use crate::encode::percent_encode;
 use crate::error::Error;
 use crate::paths;
@@ -160,13 +160,8 @@ impl GitHubActionsToken {
         request.headers_mut().insert(header::AUTHORIZATION, value);
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let origin = Origin { host: "GitHub's token endpoint", asked: "GET", within: "" };
-        let mut retries = Retries::new(context);
-        let answer = loop {
-            let answer = context.send(request.clone(), SendOptions::default(), Dates::Ignored).await;
-            if !retries.again_after(&answer).await {
-                break answer;
-            }
-        };
+        let send = || context.send(request.clone(), SendOptions::default(), Dates::Ignored);
+        let answer = with_retries(context, |_| true, send).await;
         let answer = answer.map_err(|error| rpc::no_answer(origin.host, origin.asked, &error))?;
         if answer.status() != StatusCode::OK {
             let remedy = "check that the job has `permissions: id-token: write`";

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 
 use self::target::{Target, is_local};
-use crate::context::{Context, Dates, HttpError, HttpErrorKind, Retries, SendOptions};
+use crate::context::{Context, Dates, HttpError, HttpErrorKind, SendOptions, with_retries};
 use crate::credentials::Credentials;
 use crate::endpoint::read_host;
 use crate::error::Error;
@@ -135,24 +135,30 @@ impl CredentialsUriProvider {
         let uri = target.uri().map_err(|_| failed(&HttpError::new(HttpErrorKind::Other, "the URL cannot be sent")))?;
         let addresses = self.addresses(target).await?;
         let near = target.host == "localhost" || target.literal().is_some_and(is_local) || !addresses.is_empty();
-        let mut options = SendOptions { proxy: !near, ..SendOptions::default() };
-        let mut left = addresses.clone().into_iter();
-        let mut retries = Retries::new(&self.context);
+        let options = SendOptions { proxy: !near, ..SendOptions::default() };
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(rpc::USER_AGENT));
+        let send = || self.send_to_first(&addresses, &request, options);
+        with_retries(&self.context, |_| true, send).await.map_err(|error| failed(&error))
+    }
+
+    /// One exchange, with the first of the addresses that a connection can be made to.
+    async fn send_to_first(
+        &self,
+        addresses: &[IpAddr],
+        request: &Request<Bytes>,
+        mut options: SendOptions,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let mut left = addresses.iter().copied();
         loop {
             options.address = left.next();
-            let mut request = Request::new(Bytes::new());
-            *request.uri_mut() = uri.clone();
-            let headers = request.headers_mut();
-            headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-            headers.insert(header::USER_AGENT, HeaderValue::from_static(rpc::USER_AGENT));
-            let answer = match self.context.send(request, options, Dates::Ignored).await {
-                Err(error) if left.len() > 0 && error.kind().is_unconnected() => continue,
-                answer => answer,
-            };
-            if !retries.again_after(&answer).await {
-                return answer.map_err(|error| failed(&error));
+            match self.context.send(request.clone(), options, Dates::Ignored).await {
+                Err(error) if left.len() > 0 && error.kind().is_unconnected() => {}
+                answer => return answer,
             }
-            left = addresses.clone().into_iter();
         }
     }
 

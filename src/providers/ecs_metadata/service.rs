@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use zeroize::Zeroizing;
 
-use crate::context::{Context, Dates, HttpError, HttpErrorKind, Retries, SendOptions};
+use crate::context::{Context, Dates, HttpError, HttpErrorKind, SendOptions, with_retries};
 use crate::error::{Error, ErrorKind};
 use crate::rpc;
 use crate::session_json::Origin;
@@ -175,22 +175,23 @@ impl Service {
         if effort == Effort::Probe {
             return self.send_to(0, ask, effort).await;
         }
+        // A lost answer is replaced within the exchange.
+        with_retries(&self.context, Result::is_ok, || self.send_to_either(ask, effort)).await
+    }
+
+    /// One exchange with the host that answered last, or the other where that cannot be connected to.
+    async fn send_to_either(&self, ask: &Ask<'_>, effort: Effort) -> Result<Response<Bytes>, HttpError> {
         let host = self.state().host;
-        let mut retries = Retries::new(&self.context);
-        loop {
-            let mut answer = self.send_to(host, ask, effort).await;
-            if answer.as_ref().is_err_and(|error| error.kind() != HttpErrorKind::TooLarge) {
-                answer = self.send_to(host, ask, effort).await;
-            }
-            if answer.as_ref().is_err_and(|error| error.kind().is_unconnected())
-                && let Ok(other) = self.send_to(1 - host, ask, effort).await
-            {
-                answer = Ok(other);
-            }
-            if answer.is_err() || !retries.again_after(&answer).await {
-                return answer;
-            }
+        let mut answer = self.send_to(host, ask, effort).await;
+        if answer.as_ref().is_err_and(|error| error.kind() != HttpErrorKind::TooLarge) {
+            answer = self.send_to(host, ask, effort).await;
         }
+        if answer.as_ref().is_err_and(|error| error.kind().is_unconnected())
+            && let Ok(other) = self.send_to(1 - host, ask, effort).await
+        {
+            return Ok(other);
+        }
+        answer
     }
 
     async fn send_to(&self, host: usize, ask: &Ask<'_>, effort: Effort) -> Result<Response<Bytes>, HttpError> {
