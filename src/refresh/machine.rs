@@ -63,7 +63,8 @@ pub(super) struct Machine {
     limit: Duration,
     checks: bool,
     current: Option<Current>,
-    flight: Option<Flight>,
+    /// Boxed, as is a failure: most refreshers have neither most of the time.
+    flight: Option<Box<Flight>>,
     flights: u64,
     /// Refreshes that have not let go of their thread, given up or not.
     running: u32,
@@ -71,7 +72,7 @@ pub(super) struct Machine {
     lost: u32,
     /// Until when, by the boot clock, the source is not asked again, whatever the reason.
     floor: Duration,
-    failure: Option<Failure>,
+    failure: Option<Box<Failure>>,
     mark: Option<Mark>,
     /// The last generation whose mark jumped a back-off.
     bypassed: u64,
@@ -157,7 +158,7 @@ impl Machine {
 
     /// The failure whose back-off runs. None does while a refresh is under way: one that jumped it is waited for by all.
     fn backing_off(&self, now: Time) -> Option<&Failure> {
-        self.failure.as_ref().filter(|failure| now.boot < failure.retry_at && self.flight.is_none())
+        self.failure.as_deref().filter(|failure| now.boot < failure.retry_at && self.flight.is_none())
     }
 
     fn bypasses(&self) -> bool {
@@ -304,7 +305,7 @@ impl Machine {
         let (id, process) = (self.flights, now.process);
         let remaining = |current: &Current| current.lease.remaining(now).unwrap_or(Duration::MAX);
         let held = self.lendable(now).map_or(Duration::ZERO, remaining);
-        self.flight = Some(Flight { id, process, started: now, wanted, ended, _keep_on: keep_on });
+        self.flight = Some(Box::new(Flight { id, process, started: now, wanted, ended, _keep_on: keep_on }));
         actions.launch = Some(Launch { id, wanted, rejected, held, given_up });
     }
 
@@ -381,7 +382,7 @@ impl Machine {
             self.running = 0;
         }
         let grace = self.limit.saturating_add(GRACE);
-        let is_overdue = |flight: &mut Flight| now.monotonic.saturating_sub(flight.started.monotonic) >= grace;
+        let is_overdue = |flight: &mut Box<Flight>| now.monotonic.saturating_sub(flight.started.monotonic) >= grace;
         if let Some(flight) = self.flight.take_if(is_overdue) {
             // It may hold its thread for ever, so the more of them there are, the rarer the next.
             let doubled = 1_u32.checked_shl(self.running.saturating_sub(2)).unwrap_or(u32::MAX);

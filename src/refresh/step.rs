@@ -43,9 +43,9 @@ pub(super) struct Actions {
     /// Ask the provider whether these are current.
     pub(super) check: Option<Credentials>,
     /// Tell those who wait for this refresh.
-    pub(super) tell: Option<(Flight, Outcome)>,
+    pub(super) tell: Option<(Box<Flight>, Outcome)>,
     /// Nobody's any more. What is in them may be of other people's types, whose `Drop` must not run under the lock.
-    pub(super) discarded: (Option<Credentials>, Option<Failure>, Option<Flight>),
+    pub(super) discarded: (Option<Credentials>, Option<Box<Failure>>, Option<Box<Flight>>),
 }
 
 impl Actions {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use http::Uri;
@@ -20,7 +20,7 @@ const MOST_WAYS: usize = 8;
 const MOST_HOSTS: usize = 64;
 
 #[derive(Default)]
-pub(super) struct Clients(Arc<Mutex<State>>);
+pub(super) struct Clients(OnceLock<Arc<Mutex<State>>>);
 
 #[derive(Default)]
 struct State {
@@ -35,8 +35,13 @@ struct State {
 }
 
 impl Clients {
+    /// Made at the first use: many a context sends nothing.
+    fn shared(&self) -> &Arc<Mutex<State>> {
+        self.0.get_or_init(Arc::default)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared().lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set(&self, settings: Settings) {
@@ -128,7 +133,7 @@ impl Clients {
         if let Some(ended) = ended {
             // A runtime drops its tasks when it ends, at the latest. Spawned with nothing locked: where it is ending
             // already, the task is dropped right here.
-            let leave = Leave { clients: Arc::downgrade(&self.0), runtime: way.runtime };
+            let leave = Leave { clients: Arc::downgrade(self.shared()), runtime: way.runtime };
             Handle::current().spawn(async move {
                 let _leave = leave;
                 let _ = ended.await;

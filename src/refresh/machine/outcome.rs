@@ -134,7 +134,7 @@ impl Machine {
         if let Some(mark) = &mut self.mark {
             mark.withheld = false;
         }
-        actions.discarded.1 = self.failure.replace(Failure { error: error.clone(), since, count, retry_at });
+        actions.discarded.1 = self.failure.replace(Box::new(Failure { error: error.clone(), since, count, retry_at }));
     }
 
     /// Gives up the refresh `id` where it is overdue: its executor is gone or blocked. That is a failure like any other.
