@@ -18,7 +18,7 @@ use crate::context::{Context, Executor};
 use crate::error::{Error, ErrorKind};
 use crate::paths;
 use crate::profile::{
-    Config, EnvDefaults, NewValue, NotEdited, NotWritten, ProfileFormat, Selected, add_profile, edit_profile,
+    Config, EnvDefaults, NewValue, NotEdited, NotWritten, Place, ProfileFormat, Selected, add_profile, edit_profile,
     lock_new_config, set_current,
 };
 use crate::redact::{shown, shown_path};
@@ -186,16 +186,16 @@ impl ConfigFile {
     }
 
     /// Checks, before anyone logs in, that the login could be written: the file may be written, and the profile is not
-    /// there or is such a login.
+    /// there or is such a login. Leaves nothing behind.
     pub(crate) async fn check_login(&self, profile: &str, mode: &'static str) -> Result<(), Error> {
         let (this, profile) = (self.clone(), profile.to_owned());
         run(async move {
             check_name(&profile)?;
             let path = this.path()?;
             let not_written = |error| this.not_written(&profile, error);
-            let locked = lock_new_config(&this.context, &path, LOCK_LIMIT).await.map_err(not_written)?;
-            check_mode(locked.read_if_there().map_err(not_written)?.as_ref(), &path, &profile, mode)?;
-            locked.prepare().map(|_| ()).map_err(not_written)
+            let place = Place::of(&this.context, &path).map_err(not_written)?;
+            check_mode(place.read().map_err(not_written)?.as_ref(), &path, &profile, mode)?;
+            place.check(&this.context).map_err(not_written)
         })
         .await
     }
@@ -237,11 +237,20 @@ impl ConfigFile {
     ) -> Result<bool, Error> {
         let path = self.path()?;
         let not_written = |error| self.not_written(profile, error);
+        let look = |before: Option<Zeroizing<Vec<u8>>>| {
+            let text = before.as_ref().map(|bytes| std::str::from_utf8(bytes)).transpose();
+            let text = text.map_err(|_| not_written(NotWritten::Edit(NotEdited::NotJson)))?;
+            check(text, &path)?;
+            let after = change(text).map_err(|error| not_written(NotWritten::Edit(error)))?;
+            Ok(text != Some(after.as_str()))
+        };
+        // Without the lock: what comes to nothing leaves nothing behind.
+        let place = Place::of(&self.context, &path).map_err(not_written)?;
+        if !look(place.read().map_err(not_written)?)? {
+            return Ok(false);
+        }
         let locked = lock_new_config(&self.context, &path, LOCK_LIMIT).await.map_err(not_written)?;
-        let before = locked.read_if_there().map_err(not_written)?;
-        let text = before.as_ref().map(|bytes| std::str::from_utf8(bytes)).transpose();
-        let text = text.map_err(|_| not_written(NotWritten::Edit(NotEdited::NotJson)))?;
-        check(text, &path)?;
+        look(locked.read_if_there().map_err(not_written)?)?;
         let prepared = locked.prepare().map_err(not_written)?;
         prepared.commit_edit(change, || {}).map_err(not_written)
     }

@@ -83,7 +83,7 @@ impl CloudSsoLogin {
     ///
     /// # Errors
     ///
-    /// A profile of another mode (`ProfileExists`), a file that cannot be written (`ConfigNotWritten`, `ConfigLocked`),
+    /// A profile of another mode (`ProfileExists`), a file that cannot be written (`ConfigNotWritten`),
     /// a sign-in URL that is none (`InvalidEndpoint`, `PlainHttp`), `LoginRefused` by the service or no response of it.
     pub async fn start(self) -> Result<PendingCloudSsoLogin, Error> {
         self.settings.check_region()?;

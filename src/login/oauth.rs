@@ -62,7 +62,7 @@ impl OAuthLogin {
     ///
     /// # Errors
     ///
-    /// A profile of another mode (`ProfileExists`), a file that cannot be written (`ConfigNotWritten`, `ConfigLocked`),
+    /// A profile of another mode (`ProfileExists`), a file that cannot be written (`ConfigNotWritten`),
     /// a region that is none (`InvalidRegion`), ports that are in use (`LoginPortBusy`).
     pub async fn start(self) -> Result<PendingOAuthLogin, Error> {
         self.settings.check_region()?;
@@ -137,7 +137,7 @@ impl PendingOAuthLogin {
     ///
     /// # Errors
     ///
-    /// `LoginDenied`, `LoginTimedOut`, `LoginRefused` by the token service or no response of it, `ConfigNotWritten`.
+    /// `LoginDenied`, `LoginTimedOut`, `LoginRefused` by the token service or no response of it, `ConfigNotWritten`, `ConfigLocked`.
     pub async fn wait(&self) -> Result<LoggedIn, Error> {
         let Some(listener) = &self.listener else {
             let error = Error::invalid_input("this login has no listener, so nothing can be waited for");

@@ -100,7 +100,7 @@ impl CloudSsoUser {
     ///
     /// # Errors
     ///
-    /// `LoginIdInvalid` for an id that is none, `ProfileExists`, `ConfigNotWritten`.
+    /// `LoginIdInvalid` for an id that is none, `ProfileExists`, `ConfigNotWritten`, `ConfigLocked`.
     pub async fn choose(&self, account: &str, access_config: &str) -> Result<LoggedIn, Error> {
         if !is_id(account) || !is_id(access_config) {
             let error = Error::invalid_input(

@@ -24,7 +24,7 @@ pub(crate) use self::login::{Login, LoginKind, StoredSession, seconds as login_s
 pub(crate) use self::write_back::{Locked, NewValue, NotWritten, Prepared, lock as lock_config};
 #[cfg(feature = "login")]
 pub(crate) use self::write_back::{
-    NotEdited, add as add_profile, edit as edit_profile, lock_new as lock_new_config, set_current,
+    NotEdited, Place, add as add_profile, edit as edit_profile, lock_new as lock_new_config, set_current,
 };
 use crate::credentials::Credentials;
 use crate::error::Error;

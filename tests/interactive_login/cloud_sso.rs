@@ -130,7 +130,7 @@ async fn a_device_that_is_refused_or_forgotten_says_so() {
     let error = world.drive(&clock, pending.wait()).await.unwrap_err();
     assert_eq!((error.code(), error.remedy()), (Some("LoginRefused"), Some("begin the login again")));
     assert!(!format!("{error:?}").contains("canary"));
-    assert!(!world.file().exists());
+    assert_eq!(world.left(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

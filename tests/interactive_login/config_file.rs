@@ -54,6 +54,29 @@ async fn profiles_are_listed_added_and_switched_without_loss() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_is_not_made_leaves_no_folder_and_no_lock() {
+    let world = World::new("not-made").await;
+    let file = ConfigFile::new().context(world.context());
+    let half = NewProfile::new("a", "ChainableRamRoleArn").set("ram_role_arn", "acs:ram::1:role/x");
+    let orphan = half.clone().set("source_profile", "none");
+    for profile in [half, orphan] {
+        assert!(file.add(profile).await.is_err());
+        assert!(file.switch("a").await.is_err());
+        assert!(file.clear_session("a").await.is_err());
+        assert_eq!(world.left(), Vec::<String>::new());
+    }
+    let login = r#""mode":"OAuth","oauth_site_type":"CN","oauth_access_token":"t","oauth_refresh_token":"t""#;
+    let text = &format!(r#"{{"current":"a","profiles":[{{"name":"a",{login},"oauth_access_token_expire":1}}]}}"#);
+    world.write(text);
+    file.switch("b").await.unwrap_err();
+    file.switch("a").await.unwrap();
+    assert!(!file.clear_session("a").await.unwrap());
+    file.clear_session("b").await.unwrap_err();
+    file.add(NewProfile::new("a", "AK").set("access_key_id", "i").set("access_key_secret", "s")).await.unwrap_err();
+    assert_eq!((&world.text(), world.left()), (text, [".aliyun", "config.json"].map(str::to_owned).to_vec()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_session_of_a_login_is_cleared_and_its_tokens_stay() {
     let world = World::new("cleared").await;
     let pending = world.oauth(Site::China).listen(false).start().await.unwrap();

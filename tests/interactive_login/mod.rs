@@ -98,6 +98,23 @@ impl World {
         fs::read_to_string(self.file()).unwrap_or_default()
     }
 
+    /// The names of all that is in the home directory.
+    fn left(&self) -> Vec<String> {
+        fn list(folder: &Path) -> Vec<String> {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                names.push(entry.file_name().into_string().unwrap());
+                if entry.file_type().unwrap().is_dir() {
+                    names.extend(list(&entry.path()));
+                }
+            }
+            names
+        }
+        let mut names = list(&self.home);
+        names.sort();
+        names
+    }
+
     fn profile(&self, name: &str) -> Value {
         let config: Value = serde_json::from_str(&self.text()).unwrap();
         config["profiles"].as_array().unwrap().iter().find(|profile| profile["name"] == name).unwrap().clone()

@@ -167,7 +167,10 @@ async fn a_login_that_is_refused_left_or_given_up_writes_nothing() {
         let mut wait = Box::pin(pending.wait());
         assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(wait.as_mut().poll(cx))).await.is_pending());
     }
-    assert!(!world.file().exists());
+    assert_eq!(world.left(), Vec::<String>::new(), "no folder and no lock either");
+    world.write("{}");
+    drop(world.oauth(Site::China).start().await.unwrap());
+    assert_eq!((world.text().as_str(), world.left()), ("{}", [".aliyun", "config.json"].map(str::to_owned).to_vec()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,9 +216,14 @@ async fn before_anyone_logs_in_it_is_clear_that_the_profile_can_be_written() {
         let sso = world.cloud_sso(world.context()).start().await.unwrap_err();
         assert_eq!(sso.code(), Some(wanted));
     }
-    fs::create_dir(world.home.join(".aliyun/.config.json.new")).unwrap();
     world.write("{}");
-    assert_eq!(code(start().await.unwrap_err()).0, "ConfigNotWritten");
+    for barred in [".config.json.new", ".config.json.lock"] {
+        let barred = world.home.join(".aliyun").join(barred);
+        fs::create_dir(&barred).unwrap();
+        assert_eq!(code(start().await.unwrap_err()).0, "ConfigNotWritten");
+        fs::remove_dir(barred).unwrap();
+    }
+    assert_eq!(world.left(), [".aliyun", "config.json"]);
     for (login, wanted) in [
         (world.oauth(Site::China).profile(""), "InvalidParameter.ProfileName"),
         (world.oauth(Site::China).region("cn x"), "InvalidRegion"),

@@ -9,6 +9,8 @@
 #[cfg(feature = "login")]
 mod add;
 mod edit;
+#[cfg(feature = "login")]
+mod place;
 mod scan;
 #[cfg(test)]
 #[cfg(unix)]
@@ -24,6 +26,8 @@ use zeroize::Zeroizing;
 #[cfg(feature = "login")]
 pub(crate) use self::add::{add, set_current};
 pub(crate) use self::edit::{NewValue, NotEdited, edit};
+#[cfg(feature = "login")]
+pub(crate) use self::place::Place;
 use crate::context::Context;
 
 /// The largest file that is read.
@@ -82,7 +86,7 @@ pub(crate) async fn lock_new(context: &Context, path: &Path, limit: Duration) ->
     let target = match std::fs::canonicalize(&located) {
         // A link that leads nowhere is no place for a new file.
         Err(error) if error.kind() == ErrorKind::NotFound && !located.is_symlink() => {
-            let (Some(folder), Some(name)) = (located.parent(), located.file_name()) else {
+            let (Some(folder), Some(name)) = (folder_of(&located), located.file_name()) else {
                 return Err(io("its path cannot be followed")(error));
             };
             make_folder(folder).map_err(io("its folder cannot be made"))?;
@@ -91,6 +95,12 @@ pub(crate) async fn lock_new(context: &Context, path: &Path, limit: Duration) ->
         target => target.map_err(io("its path cannot be followed"))?,
     };
     lock_target(context, target, limit).await
+}
+
+/// The folder that a path is in: of a mere name, the current one.
+#[cfg(feature = "login")]
+fn folder_of(path: &Path) -> Option<&Path> {
+    path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
 }
 
 #[cfg(feature = "login")]
@@ -147,19 +157,43 @@ fn beside(target: &Path, ending: &str) -> PathBuf {
     target.with_file_name(format!(".{name}{ending}"))
 }
 
+/// The content of the file now; `None` if there is no file.
+fn read_if_there(target: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, NotWritten> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+    let file = match File::open(target) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(io("it cannot be read"))?,
+    };
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(io("it cannot be read"))?;
+    match bytes.len() as u64 > LIMIT {
+        true => Err(io("it cannot be read")(ErrorKind::FileTooLarge.into())),
+        false => Ok(Some(bytes)),
+    }
+}
+
+/// Makes a temporary file at `path`, which looks like the file.
+fn temporary(target: &Path, path: PathBuf) -> Result<Prepared<'_>, NotWritten> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path).map_err(io("a temporary file beside it cannot be created"))?;
+    let prepared = Prepared { target, file, path };
+    // A folder may be written while the file may not: then nobody meant it to be replaced.
+    match OpenOptions::new().write(true).open(target) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        opened => {
+            opened.map_err(io("it may not be written"))?;
+            prepared.take_looks()?;
+        }
+    }
+    Ok(prepared)
+}
+
 impl Locked {
     /// The file's content now; `None` if there is no file.
     pub(crate) fn read_if_there(&self) -> Result<Option<Zeroizing<Vec<u8>>>, NotWritten> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
-        let file = match File::open(&self.target) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            file => file.map_err(io("it cannot be read"))?,
-        };
-        file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(io("it cannot be read"))?;
-        match bytes.len() as u64 > LIMIT {
-            true => Err(io("it cannot be read")(ErrorKind::FileTooLarge.into())),
-            false => Ok(Some(bytes)),
-        }
+        read_if_there(&self.target)
     }
 
     /// Makes the temporary file, so that what is to be written has a place before it exists.
@@ -172,28 +206,14 @@ impl Locked {
             }
             _ => {}
         }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(io("a temporary file beside it cannot be created"))?;
-        let prepared = Prepared { locked: self, file, path };
-        // A folder may be written while the file may not: then nobody meant it to be replaced.
-        match OpenOptions::new().write(true).open(&self.target) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            opened => {
-                opened.map_err(io("it may not be written"))?;
-                prepared.take_looks()?;
-            }
-        }
-        Ok(prepared)
+        temporary(&self.target, path)
     }
 }
 
 /// A temporary file that is to take the place of the file. It is removed unless it does.
 #[derive(Debug)]
 pub(crate) struct Prepared<'a> {
-    locked: &'a Locked,
+    target: &'a Path,
     file: File,
     path: PathBuf,
 }
@@ -201,7 +221,7 @@ pub(crate) struct Prepared<'a> {
 impl Prepared<'_> {
     /// Gives the temporary file the owner and the mode of the file.
     fn take_looks(&self) -> Result<(), NotWritten> {
-        let metadata = std::fs::metadata(&self.locked.target).map_err(io("it cannot be looked at"))?;
+        let metadata = std::fs::metadata(self.target).map_err(io("it cannot be looked at"))?;
         #[cfg(unix)]
         {
             let own = self.file.metadata().map_err(io("its temporary file cannot be looked at"))?;
@@ -233,7 +253,7 @@ impl Prepared<'_> {
         mut meanwhile: impl FnMut(),
     ) -> Result<bool, NotWritten> {
         for _ in 0..ATTEMPTS {
-            let before = self.locked.read_if_there()?;
+            let before = read_if_there(self.target)?;
             let text = before.as_ref().map(|bytes| std::str::from_utf8(bytes)).transpose();
             let text = text.map_err(|_| NotWritten::Edit(NotEdited::NotJson))?;
             let after = change(text).map_err(NotWritten::Edit)?;
@@ -242,13 +262,13 @@ impl Prepared<'_> {
             }
             self.write(after.as_bytes()).map_err(io("its temporary file cannot be written"))?;
             meanwhile();
-            if self.locked.read_if_there()? != before {
+            if read_if_there(self.target)? != before {
                 continue;
             }
-            std::fs::rename(&self.path, &self.locked.target).map_err(io("it cannot be replaced"))?;
+            std::fs::rename(&self.path, self.target).map_err(io("it cannot be replaced"))?;
             // The name is to survive a loss of power, too; not every file system can promise that.
             #[cfg(unix)]
-            if let Some(folder) = self.locked.target.parent() {
+            if let Some(folder) = self.target.parent() {
                 let _ = File::open(folder).and_then(|folder| folder.sync_all());
             }
             return Ok(true);
