@@ -151,6 +151,35 @@ async fn an_access_token_that_lasts_is_exchanged_and_only_the_sessions_members_a
     }
 }
 
+/// A profile of every mode with every member that version 3.4.11 of the CLI or an SDK knows, laid out as the CLI does.
+const EVERY_MODE: &str = include_str!("login/every_mode.json");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_file_of_the_newest_cli_with_every_mode_the_renewed_values_change_and_no_other_byte() {
+    let world = World::new("every-mode").await;
+    let (oauth, sso) = (world.oauth("CN", 0), world.cloud_sso());
+    let text = EVERY_MODE
+        .replace("oauth-access-token", oauth["oauth_access_token"].as_str().unwrap())
+        .replace("oauth-refresh-token", oauth["oauth_refresh_token"].as_str().unwrap())
+        .replace("sso-access-token", sso["access_token"].as_str().unwrap());
+    fs::write(world.home.join(CONFIG), text).unwrap();
+    let session = ["access_key_id", "access_key_secret", "sts_token", "sts_expiration"];
+    let tokens = ["oauth_access_token", "oauth_refresh_token", "oauth_access_token_expire"];
+    for (name, changed) in [("oauth", [&session[..], &tokens].concat()), ("sso", session.to_vec())] {
+        let (mut expected, before) = (world.text(), world.profile(name));
+        let chain = DefaultCredentialChain::builder().context(world.context()).profile(name).build();
+        let given = drive(&world.clock, chain.credentials()).await.unwrap();
+        let after = world.profile(name);
+        assert_eq!(after["access_key_id"], given.access_key_id());
+        for member in changed {
+            let (old, new) = (before[member].to_string(), after[member].to_string());
+            assert_eq!((expected.matches(&old).count(), old != new), (1, true), "{member}");
+            expected = expected.replace(&old, &new);
+        }
+        assert_eq!(world.text(), expected, "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_is_renewed_over_hours_and_each_refresh_token_is_spent_once() {
     let world = World::new("hours").await;
@@ -452,13 +481,25 @@ async fn sixteen_processes_spend_one_refresh_token_and_all_are_served() {
     assert_eq!(world.profile("dev")["access_key_id"], sessions[0].as_str());
 }
 
+/// Replaces a file as a whole.
+fn replace(file: &Path, text: &str) {
+    let beside = file.with_extension("test");
+    fs::write(&beside, text).unwrap();
+    fs::rename(&beside, file).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_is_killed_at_any_moment_leaves_a_whole_file_and_no_lock() {
     let world = in_real_time("killed", 3600).await;
     let reader = Reader::of(&world);
-    let mut state = 7_u64;
-    for _ in 0..25 {
-        let mut children: Vec<Child> = (0..4).map(|_| start(&world)).collect();
+    let (mut state, mut written) = (7_u64, [0, 0]);
+    for round in 0..100 {
+        // In every other round the tokens are renewed, too: by a login of its own, since a killed process may have spent one.
+        let left = if round % 2 == 0 { 3600 } else { 0 };
+        let config = json!({ "current": "dev", "profiles": [world.oauth("CN", left)], "unknown": { "n": 1 } });
+        replace(&world.home.join(CONFIG), &tabbed(&config));
+        let before = world.profile("dev");
+        let mut children: Vec<Child> = (0..2).map(|_| start(&world)).collect();
         children.iter_mut().for_each(|child| drop(child.stdin.take()));
         // The moment moves on with what the child does, not with a clock: when it has made the lock, and then some.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -466,20 +507,21 @@ async fn a_process_that_is_killed_at_any_moment_leaves_a_whole_file_and_no_lock(
         while world.emulator.calls().len() == calls && children[0].try_wait().unwrap().is_none() {
             std::thread::yield_now();
         }
-        (0..(state >> 33) % 100_000).for_each(|_| std::hint::spin_loop());
+        (0..(state >> 33) % 200_000).for_each(|_| std::hint::spin_loop());
         for child in &mut children {
             let _ = child.kill();
             child.wait().unwrap();
         }
-        // As if the session had ended.
-        let text = world.text();
-        let mut config: Value = serde_json::from_str(&text).unwrap();
-        config["profiles"][0]["sts_expiration"] = json!(1);
-        let file = world.home.join(CONFIG);
-        let beside = file.with_extension("test");
-        fs::write(&beside, tabbed(&config)).unwrap();
-        fs::rename(&beside, &file).unwrap();
+        let after = world.profile("dev");
+        let is_new = |member: &str| after[member] != before[member];
+        assert_eq!(is_new("oauth_access_token"), is_new("oauth_refresh_token"), "{after}");
+        assert!(left == 0 || !is_new("oauth_refresh_token"), "{after}");
+        written[0] += usize::from(is_new("oauth_refresh_token"));
+        written[1] += usize::from(is_new("access_key_id"));
     }
+    println!("of 50 rounds with tokens {} wrote them, of all 100 {} wrote a session", written[0], written[1]);
+    let config = json!({ "current": "dev", "profiles": [world.oauth("CN", 0)], "unknown": { "n": 1 } });
+    replace(&world.home.join(CONFIG), &tabbed(&config));
     let mut last = start(&world);
     let (go, output) = ready(&mut last);
     drop(go);

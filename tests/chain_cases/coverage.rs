@@ -7,17 +7,17 @@ use std::fmt::Write;
 use super::case::Case;
 use super::run::{Verdict, run_read_only};
 
-/// A mode that needs no member has no column for a half-set one, and only logins expire. Every case of the column `good` of a
-/// profile is run on a disk that is read-only, too, and then counts for the column `read_only`.
-const GRID: [(&str, &[&str]); 31] = [
+/// Every case of the column `good` of a profile is run on a disk that is read-only, too, and then counts for the column
+/// `read_only`.
+const GRID: [(&str, &[&str]); 33] = [
     ("env", &["good", "half_set", "malformed", "refused", "absent"]),
     ("env_role", &["good", "half_set", "malformed", "refused"]),
     ("assume_role", &["good", "malformed", "refused", "unreachable", "garbage"]),
     ("oidc_role_arn", &["good", "half_set", "malformed", "refused", "unreachable", "absent"]),
     ("cli_profile/AK", &["good", "half_set", "malformed", "refused", "absent", "read_only"]),
-    ("cli_profile/StsToken", &["good", "half_set", "malformed", "refused", "read_only"]),
-    ("cli_profile/RamRoleArn", &["good", "half_set", "malformed", "refused", "read_only"]),
-    ("cli_profile/ChainableRamRoleArn", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("cli_profile/StsToken", &["good", "half_set", "malformed", "refused", "expired", "read_only"]),
+    ("cli_profile/RamRoleArn", &["good", "half_set", "malformed", "refused", "expired", "read_only"]),
+    ("cli_profile/ChainableRamRoleArn", &["good", "half_set", "malformed", "refused", "expired", "read_only"]),
     ("cli_profile/RamRoleArnWithRoleName", &["good", "half_set", "malformed", "refused", "read_only"]),
     ("cli_profile/OIDC", &["good", "half_set", "malformed", "refused", "read_only"]),
     ("cli_profile/CredentialsURI", &["good", "half_set", "malformed", "refused", "read_only"]),
@@ -26,6 +26,8 @@ const GRID: [(&str, &[&str]); 31] = [
     ("cli_profile/CloudSSO", &["good", "half_set", "malformed", "refused", "expired", "read_only"]),
     ("cli_profile/External", &["good", "half_set", "malformed", "refused", "disabled", "read_only"]),
     ("cli_profile/RsaKeyPair", &["good", "half_set", "malformed", "refused", "read_only"]),
+    ("cli_profile/BearerToken", &["refused"]),
+    ("cli_profile/Anonymous", &["refused"]),
     ("profile", &["absent", "disabled", "file/credentials", "file/credentials.ini"]),
     ("profile/access_key", &["good", "half_set", "malformed", "refused", "read_only"]),
     ("profile/sts", &["good", "half_set", "malformed", "refused", "read_only"]),
@@ -121,6 +123,39 @@ const GRID: [(&str, &[&str]); 31] = [
     ),
 ];
 
+/// The modes that the CLI writes, and the columns that each of them has, unless there is a reason.
+const MODES: [&str; 14] = [
+    "AK",
+    "StsToken",
+    "RamRoleArn",
+    "ChainableRamRoleArn",
+    "EcsRamRole",
+    "RamRoleArnWithRoleName",
+    "OIDC",
+    "CredentialsURI",
+    "External",
+    "CloudSSO",
+    "OAuth",
+    "RsaKeyPair",
+    "BearerToken",
+    "Anonymous",
+];
+const COLUMNS: [&str; 6] = ["good", "half_set", "malformed", "refused", "expired", "read_only"];
+
+/// The reason why there can be no case of a mode in a column.
+fn cannot_be(mode: &str, column: &str) -> Option<&'static str> {
+    Some(match (mode, column) {
+        (_, "refused") => return None,
+        ("BearerToken" | "Anonymous", _) => "it is refused whatever else it holds, and nothing is written",
+        ("EcsRamRole", "half_set") => "it needs no member",
+        ("AK" | "RsaKeyPair", "expired") => "a key pair does not end",
+        ("EcsRamRole" | "RamRoleArnWithRoleName" | "OIDC" | "CredentialsURI" | "External", "expired") => {
+            "it holds neither a login nor a session, but the way to a new one"
+        }
+        _ => return None,
+    })
+}
+
 /// Cells with how many cases they have. Ignored cases count for nothing.
 fn counted() -> BTreeMap<String, usize> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
@@ -158,6 +193,23 @@ fn every_mode_gives_its_credentials_on_a_disk_that_is_read_only() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn every_mode_has_each_outcome_or_a_reason_why_it_cannot() {
+    let mut wrong = Vec::new();
+    for mode in MODES {
+        let row = format!("cli_profile/{mode}");
+        let columns = GRID.iter().find(|(name, _)| *name == row).map_or(&[][..], |(_, columns)| columns);
+        for column in COLUMNS {
+            let reason = cannot_be(mode, column);
+            println!("{row}/{column}: {}", reason.unwrap_or("has a case"));
+            if columns.contains(&column) == reason.is_some() {
+                wrong.push(format!("{row}/{column}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "neither a case nor a reason, or both: {wrong:?}");
 }
 
 #[test]

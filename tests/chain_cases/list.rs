@@ -27,6 +27,9 @@ cases! {
     a_command_without_mode_is_no_reason_to_go_on_to_another_identity
     a_connection_that_breaks_is_unreachable
     a_login_profile_gives_the_session_of_its_access_token
+    a_mode_for_calls_without_credentials_is_named_with_its_profile
+    a_role_over_a_login_that_is_over_names_the_login
+    a_role_profile_whose_token_has_ended_makes_no_request
     a_sign_in_profile_gives_the_session_of_its_access_token
     a_login_profile_without_tokens_lacks_them
     a_sign_in_profile_without_account_lacks_it
