@@ -3,9 +3,10 @@
 //! A login is begun, its [`Page`] is shown to a person, and its end is waited for. Nothing is opened here: the caller has the page's
 //! address. A login is bounded in time, ends when its future is dropped, and writes nothing before the person has logged in.
 //!
-//! The profile is written as the `aliyun` CLI writes it, without loss (see [`ConfigFile`](crate::ConfigFile)), so the chain, the
-//! official SDKs and the CLI use it. A profile of another mode is never replaced. No error, no `Debug` and no page that is served here
-//! holds a code or a token.
+//! The profile is written as the `aliyun` CLI writes it, without loss (see [`ConfigFile`](crate::ConfigFile)), so the chain, the CLI
+//! and the official SDKs use it, as far as those know such logins: Python's cannot renew one by OAuth, Node's cannot use one by
+//! CloudSSO (row 86 of `docs/differences.md`). A profile of another mode is never replaced. No error, no `Debug` and no page that
+//! is served here holds a code or a token.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), alibabacloud_credentials::Error> {

@@ -41,7 +41,8 @@ pub(crate) fn signed_form<'a>(
     form
 }
 
-/// The same, signed by an RSA key pair, as the Go SDK does; it has no session, and no other operation takes it.
+/// The same, signed by an RSA key pair, as the Go SDK does; it has no session, and no other operation takes it. Go sends a GET. The
+/// generated PHP SDK of STS posts the operation, with an AccessKey's signature.
 #[cfg(feature = "rsa-key-pair")]
 pub(crate) fn signed_by_key_pair(
     context: &Context,

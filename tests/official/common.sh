@@ -32,7 +32,7 @@ prepare() {
   local missing=() tool
   OFFICIAL_CLIENTS='' OFFICIAL_LACKING=''
   if [ "$(id -u)" != 0 ]; then give_up "not root, and a network of one's own needs that"; fi
-  for tool in unshare mount ip openssl cargo; do
+  for tool in unshare mount ip openssl curl cargo; do
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
   # Containers forbid it even to root: no fault of the project's, and nothing that it could install.

@@ -93,6 +93,35 @@ const witnesses = {
     assert.strictEqual(made.Project.ProjectName, env.PROJECT);
   },
 
+  // What the default chain makes of the login in config.json: see `login` in drive.py.
+  async login() {
+    const file = `${env.HOME}/.aliyun/config.json`;
+    const look = () => {
+      const text = fs.readFileSync(file, 'utf8');
+      const profile = JSON.parse(text).profiles[0];
+      return { text, profile, keys: [profile.access_key_id, profile.access_key_secret, profile.sts_token] };
+    };
+    const before = look();
+    const credential = new Credential();
+    const outcomes = {
+      stored: [true, true, true], own: [false, true, false], written: [false, false, true], renewed: [false, false, true],
+    };
+    if (!(env.EXPECTED in outcomes)) {
+      await assert.rejects(credential.getCredential(), (error) => error.message.includes(env.EXPECTED));
+      assert.strictEqual(look().text, before.text);
+      return;
+    }
+    const found = await credential.getCredential();
+    const given = JSON.stringify([found.accessKeyId, found.accessKeySecret, found.securityToken]);
+    assert.deepStrictEqual([found.providerName, await whoami({ credential })], [env.PROVIDER, env.WHO]);
+    const after = look();
+    const is = ({ keys }) => given === JSON.stringify(keys);
+    assert.deepStrictEqual([is(before), after.text === before.text, is(after)], outcomes[env.EXPECTED]);
+    for (const token of ['oauth_access_token', 'oauth_refresh_token']) {
+      assert.strictEqual(before.profile[token] !== after.profile[token], env.EXPECTED === 'renewed');
+    }
+  },
+
   // Version 1 with everything but the system parameters in a form; here a policy with spaces passes.
   async ram_role_arn() {
     assert.strictEqual(await whoami(role()), 'assumed-role/imm-role/witness');

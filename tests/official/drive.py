@@ -7,6 +7,7 @@ when the clients are imported, so every witness is a process of its own.
 
 import json
 import os
+import pathlib
 import re
 import sys
 
@@ -91,6 +92,38 @@ def default_chain():
     same(credential.get_credential().provider_name, os.environ["PROVIDER"])
     same(whoami(credential), os.environ["WHO"])
     same(create(imm_client(credential), os.environ["PROJECT"]).project_name, os.environ["PROJECT"])
+
+
+@witness
+def login():
+    """What the default chain makes of the login in config.json: EXPECTED is the text of a refusal, or one of
+
+    - `stored`: the session of the file; `own`: another one. The file stays as it is;
+    - `written`: another one, which is in the file now, with the tokens that were there; `renewed`: with new ones.
+    """
+    file, expected = pathlib.Path.home() / ".aliyun" / "config.json", os.environ["EXPECTED"]
+
+    def look():
+        text = file.read_text(encoding="utf-8")
+        profile = json.loads(text)["profiles"][0]
+        return text, [profile[name] for name in ("access_key_id", "access_key_secret", "sts_token")], profile
+
+    text, keys, profile = look()
+    credential = Credential()
+    if expected not in ("stored", "own", "written", "renewed"):
+        assert expected in (told := failure(credential)), told
+        same(look()[0], text)
+        return
+    found = credential.get_credential()
+    given = [found.access_key_id, found.access_key_secret, found.security_token]
+    same((found.provider_name, whoami(credential)), (os.environ["PROVIDER"], os.environ["WHO"]))
+    text_now, keys_now, profile_now = look()
+    same((given == keys, text_now == text, given == keys_now), {
+        "stored": (True, True, True), "own": (False, True, False),
+        "written": (False, False, True), "renewed": (False, False, True),
+    }[expected])
+    tokens = ("oauth_access_token", "oauth_refresh_token")
+    same([profile.get(name) != profile_now.get(name) for name in tokens], [expected == "renewed"] * 2)
 
 
 @witness
