@@ -392,11 +392,10 @@ fn asks_for_the_session_of_a_login() {
 }
 
 /// A real clock, since several processes take part.
-async fn in_real_time(name: &str, left: i64) -> World {
+async fn in_real_time(name: &str, profile: impl Fn(&World) -> Value) -> World {
     let world = World::new(name).await;
-    let now = SystemTime::now();
-    world.emulator.freeze_clock_at(now);
-    world.write(&[world.oauth("CN", left)]);
+    world.emulator.freeze_clock_at(SystemTime::now());
+    world.write(&[profile(&world)]);
     world
 }
 
@@ -464,17 +463,30 @@ impl Reader {
     }
 }
 
+/// The sessions that so many processes get that ask at once.
+fn ask_at_once(world: &World, processes: usize) -> Vec<String> {
+    let mut children: Vec<Child> = (0..processes).map(|_| start(world)).collect();
+    let (go, outputs): (Vec<_>, Vec<_>) = children.iter_mut().map(ready).unzip();
+    drop(go);
+    children.into_iter().zip(outputs).map(|(child, output)| session_of(child, output)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_share_a_login_by_cloud_sso_ask_for_one_session() {
+    let world = in_real_time("sso-shared", World::cloud_sso).await;
+    world.emulator.fail_next("cloudsso/credentials", Fault::delayed(Duration::from_millis(500)));
+    let sessions = ask_at_once(&world, 4);
+    assert!(sessions.iter().all(|session| *session == sessions[0]), "{sessions:?}");
+    assert_eq!(world.calls(), (0, 1));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sixteen_processes_spend_one_refresh_token_and_all_are_served() {
-    let world = in_real_time("sixteen", 0).await;
+    let world = in_real_time("sixteen", |world| world.oauth("CN", 0)).await;
     let reader = Reader::of(&world);
     // All of them ask while the first one waits for its tokens.
     world.emulator.fail_next("oauth/token", Fault::delayed(Duration::from_millis(500)));
-    let mut children: Vec<Child> = (0..16).map(|_| start(&world)).collect();
-    let (go, outputs): (Vec<_>, Vec<_>) = children.iter_mut().map(ready).unzip();
-    drop(go);
-    let sessions: Vec<String> =
-        children.into_iter().zip(outputs).map(|(child, output)| session_of(child, output)).collect();
+    let sessions = ask_at_once(&world, 16);
     reader.ended();
     assert!(sessions.iter().all(|session| *session == sessions[0]), "{sessions:?}");
     assert_eq!(world.calls(), (1, 1));
@@ -490,7 +502,7 @@ fn replace(file: &Path, text: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_is_killed_at_any_moment_leaves_a_whole_file_and_no_lock() {
-    let world = in_real_time("killed", 3600).await;
+    let world = in_real_time("killed", |world| world.oauth("CN", 3600)).await;
     let reader = Reader::of(&world);
     let (mut state, mut written) = (7_u64, [0, 0]);
     for round in 0..100 {

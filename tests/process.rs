@@ -201,6 +201,21 @@ fn a_child_that_outlives_its_program_with_the_pipe_in_its_hands_is_not_waited_fo
 }
 
 #[test]
+fn a_child_that_left_the_group_with_both_pipes_in_its_hands_does_not_hold_up_the_limit() {
+    if !Path::new("/usr/bin/setsid").exists() {
+        return; // Nothing else leaves a group by a word of the shell.
+    }
+    let stage = Stage::new("left");
+    let gate = stage.file("gate");
+    assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
+    // The child ends when the test closes the gate, and not before.
+    let script = "setsid sh -c 'trap \"\" TERM HUP; exec cat $D/gate' & exec 9>$D/held; echo up >&9; sleep 1000";
+    let error = stage.run_held(script, 1, Duration::from_secs(60)).unwrap_err();
+    assert_eq!(error.code(), Some("ProcessTimedOut"));
+    drop(File::create(gate).unwrap());
+}
+
+#[test]
 fn a_program_that_fails_is_told_by_its_end_and_its_plain_words() {
     let stage = Stage::new("fails");
     for (script, told) in [
