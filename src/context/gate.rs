@@ -23,6 +23,7 @@ const DECREASE_EVERY: Duration = Duration::from_millis(500);
 const INCREASE: f64 = 1.0;
 /// Slower than this nobody is made to wait by the rate: that is what back-offs are for.
 const LEAST_RATE: f64 = 10.0;
+const SECOND: Duration = Duration::from_secs(1);
 /// What timers may be late by without slowing the rate.
 const LATE: Duration = Duration::from_millis(50);
 /// A rate above this limits nobody, and is forgotten.
@@ -52,6 +53,8 @@ struct State {
     quiet_until: Duration,
     /// When the calls of the last second started.
     starts: VecDeque<Duration>,
+    /// When the last calls that kept to a rate started: as many as the rate lets start in a second.
+    paced: VecDeque<Duration>,
     decreased_at: Option<Duration>,
     waiting: BinaryHeap<Waiting>,
     arrivals: u64,
@@ -183,7 +186,7 @@ impl State {
     /// Returns the time that the call takes from the line.
     fn start(&mut self, now: Duration, quota: Option<&Quota>) -> Duration {
         self.under_way += 1;
-        let second_ago = now.saturating_sub(Duration::from_secs(1));
+        let second_ago = now.saturating_sub(SECOND);
         while self.starts.front().is_some_and(|start| *start < second_ago) {
             self.starts.pop_front();
         }
@@ -198,9 +201,15 @@ impl State {
         }
         // Counted from when this one could have started: timers and coarse clocks are late by some milliseconds.
         let due = self.next_start.max(now.saturating_sub(LATE));
-        let took = Duration::from_secs_f64(1.0 / rate);
-        self.next_start = due.saturating_add(took);
-        took
+        self.next_start = due.saturating_add(Duration::from_secs_f64(1.0 / rate));
+        // What was late may be made up for by calls that are closer together, but no second has more of them than the rate.
+        self.paced.push_back(now);
+        let most = rate.ceil() as usize;
+        self.paced.drain(..self.paced.len().saturating_sub(most));
+        if let Some(first) = self.paced.front().filter(|_| self.paced.len() == most) {
+            self.next_start = self.next_start.max(first.saturating_add(SECOND));
+        }
+        self.next_start - due
     }
 
     fn passed(&mut self) {
@@ -266,6 +275,9 @@ impl Passage {
         let mut state = self.gate.state();
         state.next_start = state.next_start.saturating_sub(self.took);
         state.starts.pop_back();
+        if !self.took.is_zero() {
+            state.paced.pop_back();
+        }
     }
 
     /// The host let the call pass, whatever it said.
@@ -420,6 +432,26 @@ mod tests {
         state.start(at(1050), Some(&quota));
         assert_eq!(pause(&state, 1050), at(100), "the host's own rate is the lower one");
         assert_eq!((quota.calls(), quota.refused()), (3, 0));
+    }
+
+    #[test]
+    fn however_late_timers_are_no_second_has_more_calls_than_the_quota() {
+        let quota = Quota::new(97.0);
+        // Of so many calls one is late by so much, and the others by a millisecond.
+        for (calls, most_late) in [(1, 1), (20, 45), (97, 45), (300, 300)] {
+            let (mut state, mut now, mut starts) = (State::default(), Duration::from_secs(5), Vec::new());
+            for call in 1..=2_000 {
+                let late = Duration::from_millis(if call % calls == 0 { most_late } else { 1 });
+                now += state.pause(now, Duration::ZERO).unwrap() + late;
+                state.start(now, Some(&quota));
+                state.under_way = 0;
+                starts.push(now);
+            }
+            let within = |from: &Duration| starts.iter().filter(|at| (*from..*from + SECOND).contains(at)).count();
+            assert_eq!(starts.iter().map(within).max(), Some(97), "{calls} {most_late}");
+            let rate = 1_999.0 / (starts[1_999] - starts[0]).as_secs_f64();
+            assert!(rate >= 89.0, "{calls} {most_late}: {rate} calls a second");
+        }
     }
 
     #[tokio::test]
