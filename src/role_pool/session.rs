@@ -132,6 +132,8 @@ impl ProvideCredentials for PooledRole {
     fn provide_credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(async move {
             let session = while_used(self.uses(), self.source.assume(&self.role)).await;
+            // The use that the renewal was for has not had one yet: the pool tries again after the back-off.
+            self.is_wanted.fetch_or(session.is_err(), Ordering::Relaxed);
             session.map_err(|error| error.in_provider("ram_role_arn"))
         })
     }

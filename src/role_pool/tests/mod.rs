@@ -1,5 +1,6 @@
 //! The promises of a pool, under a virtual clock.
 
+mod outage;
 mod sts;
 mod upkeep;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{Request, Response};
 
-use crate::context::{Clock, Context, HttpError, HttpSend, SendOptions, TestClock};
+use crate::context::{Clock, Context, HttpError, HttpErrorKind, HttpSend, SendOptions, TestClock};
 use crate::credentials::Credentials;
 use crate::provider::BoxFuture;
 use crate::refresh::Refresher;
@@ -22,11 +22,12 @@ pub(super) const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// The time of a call, and its role.
+/// The time of a call, its role, and whether it was answered at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) at: Duration,
     pub(super) role: String,
+    pub(super) is_answered: bool,
 }
 
 /// Clones share everything.
@@ -39,6 +40,8 @@ pub(super) struct Sts {
     pub(super) throttles: Arc<AtomicUsize>,
     /// The call of this number is answered by a 503.
     pub(super) unavailable_at: Arc<AtomicUsize>,
+    /// Set while no connection can be made.
+    pub(super) is_down: Arc<AtomicBool>,
     /// The most calls that were under way at once, and those of now.
     at_once: Arc<(AtomicUsize, AtomicUsize)>,
 }
@@ -55,6 +58,7 @@ impl Sts {
             calls: Arc::default(),
             throttles: Arc::default(),
             unavailable_at: Arc::default(),
+            is_down: Arc::default(),
             at_once: Arc::default(),
         }
     }
@@ -128,14 +132,22 @@ impl Sts {
         }
     }
 
-    fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
+    fn answer(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let query = request.uri().query().unwrap_or_default();
         let role = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "RoleArn").unwrap().1.into_owned();
+        let is_answered = !self.is_down.load(Ordering::SeqCst);
         let number = {
             let mut calls = self.calls.lock().unwrap();
-            calls.push(Call { at: self.clock.now().monotonic, role: role.clone() });
+            calls.push(Call { at: self.clock.now().monotonic, role: role.clone(), is_answered });
             calls.len()
         };
+        if !is_answered {
+            return Err(HttpError::new(HttpErrorKind::Connect, "connection refused"));
+        }
+        Ok(self.response(number, &role))
+    }
+
+    fn response(&self, number: usize, role: &str) -> Response<Bytes> {
         if self.throttles.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             let body = r#"{"Code":"Throttling.User","Message":"Request was denied due to user flow control."}"#;
             let response = Response::builder().status(429).header("x-acs-retry-after", "200");
@@ -168,7 +180,7 @@ impl HttpSend for Sts {
             tokio::task::yield_now().await;
             let answer = self.answer(&request);
             self.at_once.1.fetch_sub(1, Ordering::SeqCst);
-            Ok(answer)
+            answer
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The work of a pool while nobody asks. The looks are made by the tests, but for one that waits for the keeper's.
 
 use std::future::IntoFuture;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::sts::{Sts, arn, role, s};
@@ -45,6 +46,27 @@ async fn what_was_used_is_renewed_without_a_caller_and_what_was_not_is_left_to_e
     pass(&sts, &pool, 7200).await;
     assert_eq!(sts.calls_by_role()[&arn(1)], 3, "and not since");
     assert_eq!(sts.calls_by_role()[&arn(2)], 1, "fetched ahead and never used");
+}
+
+#[tokio::test]
+async fn a_renewal_that_failed_is_tried_again_though_nobody_asks_meanwhile() {
+    let sts = Sts::granting(s(3600));
+    let pool = unkept(sts.builder().idle_after(s(36_000)).build());
+    sts.drive(pool.credentials(&role(1))).await.unwrap();
+    sts.clock.advance(s(2690));
+    sts.is_down.store(true, Ordering::SeqCst);
+    pass(&sts, &pool, 400).await;
+    let failed = sts.calls().len() - 1;
+    assert!((2..40).contains(&failed), "{failed} calls in 200 to 400 s");
+    sts.is_down.store(false, Ordering::SeqCst);
+    pass(&sts, &pool, 100).await;
+    let calls = sts.calls();
+    assert!(
+        calls.len() == failed + 2 && calls[failed + 1].is_answered,
+        "one call after a back-off of a sixth of what is left"
+    );
+    pass(&sts, &pool, 7200).await;
+    assert_eq!(sts.calls().len(), failed + 2, "nobody has asked since");
 }
 
 #[tokio::test]
