@@ -14,8 +14,8 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// `rediss://` is required for all but loopback and sockets, unless `allows_plain`.
-    pub(crate) fn parse(url: &str, allows_plain: bool) -> Result<Self, Error> {
+    /// `rediss://` is required for all but loopback and sockets, unless `allows_plain`. `roots` are PEM; none are the platform's.
+    pub(crate) fn parse(url: &str, allows_plain: bool, roots: Vec<u8>) -> Result<Self, Error> {
         // The crate's own words about a URL may quote it, with its password.
         let client = Client::open(url).map_err(|error| {
             let is_without_tls = url.starts_with("rediss://") && !cfg!(feature = "tls");
@@ -34,8 +34,32 @@ impl Address {
             );
             return Err(Error::invalid_input(message));
         }
+        let client = if roots.is_empty() { client } else { with_roots(url, &client, roots)? };
         Ok(Self { client, shown })
     }
+}
+
+/// A client that trusts `roots` alone.
+#[cfg(feature = "tls")]
+fn with_roots(url: &str, client: &Client, roots: Vec<u8>) -> Result<Client, Error> {
+    use redis::TlsCertificates;
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    if !matches!(client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. }) {
+        return Err(Error::invalid_input("root certificates are for rediss://"));
+    }
+    let mut certificates = CertificateDer::pem_slice_iter(&roots);
+    // None would be no error, and no server would ever be trusted.
+    if certificates.next().is_none_or(|first| first.is_err()) {
+        return Err(Error::invalid_input("root certificates: there is no certificate in the PEM"));
+    }
+    let certificates = TlsCertificates { client_tls: None, root_cert: Some(roots) };
+    Client::build_with_tls(url, certificates)
+        .map_err(|error| Error::invalid_input(format!("the root certificates are not usable ({})", error.category())))
+}
+
+#[cfg(not(feature = "tls"))]
+fn with_roots(_: &str, client: &Client, _: Vec<u8>) -> Result<Client, Error> {
+    Ok(client.clone())
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -66,7 +90,7 @@ mod tests {
             #[cfg(not(feature = "tls"))]
             ("rediss://user:password@10.0.0.7:6380", false, Err("feature `tls`")),
         ] {
-            match (Address::parse(url, allows_plain), expected) {
+            match (Address::parse(url, allows_plain, Vec::new()), expected) {
                 (Ok(address), Ok(shown)) => assert_eq!(address.shown, shown),
                 (Err(error), Err(text)) => {
                     let error = error.to_string();

@@ -35,6 +35,8 @@ pub struct RedisStoreBuilder {
     quota: f64,
     replicas: u32,
     allows_plain: bool,
+    /// PEM; empty: the platform's.
+    roots: Vec<u8>,
 }
 
 impl fmt::Debug for RedisStoreBuilder {
@@ -50,7 +52,8 @@ impl fmt::Debug for RedisStoreBuilder {
 
 impl RedisStoreBuilder {
     pub(crate) fn new(url: String, key: StoreKey) -> Self {
-        Self { url, key, prefix: PREFIX.to_owned(), quota: QUOTA, replicas: REPLICAS, allows_plain: false }
+        let (prefix, roots) = (PREFIX.to_owned(), Vec::new());
+        Self { url, key, prefix, quota: QUOTA, replicas: REPLICAS, allows_plain: false, roots }
     }
 
     /// Sets how many calls to STS all processes make together in a second at most, from 0.001 to 10,000. The default is 80: STS
@@ -80,11 +83,30 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Trusts the certificates of `pem` and no others to vouch for the server of a `rediss://` URL: for a server whose authority is its
+    /// own, as Tair's is. The default is the platform's root certificates.
+    ///
+    /// ```
+    /// use alibabacloud_credentials::StoreKey;
+    /// use alibabacloud_credentials_redis::RedisStore;
+    ///
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = RedisStore::builder("rediss://r-bp1.redis.rds.aliyuncs.com:6379", StoreKey::new([7; 32]))
+    ///     .root_certificates(std::fs::read("ApsaraDB-CA-Chain.pem")?)
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots = pem.into();
+        self
+    }
+
     /// Creates the store. Nothing is connected yet.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` where the URL is malformed or not encrypted, or a setting is out of its range.
+    /// `InvalidInput` where the URL is malformed or not encrypted, a setting is out of its range, or there is no certificate in the PEM.
     pub fn build(self) -> Result<RedisStore, Error> {
         if !QUOTAS.contains(&self.quota) {
             let message = format!("a quota is 0.001 to 10000 calls a second, and {} was given", self.quota);
@@ -97,7 +119,7 @@ impl RedisStoreBuilder {
         if !(1..=64).contains(&self.prefix.len()) || !self.prefix.bytes().all(is_named) {
             return Err(Error::invalid_input("a prefix is 1 to 64 letters, digits, `-`, `_`, `.` or `:`"));
         }
-        let address = Address::parse(&self.url, self.allows_plain)?;
+        let address = Address::parse(&self.url, self.allows_plain, self.roots)?;
         let Self { key, prefix, quota, replicas, .. } = self;
         Ok(RedisStore::with(Settings { address, key, prefix, quota, replicas }))
     }
@@ -106,6 +128,19 @@ impl RedisStoreBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn root_certificates_are_for_tls_and_there_has_to_be_one() {
+        let store = |url: &str| RedisStore::builder(url, StoreKey::new([7; 32])).root_certificates("no certificate");
+        for (url, expected) in [
+            ("rediss://:password@10.0.0.7", "root certificates: there is no certificate in the PEM"),
+            ("redis://:password@127.0.0.1", "root certificates are for rediss://"),
+        ] {
+            let error = store(url).build().unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("password"), "{error}");
+        }
+    }
 
     #[test]
     fn a_setting_that_is_out_of_its_range_is_an_error_that_says_so() {

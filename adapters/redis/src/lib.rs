@@ -25,7 +25,7 @@
 //!   an error of Redis; a warning event says it once.
 //! * **TLS.** `rediss://` is required unless the host is loopback or a Unix socket; see
 //!   [`allow_plain_redis`](RedisStoreBuilder::allow_plain_redis). The feature `tls` (default) is rustls with ring and the platform's
-//!   root certificates. The `redis` crate takes rustls' process-wide provider: where there is none, the store
+//!   root certificates, or [your own](RedisStoreBuilder::root_certificates). The `redis` crate takes rustls' process-wide provider: where there is none, the store
 //!   installs ring's when it first connects.
 //!
 //! The commands are `GETRANGE`, `SET`, `EVAL`, and in scripts `GET`, `SET`, `DEL`, `PEXPIRE`, `TIME`, `ZADD`, `ZCARD`, `ZREMRANGEBYSCORE`:

@@ -182,11 +182,26 @@ fn shown(error: &RedisError) -> String {
     let is_code = |code: &&str| code.len() <= 32 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     match error.code().filter(is_code) {
         Some(code) => format!("it answers {code}"),
+        None if is_tls(error) => "TLS failed: the roots that are trusted have to vouch for its certificate".to_owned(),
         None if error.is_timeout() => "it does not respond in time".to_owned(),
         None if error.is_connection_refusal() => "the connection was refused".to_owned(),
         None if error.is_io_error() || error.is_connection_dropped() => "the connection failed".to_owned(),
         None => "it answers what is no answer".to_owned(),
     }
+}
+
+/// Returns whether TLS is at the bottom of it. The `redis` crate hands the error on behind a pointer.
+#[cfg(feature = "tls")]
+fn is_tls(error: &RedisError) -> bool {
+    type Pointer = std::sync::Arc<dyn std::error::Error + Send + Sync>;
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<Pointer>());
+    let cause = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>()).and_then(std::io::Error::get_ref);
+    cause.is_some_and(|cause| cause.is::<rustls::Error>())
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_tls(_: &RedisError) -> bool {
+    false
 }
 
 /// The real clock: a connection has no other.

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -189,13 +191,6 @@ async fn a_server_that_comes_back_is_used_again_and_a_lost_connection_alone_is_n
         tokio::task::yield_now().await;
     };
     assert_eq!(loaded, None);
-}
-
-#[cfg(feature = "tls")]
-#[tokio::test]
-async fn a_server_that_speaks_no_tls_is_as_if_it_were_absent() {
-    let Some(redis) = Redis::start(&[]).await else { return };
-    is_absent(&format!("rediss://127.0.0.1:{}", redis.port)).await;
 }
 
 #[test]

@@ -33,8 +33,12 @@ impl Redis {
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let child = run(port, &folder, &arguments);
-        let redis = Self { port, folder, arguments, child };
-        redis.connection().await;
+        let mut redis = Self { port, folder, arguments, child };
+        while redis.client().get_multiplexed_async_connection().await.is_err() {
+            // One that was built without TLS ends at once, if that is what it is to speak.
+            assert_eq!(redis.child.try_wait().unwrap(), None, "redis-server has ended");
+            tokio::task::yield_now().await;
+        }
         Some(redis)
     }
 
@@ -42,9 +46,13 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    fn client(&self) -> redis::Client {
+        redis::Client::open(self.url()).unwrap()
+    }
+
     /// A connection beside the store's, once the server is there.
     pub(crate) async fn connection(&self) -> MultiplexedConnection {
-        let client = redis::Client::open(self.url()).unwrap();
+        let client = self.client();
         loop {
             if let Ok(connection) = client.get_multiplexed_async_connection().await {
                 return connection;
