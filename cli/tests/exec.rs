@@ -79,8 +79,10 @@ fn on_a_terminal_ctrl_c_reaches_the_command() {
     use crate::support::terminal::Terminal;
     let cloud = Cloud::new();
     // A session of its own, so that the terminal controls it and its keys become signals.
-    let mut command = std::process::Command::new("setsid");
-    crate::support::bare(&mut command).args(["--ctty", crate::support::PROGRAM, "exec", "--", "sh", "-c"]);
+    // Where the tests run in the background of a script, the signal is ignored, and a shell cannot trap what it was started to ignore.
+    let mut command = std::process::Command::new("env");
+    crate::support::bare(&mut command).args(["--default-signal=INT", "setsid", "--ctty", crate::support::PROGRAM]);
+    command.args(["exec", "--", "sh", "-c"]);
     command.arg("trap 'echo caught; exit 9' INT; test -t 0 && echo ready; while :; do read line; done");
     command.envs(cloud.key());
     let mut terminal = Terminal::start(command, 80);

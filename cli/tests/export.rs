@@ -67,6 +67,34 @@ fn shells_take_every_value_literally() {
     assert!(secret_in("fish", &["--no-config", "-c"], fish).is_none_or(|secret| secret == AWKWARD));
 }
 
+/// Command Prompt as wine has it. It expands `%` and ends a command at `&` as the real one does, which is looked at first.
+#[cfg(unix)]
+#[test]
+fn command_prompt_takes_every_value_literally() {
+    const SECRET: &str = r"a$HOME$(id)\n&|;()*?~#50^=+/@:,.-_";
+    let folder = Folder::new("cmd");
+    let run_script = |lines: &str| {
+        folder.file("run.bat", &format!("@echo off\r\n{lines}\r\n"));
+        let mut wine = Command::new("wine");
+        bare(&mut wine).args(["cmd", "/c", "run.bat"]).current_dir(&folder.0).env("HOME", &folder.0);
+        let output = wine.env("WINEPREFIX", folder.0.join("wine")).env("WINEDEBUG", "-all").output().ok()?;
+        Some(String::from_utf8(output.stdout).unwrap().replace('\r', ""))
+    };
+    if run_script("echo works").is_none_or(|out| out.trim() != "works") {
+        eprintln!("wine is not installed");
+        return;
+    }
+    let out = run_script("set \"X=a%OS%b\"\r\nset X\r\nset Y=a&echo b").unwrap();
+    assert_eq!(out, "X=aWindows_NTb\nb\n");
+    let ran = run(alicred(&["export", "--format", "cmd"]).envs(key()).env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET));
+    folder.file("export.bat", &ran.out);
+    for mode in ["Disable", "Enable"] {
+        let lines =
+            format!("setlocal {mode}DelayedExpansion\r\ncall export.bat\r\nset ALIBABA_CLOUD_ACCESS_KEY_SECRET");
+        assert_eq!(run_script(&lines).unwrap(), format!("ALIBABA_CLOUD_ACCESS_KEY_SECRET={SECRET}\n"), "{mode}");
+    }
+}
+
 #[test]
 fn external_is_what_the_official_sdks_expect_of_a_process() {
     let cloud = Cloud::new();

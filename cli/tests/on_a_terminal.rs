@@ -5,7 +5,7 @@ use std::process::Command;
 use alibabacloud_emulator::account;
 
 use crate::support::terminal::{self, without_colors};
-use crate::support::{Cloud, Ran, run};
+use crate::support::{Cloud, IMM_ROLE, Ran, run};
 
 /// The text without what differs from run to run: whole lines with such things in them.
 fn steady(text: &str) -> Vec<String> {
@@ -17,7 +17,8 @@ fn steady(text: &str) -> Vec<String> {
 fn each_command_says_the_same_as_through_a_pipe() {
     let cloud = Cloud::new();
     run(&mut cloud.alicred(&["call", "imm", "CreateProject", "ProjectName=p"])).clean();
-    let commands: [(&[&str], bool); 8] = [
+    let role = ["exec", "--dry-run", "--role", IMM_ROLE, "--", "true"];
+    let commands: [(&[&str], bool); 13] = [
         (&["explain"], true),
         (&["which"], false),
         (&["whoami"], true),
@@ -26,6 +27,11 @@ fn each_command_says_the_same_as_through_a_pipe() {
         (&["exec", "--", "printenv", "ALIBABA_CLOUD_ACCESS_KEY_ID"], false),
         (&["emulator", "--exec", "printenv", "ALIBABA_CLOUD_REGION_ID"], false),
         (&["which", "--json"], false),
+        (&role, false),
+        (&["profiles"], false),
+        (&["session", "clear"], false),
+        (&["completions", "fish"], false),
+        (&["man"], false),
     ];
     for (arguments, has_colors) in commands {
         let command = || -> Command { cloud.alicred(arguments) };
@@ -33,8 +39,9 @@ fn each_command_says_the_same_as_through_a_pipe() {
         let (out, code) = terminal::run(command(), 80);
         assert_eq!(code, Some(0), "{arguments:?}: {out}");
         assert_eq!(out.contains('\u{1b}'), has_colors, "{arguments:?}: {out:?}");
-        assert!(!piped.out.contains('\u{1b}'));
-        assert_eq!(steady(&without_colors(&out)), steady(&piped.out), "{arguments:?}");
+        let text = piped.out + &piped.err;
+        assert!(!text.contains('\u{1b}'));
+        assert_eq!(steady(&without_colors(&out)), steady(&text), "{arguments:?}");
         assert!(!out.contains(account::RAM_USER.secret));
     }
 }
