@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 
 use alibabacloud_credentials::{
-    AssumeRole, AssumeRoleProvider, Context, ContextBuilder, Credentials, FileStore, Refresher, RolePool, TestClock,
+    AssumeRole, AssumeRoleProvider, Context, ContextBuilder, Credentials, FileStore, OidcRoleProvider,
+    OidcTokenVariable, Refresher, RolePool, TestClock,
 };
 use alibabacloud_emulator::Emulator;
+use alibabacloud_emulator::account::{self, TokenOptions};
 
 use crate::support::server::{Server, close, hang};
 
@@ -101,6 +103,27 @@ async fn a_pool_takes_the_session_that_a_refresher_of_another_process_got_and_no
     assert_eq!((emulator.summary().sts.calls, pool.stats().calls), (1, 0));
     let narrower = role.policy(r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"imm:*","Resource":"*"}]}"#);
     assert_ne!(pool.credentials(&narrower).await.unwrap().access_key_id(), id);
+}
+
+/// What STS answers depends on the token, which each process has for itself.
+#[tokio::test]
+async fn a_session_for_an_oidc_token_is_not_shared() {
+    let scratch = Scratch::new("oidc");
+    let emulator = Emulator::builder().start().await.unwrap();
+    let token = account::oidc_token(&TokenOptions::default()).unwrap();
+    for calls in 1..=2 {
+        let context = Context::builder().env([("TOKEN", token.as_str())]).build();
+        let provider = OidcRoleProvider::new()
+            .provider_arn(account::OIDC_PROVIDER_ARN)
+            .role(AssumeRole::new(ROLE).session_name("job"))
+            .token(OidcTokenVariable::new("TOKEN"))
+            .sts_endpoint(emulator.endpoint())
+            .context(context.clone());
+        let session = Refresher::builder(provider).context(context).shared(FileStore::at(&scratch.0)).build();
+        session.credentials().await.unwrap();
+        assert_eq!(emulator.summary().sts.calls, calls);
+    }
+    assert!(!scratch.0.exists());
 }
 
 #[tokio::test]

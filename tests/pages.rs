@@ -115,6 +115,18 @@ fn both_readmes_have_the_same_code_tables_and_headings() {
     assert_eq!(english.len(), chinese.len());
 }
 
+/// A script writes that page's transcript, so what the first screen shows is what the program prints.
+#[test]
+fn the_readme_shows_the_explanation_of_the_transcript() {
+    let (readme, cli) = (page("README.md"), page("cli/README.md"));
+    let explained = &cli[cli.find("$ alicred explain\n").unwrap()..];
+    let explained = explained.split("\n\n").next().unwrap();
+    assert!(
+        readme.lines().take(20).any(|line| line == "$ alicred explain") && readme.contains(explained),
+        "{explained}"
+    );
+}
+
 /// The targets of `[text](target)` outside code blocks.
 fn links(text: &str) -> Vec<&str> {
     let outside = text.split("```").step_by(2);
