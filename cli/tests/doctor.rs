@@ -1,7 +1,10 @@
 //! `doctor`.
 
+use std::net::Ipv4Addr;
+
 use alibabacloud_emulator::account::{OIDC_SUBJECT, TokenOptions, oidc_token};
 
+use crate::support::tls::{Certified, certified};
 use crate::support::{CANARY, Cloud, Folder, Ran, alicred, golden, run};
 
 /// The lines without what differs from run to run.
@@ -40,6 +43,27 @@ fn each_fault_has_what_mends_it() {
         .without_secrets();
     assert!(wrong.out.contains("SignatureDoesNotMatch"), "{}", wrong.out);
     assert!(wrong.out.contains("· note             ALIBABA_CLOUD_SESSION_TOKEN is set"), "{}", wrong.out);
+}
+
+#[test]
+fn tls_is_looked_at_and_proxies_are_named_without_their_passwords() {
+    let Certified { roots, chain, key } = certified(&["127.0.0.1"]);
+    let cloud = Cloud::with(|builder| builder.https((Ipv4Addr::LOCALHOST, 0).into(), chain, key));
+    let folder = Folder::new("doctor-tls");
+    let (roots, others) = (folder.file("roots.pem", &roots), folder.file("others.pem", &certified(&["x"]).roots));
+    let endpoint = format!("https://{}", cloud.emulator.https_addr().unwrap());
+    let doctor = |roots: &str| {
+        let mut command = cloud.alicred(&["doctor"]);
+        command.env("SSL_CERT_FILE", roots).env("HTTPS_PROXY", format!("http://user:{CANARY}@127.0.0.1:1"));
+        run(command.env("ALIBABA_CLOUD_STS_ENDPOINT", &endpoint)).without_secrets()
+    };
+    let ran = doctor(&roots);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains(&format!("✓ sts              {endpoint} answers over TLS (")), "{}", ran.out);
+    assert!(ran.out.contains("· proxy            HTTPS_PROXY is set\n"), "{}", ran.out);
+    let ran = doctor(&others);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("✗ sts") && ran.out.contains("certificate"), "{}", ran.out);
 }
 
 #[cfg(unix)]

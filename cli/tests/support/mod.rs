@@ -3,6 +3,7 @@
 pub(crate) mod oauth;
 #[cfg(unix)]
 pub(crate) mod terminal;
+pub(crate) mod tls;
 
 use std::io::Write as _;
 use std::path::PathBuf;

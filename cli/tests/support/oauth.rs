@@ -5,8 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-
+use super::tls::{Certified, certified};
 use super::{Cloud, Folder, alicred};
 
 const HOSTS: [&str; 2] = ["oauth.aliyun.com", "oauth.alibabacloud.com"];
@@ -20,19 +19,12 @@ pub(crate) struct OAuth {
 
 impl OAuth {
     pub(crate) fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, "an authority of the tests");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate =
-            CertificateParams::new(HOSTS.map(str::to_owned)).unwrap().signed_by(&key, &authority).unwrap();
-        let (chain, key) = (certificate.pem(), key.serialize_pem());
+        let Certified { roots, chain, key } = certified(&HOSTS);
         let cloud = Cloud::with(|builder| {
             builder.device_interval(1).https((Ipv4Addr::LOCALHOST, 0).into(), chain.into_bytes(), key.into_bytes())
         });
         let home = Folder::new(name);
-        home.file("roots.pem", &authority.pem());
+        home.file("roots.pem", &roots);
         let proxy = proxy(cloud.emulator.https_addr().unwrap());
         Self { cloud, home, proxy }
     }
