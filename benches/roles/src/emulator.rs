@@ -1,14 +1,15 @@
 //! The emulator in a process of its own, so that its threads, descriptors and memory are not counted.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use alibabacloud_emulator::Emulator;
+
+use crate::machine::Peak;
 
 /// Serves until its standard input ends, and says ten times a second how many calls to STS came and were refused.
 pub(crate) fn serve(arguments: &mut lexopt::Parser) {
@@ -24,21 +25,12 @@ pub(crate) fn serve(arguments: &mut lexopt::Parser) {
         let emulator = Emulator::builder().http(address).sts_rate(rate).session_seconds(seconds).start().await;
         let emulator = emulator.expect("the emulator starts");
         println!("{}", emulator.http_addr());
-        // When what had come, for the last second and a bit: a machine that is busy looks late.
-        let (mut last, mut peak) = (VecDeque::from([(Instant::now(), 0)]), 0.0_f64);
+        let mut peak = Peak::default();
         loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let sts = emulator.summary().sts;
-            let now = Instant::now();
-            while last.len() > 1 && now - last[1].0 >= Duration::from_secs(1) {
-                last.pop_front();
-            }
-            let (since, before) = last[0];
-            if now - since >= Duration::from_secs(1) {
-                peak = peak.max((sts.calls - before) as f64 / (now - since).as_secs_f64());
-            }
-            last.push_back((now, sts.calls));
-            if writeln!(std::io::stdout(), "{} {} {peak:.0}", sts.calls, sts.rejected).is_err() {
+            let most = peak.count(sts.calls);
+            if writeln!(std::io::stdout(), "{} {} {most:.0}", sts.calls, sts.rejected).is_err() {
                 return;
             }
         }

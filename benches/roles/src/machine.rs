@@ -1,4 +1,32 @@
-//! The threads, descriptors and connections of this process, as Linux counts them.
+//! The threads, descriptors and connections of this process, as Linux counts them; and the most of a count in a second.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The most calls in a second, of a count that is looked at some ten times a second. A machine that is busy looks late, so what came is
+/// divided by the time that it took.
+#[derive(Default)]
+pub(crate) struct Peak {
+    /// The looks of the last second, and the one before.
+    last: VecDeque<(Instant, u64)>,
+    most: f64,
+}
+
+impl Peak {
+    /// Returns the most so far.
+    pub(crate) fn count(&mut self, calls: u64) -> f64 {
+        let now = Instant::now();
+        let is_old = |look: &(Instant, u64)| now - look.0 >= Duration::from_secs(1);
+        while self.last.get(1).is_some_and(is_old) {
+            self.last.pop_front();
+        }
+        if let Some((since, before)) = self.last.front().filter(|look| is_old(look)) {
+            self.most = self.most.max((calls - before) as f64 / (now - *since).as_secs_f64());
+        }
+        self.last.push_back((now, calls));
+        self.most
+    }
+}
 
 /// Threads, without the one that reads what the emulator says.
 pub(crate) fn threads() -> u64 {

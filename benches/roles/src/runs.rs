@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,8 +12,9 @@ use alibabacloud_credentials::{AssumeRole, Credentials, DefaultCredentialChain, 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
+use crate::HEAP;
 use crate::emulator::Sts;
-use crate::{HEAP, machine};
+use crate::machine::{self, Peak};
 
 #[derive(Clone)]
 pub(crate) struct Run {
@@ -118,7 +120,9 @@ pub(crate) struct Outcome {
     all_served: Option<Duration>,
     calls: u64,
     refused: u64,
+    /// As the emulator counts them when they arrive, and this process when the gate lets them out.
     peak: u64,
+    peak_leaving: f64,
     errors: u64,
     /// Credentials that had expired when they were handed out.
     expired: u64,
@@ -160,7 +164,7 @@ impl Outcome {
 
     /// Says in words what has no column.
     pub(crate) fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = vec![format!("at most {:.0} calls a second left this process", self.peak_leaving)];
         if let Some(Hit { took, clocks, bytes }) = &self.hit {
             let [[least, middle], [clocks_least, clocks_middle]] = [took, clocks].map(|it| it.map(|it| it.as_nanos()));
             notes.push(format!(
@@ -233,6 +237,24 @@ fn hits(run: &Run, pool: &RolePool) -> Hit {
     Hit { took: [took[0], took[BATCHES / 2]], clocks: [clocks[0], clocks[BATCHES / 2]], bytes }
 }
 
+/// Counts the calls that leave this process, on a thread of its own, and returns what ends that and tells the most of a second.
+fn leaving(pool: &RolePool) -> impl FnOnce() -> f64 {
+    let (pool, (stop, stopped)) = (pool.clone(), std::sync::mpsc::channel::<()>());
+    let thread = std::thread::spawn(move || {
+        let mut peak = Peak::default();
+        loop {
+            let most = peak.count(pool.stats().calls);
+            if stopped.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Disconnected) {
+                return most;
+            }
+        }
+    });
+    move || {
+        drop(stop);
+        thread.join().expect("nobody panicked")
+    }
+}
+
 pub(crate) async fn run(run: Run) -> Outcome {
     machine::limit_descriptors(run.open_files);
     let mut sts = Some(Sts::start(SocketAddr::from(([127, 0, 0, 1], 0)), RATE, run.session_seconds));
@@ -255,6 +277,7 @@ pub(crate) async fn run(run: Run) -> Outcome {
         calls: 0,
         refused: 0,
         peak: 0,
+        peak_leaving: 0.0,
         errors: 0,
         expired: 0,
         slowest: Duration::ZERO,
@@ -362,7 +385,8 @@ pub(crate) async fn run(run: Run) -> Outcome {
             before = now;
             outcome.seconds.push(second);
             outcome.descriptors = outcome.descriptors.max(machine::descriptors());
-            outcome.threads = outcome.threads.max(machine::threads());
+            // Without the one that counts calls.
+            outcome.threads = outcome.threads.max(machine::threads().saturating_sub(1));
             outcome.connections = outcome.connections.max(machine::connections(address.port()));
             if outcome.all_served.is_none() && served.get() >= wanted {
                 outcome.all_served = Some(elapsed);
@@ -381,7 +405,9 @@ pub(crate) async fn run(run: Run) -> Outcome {
         tokio::join!(warm_up, callers);
         std::future::pending::<()>().await;
     };
+    let leaving = leaving(&pool);
     futures_util::future::select(std::pin::pin!(watch), std::pin::pin!(work)).await;
+    outcome.peak_leaving = leaving();
     outcome.errors = errors.get();
     outcome.slowest = slowest.get();
     outcome.expired = expired.get();
