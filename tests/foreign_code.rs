@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
@@ -245,29 +245,84 @@ fn a_spawner_that_blocks_or_never_runs_its_task_is_an_error_in_time() {
     drop(let_go);
 }
 
+/// A place where refreshes run until it is told to hold them: then it drops them, late.
+#[derive(Clone)]
+struct DropsLate {
+    clock: TestClock,
+    holds: Arc<AtomicBool>,
+    held: Arc<Mutex<Vec<BoxFuture<'static, ()>>>>,
+}
+
+impl DropsLate {
+    fn new(clock: &TestClock) -> Self {
+        Self { clock: clock.clone(), holds: Arc::default(), held: Arc::default() }
+    }
+
+    fn refresher(&self, provider: impl ProvideCredentials) -> Refresher {
+        let this = self.clone();
+        let spawn = move |task| match this.holds.load(Ordering::SeqCst) {
+            true => this.held.lock().unwrap().push(task),
+            false => drop(tokio::spawn(task)),
+        };
+        let context = Context::builder().clock(self.clock.clone()).spawn(spawn).build();
+        Refresher::builder(provider).context(context).refresh_timeout(s(10)).build()
+    }
+
+    /// Runs `caller` for at most 15 s, while refreshes are dropped 10.5 s after they began.
+    async fn answer(
+        &self,
+        caller: impl Future<Output = Result<Credentials, Error>> + Send + 'static,
+    ) -> Result<Credentials, Error> {
+        self.holds.store(true, Ordering::SeqCst);
+        let caller = tokio::spawn(caller);
+        let mut dropped = 0;
+        for tenth in 1..=150 {
+            settle().await;
+            if caller.is_finished() {
+                assert_eq!(dropped, 1, "the second one was under way");
+                return caller.await.unwrap();
+            }
+            self.clock.advance(Duration::from_millis(100));
+            if tenth % 105 == 0 {
+                dropped += self.held.lock().unwrap().drain(..).count();
+            }
+        }
+        panic!("still waiting after 15 s");
+    }
+}
+
 #[tokio::test]
 async fn a_spawner_that_drops_one_refresh_after_another_late_keeps_no_caller_beyond_its_limit() {
     let clock = start();
-    let tasks: Arc<Mutex<Vec<BoxFuture<'static, ()>>>> = Arc::default();
-    let keep = Arc::clone(&tasks);
-    let context = Context::builder().clock(clock.clone()).spawn(move |task| keep.lock().unwrap().push(task)).build();
-    let provider = provider_fn("source", || async { Ok(key()) });
-    let refresher = Refresher::builder(provider).context(context).refresh_timeout(s(10)).build();
-    let caller = tokio::spawn(async move { refresher.credentials().await });
-    let mut refreshes = 0;
-    for tenth in 1..=150 {
-        settle().await;
-        if caller.is_finished() {
-            break;
-        }
-        clock.advance(Duration::from_millis(100));
-        if tenth % 105 == 0 {
-            refreshes += tasks.lock().unwrap().drain(..).count();
-        }
-    }
-    assert!(caller.is_finished(), "still waiting after 15 s");
-    assert_eq!(caller.await.unwrap().unwrap_err().code(), Some("RefreshTimedOut"));
-    assert_eq!(refreshes, 1);
+    let place = DropsLate::new(&clock);
+    let refresher = place.refresher(provider_fn("source", || async { Ok(key()) }));
+    let error = place.answer(async move { refresher.credentials().await }).await.unwrap_err();
+    assert_eq!((error.code(), error.provider_name()), (Some("RefreshTimedOut"), None), "nobody was asked for a name");
+}
+
+#[tokio::test]
+async fn after_such_a_wait_a_caller_has_what_there_is_if_it_lasts_as_long_as_was_wanted() {
+    let clock = start();
+    let place = DropsLate::new(&clock);
+    let ends = clock.now().system_time() + HOUR;
+    let refresher = place.refresher(provider_fn("source", move || async move { Ok(key().with_expiration(ends)) }));
+    let first = refresher.credentials().await.unwrap();
+    clock.advance(s(1000));
+    let ask = |wanted| {
+        let refresher = refresher.clone();
+        place.answer(async move { refresher.credentials_valid_for(s(wanted)).await })
+    };
+    assert_eq!(ask(3000).await.unwrap_err().kind(), ErrorKind::TooShort);
+    place.held.lock().unwrap().clear();
+    clock.advance(s(2));
+    assert!(refresher.invalidate(&first));
+    assert_eq!(ask(1000).await.unwrap().generation(), first.generation());
+    // When it is over, the error names the source, which a refresh asked for its name once. It is the third that was dropped in a row.
+    place.held.lock().unwrap().clear();
+    clock.advance(HOUR);
+    let asked = refresher.clone();
+    let error = place.answer(async move { asked.credentials().await }).await.unwrap_err();
+    assert_eq!((error.code(), error.provider_name()), (Some("RefreshDropped"), Some("source")));
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 struct Sts {
     clock: TestClock,
     asked: Arc<AtomicUsize>,
-    gates: [Arc<Semaphore>; 4],
+    gates: [Arc<Semaphore>; 5],
 }
 
 impl Sts {
@@ -120,6 +120,21 @@ async fn a_caller_that_nobody_drove_until_the_session_was_over_gets_another_one(
     assert_eq!(refresher.cached().unwrap().access_key_id(), "STS.2", "it landed");
     clock.advance(2 * HOUR);
     assert_eq!(call.await.unwrap().access_key_id(), "STS.3");
+}
+
+#[tokio::test]
+async fn a_caller_that_is_always_driven_too_late_has_an_error_after_three_sessions() {
+    let World { clock, sts, refresher } = world().await;
+    let mut call = pin!(refresher.credentials());
+    for number in 2..=4 {
+        assert!(poll(&mut call).is_pending());
+        sts.let_through(&[number]);
+        settle().await;
+        assert_eq!(refresher.cached().unwrap().access_key_id(), format!("STS.{number}"));
+        clock.advance(2 * HOUR);
+    }
+    let Poll::Ready(answer) = poll(&mut call) else { panic!("a fourth one is asked for") };
+    assert_eq!(answer.unwrap_err().code(), Some("ExpiredCredential"));
 }
 
 #[tokio::test]

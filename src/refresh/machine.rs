@@ -271,7 +271,7 @@ impl Machine {
                 (Some(_), _) if self.lendable(now).is_none() && pause <= SECOND => Step::Pause(pause),
                 (Some(current), _) => Step::Use(current.credentials.clone()),
                 (None, Some(failure)) => Step::Fail(failure.error.clone()),
-                (None, None) if self.lost >= LOST => Step::Fail(dropped()),
+                (None, None) if self.lost >= LOST => Step::Fail(dropped(&self.name)),
                 (None, None) => Step::Pause(pause),
             };
         };
@@ -401,14 +401,27 @@ pub(super) type Name = Arc<OnceLock<String>>;
 
 pub(super) fn timed_out(limit: Duration, name: &OnceLock<String>) -> Error {
     let message = format!("the refresh took longer than {} s", limit.as_secs_f64());
-    let error = Error::new(ErrorKind::TimedOut, message).with_code("RefreshTimedOut");
-    name.get().map_or(error.clone(), |name| error.in_provider(name))
+    named(name, Error::new(ErrorKind::TimedOut, message).with_code("RefreshTimedOut"))
 }
 
 /// For refreshes that nobody runs.
-pub(super) fn dropped() -> Error {
+pub(super) fn dropped(name: &OnceLock<String>) -> Error {
     let message = "refreshes are dropped before they end: the place where they run is gone";
-    Error::new(ErrorKind::Failed, message).with_code("RefreshDropped")
+    named(name, Error::new(ErrorKind::Failed, message).with_code("RefreshDropped"))
+}
+
+/// For a session that ended before a caller was driven again.
+pub(super) fn over_when_waited_for(name: &OnceLock<String>) -> Error {
+    let message = "each credential had expired by the time that it was waited for";
+    named(name, Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential"))
+}
+
+/// An error of no refresh's own, with the provider where its name is known.
+fn named(name: &OnceLock<String>, error: Error) -> Error {
+    match name.get() {
+        Some(name) => error.in_provider(name),
+        None => error,
+    }
 }
 
 pub(super) fn too_short(wanted: Duration, available: Duration) -> Error {

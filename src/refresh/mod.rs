@@ -341,8 +341,7 @@ impl Refresher {
                         if let Some(credentials) = shared.current() {
                             return Ok(credentials);
                         }
-                        let message = "each credential had expired by the time that it was waited for";
-                        last = Some(Error::new(ErrorKind::Expired, message).with_code("ExpiredCredential"));
+                        last = Some(machine::over_when_waited_for(&shared.name));
                         ended_badly += 1;
                     }
                     (Some(Some(Err(error))), None) => return shared.current().ok_or(error),
@@ -379,11 +378,7 @@ impl Refresher {
                 _ => Ok(credentials),
             };
         }
-        let error = last.unwrap_or_else(machine::dropped);
-        Err(match self.0.name.get() {
-            Some(name) if error.provider_name().is_none() => error.in_provider(name),
-            _ => error,
-        })
+        Err(last.unwrap_or_else(|| machine::dropped(&self.0.name)))
     }
 }
 
