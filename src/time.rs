@@ -66,7 +66,7 @@ fn written(time: SystemTime, between: [&str; 5]) -> String {
 
 fn push_two_digits(number: u32, out: &mut String) {
     for digit in [number / 10, number % 10] {
-        out.extend(char::from_digit(digit, 10));
+        out.push(char::from_digit(digit, 10).unwrap_or('0'));
     }
 }
 

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use alibabacloud_credentials::sign::percent_encode;
 use alibabacloud_credentials::{Credentials, Refresher, RequestSigner};
 use alibabacloud_credentials_adapters::{AliyunLogCredentials, ImmCredentials, OssifyCredentials, ReqsignCredentials};
 use aliyun_log_rust_sdk::CredentialsProvider as _;
@@ -88,5 +89,47 @@ fn signed_oss_request_by_reqsign(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(get_object).bench_local_values(|mut head| {
         at_once(signer.sign(&mut head, None)).unwrap();
         head
+    });
+}
+
+/// A call's parameters as the head of a request.
+fn create_project() -> http::request::Parts {
+    let mut url = String::from("https://imm.cn-hangzhou.aliyuncs.com/?ProjectName=");
+    percent_encode("testproject", &mut url);
+    let request = http::Request::post(url).header("x-acs-action", "CreateProject");
+    request.header("x-acs-version", "2020-09-30").body(()).unwrap().into_parts().0
+}
+
+/// CreateProject from its parameters to the head of a signed request, which is then dropped: URL, headers, date, nonce, hash and
+/// signature, by a session that is held.
+#[divan::bench(sample_size = 1000)]
+fn signed_create_project(bencher: Bencher<'_, '_>) {
+    let signer = RequestSigner::acs3(session());
+    bencher.bench_local(|| {
+        let head = create_project();
+        drop(at_once(signer.prepare(head, Some(b"")).unwrap().sign()).unwrap());
+    });
+}
+
+/// The part of it that is the caller's: the head without a signature.
+#[divan::bench(sample_size = 1000)]
+fn unsigned_create_project(bencher: Bencher<'_, '_>) {
+    bencher.bench_local(|| drop(create_project()));
+}
+
+/// The same by alibabacloud-imm, with its own source of a fixed session. Its request cannot be had without being sent, so its
+/// endpoint has a scheme that reqwest refuses: after all is signed, before a connection is looked for. The refusal, some 30 ns
+/// and one allocation, is in this figure, and so is that its request is one of reqwest, with a URL that was parsed.
+#[divan::bench(sample_size = 1000)]
+fn signed_create_project_by_imm(bencher: Bencher<'_, '_>) {
+    use alibabacloud_imm::ops::{CreateProjectOps as _, CreateProjectQuery};
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = alibabacloud_imm::Client::builder().endpoint("unsent://imm.cn-hangzhou.aliyuncs.com");
+    let client =
+        client.access_key_id("STS.".repeat(7)).access_key_secret("s".repeat(44)).security_token("t".repeat(720));
+    let client = client.build().unwrap();
+    bencher.bench_local(|| {
+        let query = CreateProjectQuery { project_name: "testproject".to_owned(), ..Default::default() };
+        drop(at_once(client.create_project(query)).unwrap_err());
     });
 }

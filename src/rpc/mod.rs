@@ -25,7 +25,7 @@ pub(crate) use self::unsigned::unsigned;
 #[cfg(feature = "rsa-key-pair")]
 pub(crate) use self::v1::signed_by_key_pair;
 pub(crate) use self::v1::{signed as signed_v1, signed_form};
-pub(crate) use self::v3::{AUTHORIZATION, SignatureHeaders, insert, payload_sha256, signed};
+pub(crate) use self::v3::{SignatureHeaders, insert, names, payload_sha256, signed};
 
 /// The user agent, in the pattern of the official SDKs.
 pub(crate) const USER_AGENT: &str = concat!("AlibabaCloud (Rust) Credentials/", env!("CARGO_PKG_VERSION"), " TeaDSL/1");

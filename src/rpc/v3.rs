@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
 use super::{Call, FORM, encoded, post};
 use crate::context::Context;
@@ -13,7 +13,19 @@ use crate::key_characters::check_characters;
 use crate::sign::acs3;
 use crate::time;
 
-pub(crate) const AUTHORIZATION: &str = "authorization";
+/// Names of headers, known to be valid: reading one from text costs as much as all else that is done with it.
+pub(crate) mod names {
+    use http::HeaderName;
+
+    pub(crate) static ACTION: HeaderName = HeaderName::from_static("x-acs-action");
+    pub(crate) static VERSION: HeaderName = HeaderName::from_static("x-acs-version");
+    pub(crate) static DATE: HeaderName = HeaderName::from_static("x-acs-date");
+    pub(crate) static NONCE: HeaderName = HeaderName::from_static("x-acs-signature-nonce");
+    pub(crate) static CONTENT_SHA256: HeaderName = HeaderName::from_static("x-acs-content-sha256");
+    pub(crate) static PROVIDER: HeaderName = HeaderName::from_static("x-acs-credentials-provider");
+    pub(crate) static TOKEN: HeaderName = HeaderName::from_static("x-acs-security-token");
+    pub(crate) static ACCESS_KEY_ID: HeaderName = HeaderName::from_static("x-acs-accesskey-id");
+}
 
 /// The headers that a signature adds to a request, but for `Authorization`.
 pub(crate) struct SignatureHeaders<'a> {
@@ -25,45 +37,51 @@ pub(crate) struct SignatureHeaders<'a> {
 }
 
 impl<'a> SignatureHeaders<'a> {
+    /// As many as there can be, `Authorization` among them.
+    pub(crate) const MOST: usize = 7;
+
     pub(crate) fn new(context: &Context, credentials: &'a Credentials, payload_sha256: Cow<'static, str>) -> Self {
         let provider = provider_header(credentials.provider_name());
         let (date, nonce) = (time::to_iso(context.signing_time()), context.nonce());
         Self { credentials, date, nonce, provider, payload_sha256 }
     }
 
+    /// In the order of their names, which they are signed in: little is left to sort.
     pub(crate) fn to_sign(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let of_token = self.of_token().into_iter().flatten();
-        let always = [
-            ("x-acs-date", &*self.date),
-            ("x-acs-signature-nonce", &*self.nonce),
-            ("x-acs-content-sha256", &*self.payload_sha256),
-            ("x-acs-credentials-provider", &*self.provider),
+        let [id, token] = self.of_token();
+        let all = [
+            id,
+            Some((&names::CONTENT_SHA256, &*self.payload_sha256)),
+            Some((&names::PROVIDER, &*self.provider)),
+            Some((&names::DATE, &*self.date)),
+            token,
+            Some((&names::NONCE, &*self.nonce)),
         ];
-        always.into_iter().chain(of_token)
+        all.into_iter().flatten().map(|(name, value)| (name.as_str(), value))
     }
 
-    fn of_token(&self) -> [Option<(&'static str, &'a str)>; 2] {
+    fn of_token(&self) -> [Option<(&'static HeaderName, &'a str)>; 2] {
         let token = self.credentials.security_token();
         [
-            token.map(|token| ("x-acs-security-token", token)),
-            token.map(|_| ("x-acs-accesskey-id", self.credentials.access_key_id())),
+            token.map(|_| (&names::ACCESS_KEY_ID, self.credentials.access_key_id())),
+            token.map(|token| (&names::TOKEN, token)),
         ]
     }
 
     /// Puts them into a request, and its `Authorization`.
     pub(crate) fn insert_into(self, fields: &mut HeaderMap, authorization: String) -> Result<(), Error> {
-        fields.reserve(7);
+        fields.reserve(Self::MOST);
         for (name, value) in self.of_token().into_iter().flatten() {
             insert(fields, name, value)?;
         }
-        insert(fields, "x-acs-date", self.date)?;
-        insert(fields, "x-acs-signature-nonce", self.nonce)?;
+        insert(fields, &names::DATE, self.date)?;
+        insert(fields, &names::NONCE, self.nonce)?;
         match self.payload_sha256 {
-            Cow::Borrowed(fixed) => drop(fields.insert("x-acs-content-sha256", HeaderValue::from_static(fixed))),
-            Cow::Owned(hash) => insert(fields, "x-acs-content-sha256", hash)?,
+            Cow::Borrowed(fixed) => drop(fields.insert(&names::CONTENT_SHA256, HeaderValue::from_static(fixed))),
+            Cow::Owned(hash) => insert(fields, &names::CONTENT_SHA256, hash)?,
         }
-        insert(fields, "x-acs-credentials-provider", &*self.provider)?;
-        insert(fields, AUTHORIZATION, authorization)
+        insert(fields, &names::PROVIDER, &*self.provider)?;
+        insert(fields, &header::AUTHORIZATION, authorization)
     }
 }
 
@@ -74,18 +92,19 @@ pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credential
     let body = encoded(call.form);
     let added = SignatureHeaders::new(context, credentials, payload_sha256(body.as_bytes()));
     let of_call = [
-        ("host", call.endpoint.authority()),
-        ("x-acs-action", call.action),
-        ("x-acs-version", call.version),
-        ("content-type", FORM),
+        (&header::HOST, call.endpoint.authority()),
+        (&names::ACTION, call.action),
+        (&names::VERSION, call.version),
+        (&header::CONTENT_TYPE, FORM),
     ];
     let of_call = &of_call[..if body.is_empty() { 3 } else { 4 }];
     let mut headers = [("", ""); 10];
     let mut used = 0;
-    for header in of_call.iter().copied().chain(added.to_sign()) {
+    for header in of_call.iter().map(|(name, value)| (name.as_str(), value.trim())).chain(added.to_sign()) {
         headers[used] = header;
         used += 1;
     }
+    headers[..used].sort_unstable();
     let to_sign = acs3::Request {
         method: "POST",
         path: "/",
@@ -93,7 +112,7 @@ pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credential
         headers: &headers[..used],
         payload_sha256: &added.payload_sha256,
     };
-    let authorization = to_sign.authorization(credentials.access_key_id(), credentials.access_key_secret());
+    let authorization = to_sign.authorization_of_sorted(credentials.access_key_id(), credentials.access_key_secret());
     let mut request = post(call, call.query, body)?;
     for (name, value) in &of_call[..3] {
         insert(request.headers_mut(), name, *value)?;
@@ -119,21 +138,21 @@ fn provider_header(name: &str) -> Cow<'_, str> {
 }
 
 /// Sets a header of a signature. What is secret in it is marked so that no HTTP client prints it. A `String` is not copied.
-pub(crate) fn insert<V>(fields: &mut HeaderMap, name: &'static str, value: V) -> Result<(), Error>
+pub(crate) fn insert<V>(fields: &mut HeaderMap, name: &HeaderName, value: V) -> Result<(), Error>
 where
     HeaderValue: TryFrom<V>,
 {
     let mut value = HeaderValue::try_from(value).map_err(|_| {
-        let what = match name {
+        let what = match name.as_str() {
             "x-acs-security-token" | "x-oss-security-token" => "the security token",
-            AUTHORIZATION | "x-acs-accesskey-id" => "the AccessKey ID",
-            _ => name,
+            "authorization" | "x-acs-accesskey-id" => "the AccessKey ID",
+            other => other,
         };
         Error::invalid_input(format!("{what} holds characters that no header can carry"))
             .with_code("InvalidHeader")
             .with_remedy("write it in visible ASCII characters, without line breaks")
     })?;
-    value.set_sensitive(name == AUTHORIZATION || name.ends_with("-security-token"));
-    fields.insert(HeaderName::from_static(name), value);
+    value.set_sensitive(name == header::AUTHORIZATION || name.as_str().ends_with("-security-token"));
+    fields.insert(name, value);
     Ok(())
 }

@@ -117,17 +117,33 @@ impl std::fmt::Debug for Request<'_> {
 impl Request<'_> {
     /// Returns the value of the `Authorization` header.
     pub fn authorization(&self, access_key_id: &str, access_key_secret: &str) -> String {
-        let headers = self.sorted_headers();
-        let names: usize = headers.iter().map(|(name, _)| name.len() + 1).sum();
-        let mut out = String::with_capacity(ALGORITHM.len() + access_key_id.len() + names + 112);
+        self.authorization_over(&self.sorted_headers(), access_key_id, access_key_secret)
+    }
+
+    /// The same where the headers are in order already, their names in lower case and their values trimmed.
+    pub(crate) fn authorization_of_sorted(&self, access_key_id: &str, access_key_secret: &str) -> String {
+        self.authorization_over(self.headers, access_key_id, access_key_secret)
+    }
+
+    fn authorization_over(
+        &self,
+        headers: &[(impl AsRef<str>, &str)],
+        access_key_id: &str,
+        access_key_secret: &str,
+    ) -> String {
+        const BETWEEN: [&str; 3] = [" Credential=", ",SignedHeaders=", ",Signature="];
+        let names: usize = headers.iter().map(|(name, _)| name.as_ref().len() + 1).sum();
+        let fixed = ALGORITHM.len() + BETWEEN.map(str::len).into_iter().sum::<usize>() + HexSha256::LENGTH;
+        // Of the length that it will have, if no header comes twice: an HTTP client takes it as it is.
+        let mut out = String::with_capacity(fixed + access_key_id.len() + names.saturating_sub(1));
         out.push_str(ALGORITHM);
-        out.push_str(" Credential=");
+        out.push_str(BETWEEN[0]);
         out.push_str(access_key_id);
-        out.push_str(",SignedHeaders=");
+        out.push_str(BETWEEN[1]);
         let before = out.len();
-        write_names(&headers, &mut |part| out.push_str(part));
-        let hash = HexSha256::of(|sink| self.write_canonical(&headers, &out[before..], sink));
-        out.push_str(",Signature=");
+        write_names(headers, &mut |part| out.push_str(part));
+        let hash = HexSha256::of(|sink| self.write_canonical(headers, &out[before..], sink));
+        out.push_str(BETWEEN[2]);
 
         // A key of any length is a valid HMAC key, so the error cannot happen; were it to, the empty signature is refused.
         if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(access_key_secret.as_bytes()) {
@@ -171,7 +187,7 @@ impl Request<'_> {
         self.write_canonical(&headers, &names, sink);
     }
 
-    fn write_canonical(&self, headers: &[(Cow<'_, str>, &str)], names: &str, sink: &mut dyn FnMut(&str)) {
+    fn write_canonical(&self, headers: &[(impl AsRef<str>, &str)], names: &str, sink: &mut dyn FnMut(&str)) {
         sink(self.method);
         sink("\n");
         sink(if self.path.is_empty() { "/" } else { self.path });
@@ -202,8 +218,8 @@ fn write_query<'a>(query: impl Iterator<Item = &'a (&'a str, &'a str)>, sink: &m
     }
 }
 
-fn write_names(headers: &[(Cow<'_, str>, &str)], sink: &mut dyn FnMut(&str)) {
-    let is_new = |at: usize| at == 0 || headers[at - 1].0 != headers[at].0;
-    let names = headers.iter().enumerate().filter(|(at, _)| is_new(*at)).map(|(_, (name, _))| &**name);
+fn write_names(headers: &[(impl AsRef<str>, &str)], sink: &mut dyn FnMut(&str)) {
+    let name = |at: usize| headers[at].0.as_ref();
+    let names = (0..headers.len()).filter(|&at| at == 0 || name(at - 1) != name(at)).map(name);
     write_joined(names, ";", sink);
 }

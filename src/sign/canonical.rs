@@ -1,7 +1,5 @@
 //! The parts that the signatures share: a canonical form, written piece by piece, and its hash.
 
-use std::borrow::Cow;
-
 use sha2::{Digest, Sha256};
 
 use crate::encode::LOWER_HEX;
@@ -17,9 +15,10 @@ pub(super) fn write_joined<'a>(parts: impl IntoIterator<Item = &'a str>, between
 }
 
 /// Writes sorted headers, a line each: several values under one name in one line, with commas between them.
-pub(super) fn write_headers(headers: &[(Cow<'_, str>, &str)], sink: &mut dyn FnMut(&str)) {
+pub(super) fn write_headers(headers: &[(impl AsRef<str>, &str)], sink: &mut dyn FnMut(&str)) {
     let mut previous = None;
     for (name, value) in headers {
+        let name = name.as_ref();
         if previous == Some(name) {
             sink(",");
         } else {
@@ -38,9 +37,11 @@ pub(super) fn write_headers(headers: &[(Cow<'_, str>, &str)], sink: &mut dyn FnM
 }
 
 /// A SHA-256, or an HMAC by it, in hexadecimal.
-pub(super) struct HexSha256([u8; 64]);
+pub(super) struct HexSha256([u8; Self::LENGTH]);
 
 impl HexSha256 {
+    pub(super) const LENGTH: usize = 64;
+
     /// The hash of what `write` writes.
     pub(super) fn of(write: impl FnOnce(&mut dyn FnMut(&str))) -> Self {
         let mut hasher = Sha256::new();
@@ -49,7 +50,7 @@ impl HexSha256 {
     }
 
     pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
-        let mut hex = [b'0'; 64];
+        let mut hex = [b'0'; Self::LENGTH];
         for (pair, byte) in hex.chunks_exact_mut(2).zip(bytes) {
             pair[0] = LOWER_HEX[usize::from(byte >> 4)];
             pair[1] = LOWER_HEX[usize::from(byte & 15)];

@@ -2,45 +2,37 @@
 
 use std::borrow::Cow;
 
-use http::request;
+use http::{HeaderName, header, request};
 
-use super::{SignedRequest, borrowed, headers, missing, query, visible};
+use super::{SignedRequest, borrowed, checked_query, headers, missing, query, visible, without};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::rpc::{SignatureHeaders, insert, payload_sha256};
+use crate::rpc::{SignatureHeaders, insert, names, payload_sha256};
 use crate::sign::acs3;
 
-const CONTENT_SHA256: &str = "x-acs-content-sha256";
-
 /// Headers of the signature itself: whatever the request has of them is replaced.
-pub(super) const OURS: [&str; 6] = [
-    "x-acs-date",
-    "x-acs-signature-nonce",
-    "x-acs-security-token",
-    "x-acs-accesskey-id",
-    "x-acs-credentials-provider",
-    CONTENT_SHA256,
-];
+pub(super) static OURS: [&HeaderName; 6] =
+    [&names::DATE, &names::NONCE, &names::TOKEN, &names::ACCESS_KEY_ID, &names::PROVIDER, &names::CONTENT_SHA256];
 
 pub(super) struct Signable {
     payload_sha256: Cow<'static, str>,
 }
 
 pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Signable, Error> {
-    let has = |name: &str| head.headers.get(name).is_some_and(|value| !value.is_empty());
-    if !has("x-acs-version") {
+    let has = |name: &HeaderName| head.headers.get(name).is_some_and(|value| !value.is_empty());
+    if !has(&names::VERSION) {
         return Err(missing("x-acs-version", "among its headers: it names the API version, as 2020-09-30"));
     }
     // A ROA operation is named by its path.
-    if head.uri.path() == "/" && !has("x-acs-action") {
+    if head.uri.path() == "/" && !has(&names::ACTION) {
         return Err(missing("x-acs-action", "among its headers: it names the operation"));
     }
     signed_headers(head).try_for_each(|header| header.map(drop))?;
     query(head)?;
-    let payload_sha256 = match (body, head.headers.get(CONTENT_SHA256)) {
+    let payload_sha256 = match (body, head.headers.get(&names::CONTENT_SHA256)) {
         (Some(body), _) => payload_sha256(body),
-        (None, Some(given)) => hash(visible(CONTENT_SHA256, given)?)?.into(),
+        (None, Some(given)) => hash(visible(names::CONTENT_SHA256.as_str(), given)?)?.into(),
         (None, None) => {
             let error = Error::invalid_input("the body is a stream, and ACS3 signs the hash of a body");
             let remedy = "give its SHA-256 in the header x-acs-content-sha256, or a body that is in memory";
@@ -61,7 +53,7 @@ fn hash(given: &str) -> Result<String, Error> {
 
 /// The request's own headers that are signed. Its `Host` comes with the rest.
 fn signed_headers(head: &request::Parts) -> impl Iterator<Item = Result<(&str, &str), Error>> {
-    headers(head, |name| acs3::must_be_signed(name) && name != "host" && !OURS.contains(&name))
+    headers(head, |name| acs3::must_be_signed(name.as_str()) && name != header::HOST && !OURS.contains(&name))
 }
 
 impl Signable {
@@ -74,14 +66,16 @@ impl Signable {
     ) -> Result<SignedRequest, Error> {
         let added = SignatureHeaders::new(context, credentials, self.payload_sha256.clone());
         let mut to_sign = Vec::with_capacity(10);
-        to_sign.push(("host", host));
+        to_sign.push((header::HOST.as_str(), host));
         for header in signed_headers(head) {
-            to_sign.push(header?);
+            let (name, value) = header?;
+            to_sign.push((name, value.trim()));
         }
         for header in added.to_sign() {
             to_sign.push(header);
         }
-        let query: Vec<_> = query(head)?.collect();
+        to_sign.sort_unstable();
+        let query: Vec<_> = checked_query(head).collect();
         let request = acs3::Request {
             method: head.method.as_str(),
             path: head.uri.path(),
@@ -89,13 +83,11 @@ impl Signable {
             headers: &to_sign,
             payload_sha256: &self.payload_sha256,
         };
-        let authorization = request.authorization(credentials.access_key_id(), credentials.access_key_secret());
-        let mut signed = head.clone();
-        for name in OURS {
-            signed.headers.remove(name);
-        }
+        let authorization =
+            request.authorization_of_sorted(credentials.access_key_id(), credentials.access_key_secret());
+        let mut signed = without(&OURS, head, SignatureHeaders::MOST + 1);
         // The host as it was signed, whatever the client would have made of the URL.
-        insert(&mut signed.headers, "host", host)?;
+        insert(&mut signed.headers, &header::HOST, host)?;
         added.insert_into(&mut signed.headers, authorization)?;
         Ok(SignedRequest { head: signed, body: None })
     }

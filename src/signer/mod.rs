@@ -10,7 +10,7 @@ mod rpc_v1;
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderValue, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
 
 pub use self::prepared_request::{PreparedRequest, RetryDecision, SignedRequest};
 use crate::endpoint::Endpoint;
@@ -246,6 +246,11 @@ fn query(head: &request::Parts) -> Result<form_urlencoded::Parse<'_>, Error> {
     query.ok_or_else(|| Error::invalid_input("the query is not UTF-8").with_code("InvalidQuery"))
 }
 
+/// The parameters of a query that [`query`] found to be UTF-8.
+fn checked_query(head: &request::Parts) -> form_urlencoded::Parse<'_> {
+    form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
+}
+
 /// A parameter of a signature that is in the URL already.
 fn already_signed(name: &str) -> Error {
     let message = format!("the parameter {name} is in the URL already, where logs show it, and would be there twice");
@@ -265,9 +270,28 @@ fn visible<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str, Error> {
 }
 
 /// The request's own headers of those names that are `wanted`.
-fn headers(head: &request::Parts, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Result<(&str, &str), Error>> {
-    let chosen = head.headers.iter().filter(move |(name, _)| wanted(name.as_str()));
+fn headers(
+    head: &request::Parts,
+    wanted: impl Fn(&HeaderName) -> bool,
+) -> impl Iterator<Item = Result<(&str, &str), Error>> {
+    let chosen = head.headers.iter().filter(move |(name, _)| wanted(name));
     chosen.map(|(name, value)| Ok((name.as_str(), visible(name.as_str(), value)?)))
+}
+
+/// The head of a request without the headers of those names, with room for so many more. Its map is filled rather than cloned:
+/// one that was cloned is as large as it was, and has to grow for the signature.
+fn without(names: &[&HeaderName], head: &request::Parts, more: usize) -> request::Parts {
+    let mut headers = HeaderMap::with_capacity(head.headers.len() + more);
+    for (name, value) in head.headers.iter().filter(|(name, _)| !names.contains(name)) {
+        headers.append(name, value.clone());
+    }
+    let (mut copy, ()) = Request::new(()).into_parts();
+    copy.method = head.method.clone();
+    copy.uri = head.uri.clone();
+    copy.version = head.version;
+    copy.extensions = head.extensions.clone();
+    copy.headers = headers;
+    copy
 }
 
 fn missing(name: &str, place: &str) -> Error {

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, request};
+use http::{HeaderName, HeaderValue, header, request};
 
-use super::{SignedRequest, already_signed, borrowed, headers, query};
+use super::{SignedRequest, already_signed, borrowed, checked_query, headers, query, without};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::rpc::{AUTHORIZATION, insert};
+use crate::rpc::insert;
 use crate::sign::oss4;
 
-const DATE: &str = "x-oss-date";
-const CONTENT_SHA256: &str = "x-oss-content-sha256";
-const TOKEN: &str = "x-oss-security-token";
+static DATE: HeaderName = HeaderName::from_static("x-oss-date");
+static CONTENT_SHA256: HeaderName = HeaderName::from_static("x-oss-content-sha256");
+static TOKEN: HeaderName = HeaderName::from_static("x-oss-security-token");
+
+/// Headers of the signature itself: whatever the request has of them is replaced.
+static OURS: [&HeaderName; 3] = [&DATE, &CONTENT_SHA256, &TOKEN];
 
 /// What a presigned URL holds, of any version.
 const IN_SIGNED_URLS: [&str; 6] =
@@ -53,7 +56,7 @@ pub(super) fn prepare(
 
 /// The request's own headers that are signed.
 fn signed_headers(head: &request::Parts) -> impl Iterator<Item = Result<(&str, &str), Error>> {
-    headers(head, |name| oss4::is_always_signed(name) && ![DATE, CONTENT_SHA256, TOKEN].contains(&name))
+    headers(head, |name| oss4::is_always_signed(name.as_str()) && !OURS.contains(&name))
 }
 
 impl Signable {
@@ -70,12 +73,12 @@ impl Signable {
         let date = oss4::date(context.signing_time());
         let token = credentials.security_token();
         let mut to_sign = Vec::with_capacity(6);
-        to_sign.extend([(DATE, date.as_str()), (CONTENT_SHA256, oss4::UNSIGNED_PAYLOAD)]);
-        to_sign.extend(token.map(|token| (TOKEN, token)));
+        to_sign.extend([(DATE.as_str(), date.as_str()), (CONTENT_SHA256.as_str(), oss4::UNSIGNED_PAYLOAD)]);
+        to_sign.extend(token.map(|token| (TOKEN.as_str(), token)));
         for header in signed_headers(head) {
             to_sign.push(header?);
         }
-        let query: Vec<_> = query(head)?.collect();
+        let query: Vec<_> = checked_query(head).collect();
         let request = oss4::Request {
             method: head.method.as_str(),
             bucket: &self.bucket,
@@ -86,16 +89,14 @@ impl Signable {
             additional_headers: &[],
         };
         let authorization = request.authorization(credentials.access_key_id(), credentials.access_key_secret());
-        let mut signed = head.clone();
+        let mut signed = without(&OURS, head, OURS.len() + 1);
         let fields = &mut signed.headers;
-        fields.reserve(4);
-        match token {
-            Some(token) => insert(fields, TOKEN, token)?,
-            None => drop(fields.remove(TOKEN)),
+        if let Some(token) = token {
+            insert(fields, &TOKEN, token)?;
         }
-        insert(fields, DATE, date)?;
-        fields.insert(CONTENT_SHA256, HeaderValue::from_static(oss4::UNSIGNED_PAYLOAD));
-        insert(fields, AUTHORIZATION, authorization)?;
+        insert(fields, &DATE, date)?;
+        fields.insert(&CONTENT_SHA256, HeaderValue::from_static(oss4::UNSIGNED_PAYLOAD));
+        insert(fields, &header::AUTHORIZATION, authorization)?;
         Ok(SignedRequest { head: signed, body: None })
     }
 }

@@ -56,7 +56,7 @@ impl Signable {
         let mut signed = head.clone();
         signed.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
         // What another signature left: two identities in one request would be one too many.
-        for name in acs3::OURS.into_iter().chain(["authorization"]) {
+        for name in acs3::OURS.into_iter().chain([&header::AUTHORIZATION]) {
             signed.headers.remove(name);
         }
         // The client finds out how long the new body is.
