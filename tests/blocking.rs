@@ -4,10 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::time::Duration;
 
+use alibabacloud_credentials::sign::oss4;
 use alibabacloud_credentials::{
-    AssumeRole, Context, Credentials, DefaultCredentialChain, Error, ErrorKind, OpenApiClient, Refresher, provider_fn,
+    AssumeRole, Context, Credentials, DefaultCredentialChain, Error, ErrorKind, OpenApiClient, Refresher,
+    RequestSigner, RetryDecision, provider_fn,
 };
 use alibabacloud_emulator::{Emulator, account};
+use http::{HeaderMap, Request, StatusCode};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::block_on;
@@ -144,13 +147,18 @@ fn everything_that_would_wait_says_so_inside_a_provider_even_when_nothing_had_to
             inside.caller_identity_blocking().unwrap_err(),
             imm.call_blocking("ListProjects", []).unwrap_err(),
             imm.call_json_blocking("ListProjects", &serde_json::json!({})).unwrap_err(),
+            imm.pages("ListProjects", []).next_blocking().unwrap().unwrap_err(),
+            inside
+                .refresher()
+                .presigned_oss_url_blocking("h", Duration::from_secs(1), &oss4::Request::default())
+                .unwrap_err(),
         ]);
         assert!(inside.explain_blocking().credentials.is_some(), "what is known can be told");
         async { Err(Error::failed("enough")) }
     });
     assert_eq!(Refresher::new(provider).credentials_blocking().unwrap_err().message(), "enough");
     let told = told.lock().unwrap();
-    assert_eq!(told.len(), 5);
+    assert_eq!(told.len(), 7);
     assert!(told.iter().all(would_deadlock), "{told:?}");
 }
 
@@ -186,6 +194,26 @@ fn assert_the_cloud_is_reached(emulator: &Emulator, project: &str) {
     assert_eq!(imm.call_json_blocking("GetProject", &wanted).unwrap().status_code(), 200);
     let error = imm.call_blocking("GetProject", [("ProjectName", "none-of-this-name")]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
+    let mut pages = imm.pages("ListProjects", [("MaxResults", "1")]);
+    let mut names = Vec::new();
+    while let Some(page) = pages.next_blocking() {
+        let page = page.unwrap();
+        names.extend(page.body()["Projects"].as_array().unwrap().iter().map(|each| each["ProjectName"].clone()));
+    }
+    assert!(names.contains(&project.into()), "{names:?}");
+
+    let head = Request::post("https://imm.cn-hangzhou.aliyuncs.com/").header("x-acs-action", "ListProjects");
+    let (head, ()) = head.header("x-acs-version", "2020-09-30").body(()).unwrap().into_parts();
+    let mut prepared = RequestSigner::acs3(&chain).prepare(head, Some(b"")).unwrap();
+    assert!(prepared.sign_blocking().unwrap().head.headers.contains_key("x-acs-security-token"));
+    let refused = br#"{"Code":"SignatureNonceUsed","Message":"m"}"#;
+    let decision = prepared.review_blocking(StatusCode::BAD_REQUEST, &HeaderMap::new(), refused);
+    assert_eq!(decision, RetryDecision::SignAgain);
+    let object =
+        oss4::Request { method: "GET", bucket: "media", key: "k", region: "cn-hangzhou", ..Default::default() };
+    let host = "media.oss-cn-hangzhou.aliyuncs.com";
+    let url = chain.refresher().presigned_oss_url_blocking(host, Duration::from_secs(600), &object).unwrap();
+    assert!(url.as_str().contains("x-oss-security-token="));
     // The client is the same one, whoever drives it.
     let elsewhere = || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();

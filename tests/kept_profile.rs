@@ -14,6 +14,7 @@ use serde_json::json;
 use world::{CONFIG, World, config, pair};
 
 const WITH_URI: (&str, &str) = ("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:9/");
+const METADATA_OFF: (&str, &str) = ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true");
 
 #[tokio::test]
 async fn a_changed_current_switches_nobodys_identity_and_the_kept_profile_may_change() {
@@ -247,6 +248,67 @@ async fn the_variables_of_the_cli_and_terraform_are_read_where_that_is_asked_for
         world.write(&json!({"current": "staging", "profiles": [pair("staging", "id-staging")]}));
         let error = world.builder().legacy_variables(true).build().credentials().await.unwrap_err();
         assert!(error.message().contains(&format!("profile `prod` was asked for by {variable}, and")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_the_builder_allows_is_asked_over_plain_http_by_variable_and_by_profile() {
+    let uri = "http://10.0.0.7/credentials";
+    let variable = World::new("allowed-variable", &[("ALIBABA_CLOUD_CREDENTIALS_URI", uri), METADATA_OFF]);
+    let profile = World::new("allowed-profile", &[METADATA_OFF]);
+    profile.write(&json!({"profiles": [{"name": "default", "mode": "CredentialsURI", "credentials_uri": uri}]}));
+    for world in [variable, profile] {
+        let error = world.builder().build().credentials().await.unwrap_err();
+        assert_eq!(error.code(), Some("PlainHttp"), "{error}");
+        assert!(error.remedy().unwrap().contains(".allow_host(…)") && world.asked().is_empty(), "{error}");
+        let error = world.builder().allow_host("10.0.0.8").build().credentials().await.unwrap_err();
+        assert_eq!(error.code(), Some("PlainHttp"), "{error}");
+        let found = world.builder().allow_host("10.0.0.7").build().credentials().await.unwrap();
+        assert_eq!((found.access_key_id(), world.asked()), ("STS.from-uri", vec!["URI".to_owned()]));
+    }
+}
+
+#[tokio::test]
+async fn events_and_debug_name_the_role_and_the_session() {
+    let world = World::new("attributed", &[]);
+    let source = alibabacloud_credentials::Credentials::new("an-id", "fake-secret");
+    let provider = AssumeRoleProvider::new(source, AssumeRole::new("acs:ram::100:role/media"));
+    let sessions = Refresher::builder(provider.context(world.context.clone())).context(world.context.clone()).build();
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false);
+    let guard = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
+    let used = sessions.credentials().await.unwrap();
+    assert!(sessions.invalidate(&used));
+    drop(guard);
+    let log = log.take();
+    for what in ["credential refreshed", "credential rejected"] {
+        let is_named = |line: &str| line.contains(what) && line.contains("acs:ram::100:role/media/s");
+        assert!(log.lines().any(is_named), "{what}: {log}");
+    }
+    for debug in [format!("{sessions:?}"), format!("{used:?}")] {
+        assert!(debug.contains("acs:ram::100:role/media/s"), "{debug}");
+    }
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Log {
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

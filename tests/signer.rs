@@ -411,6 +411,35 @@ async fn a_request_that_is_sent_once_gives_up_its_invalid_token_and_waits_for_no
 }
 
 #[tokio::test]
+async fn a_nonce_that_was_used_is_signed_again_once_and_only_for_what_reads() {
+    let acs3 = RequestSigner::acs3(renewing(&clock()));
+    let rpc_v1 = RequestSigner::rpc_v1(renewing(&clock()));
+    let call =
+        |action: &str| head(Request::post(IMM).header("x-acs-action", action).header("x-acs-version", "2020-09-30"));
+    let roa = |method: &str, path: &str| {
+        let uri = format!("https://cs.cn-hangzhou.aliyuncs.com{path}");
+        head(Request::builder().method(method).uri(uri).header("x-acs-version", "2015-12-15"))
+    };
+    let form = |action: &str| head(Request::post(format!("https://old.example/?Action={action}&Version=2020-09-30")));
+    for (signer, head, reads) in [
+        (&acs3, call("ListProjects"), true),
+        (&acs3, call("CreateProject"), false),
+        (&acs3, roa("GET", "/api/v1/clusters"), true),
+        (&acs3, roa("POST", "/clusters"), false),
+        (&acs3, roa("DELETE", "/clusters/c"), false),
+        (&rpc_v1, form("DescribeRegions"), true),
+        (&rpc_v1, form("RunInstances"), false),
+    ] {
+        let what = format!("{} {}", head.method, head.uri);
+        let mut prepared = signer.prepare(head, Some(b"")).unwrap();
+        let decision = answered(&mut prepared, 400, &refusal("SignatureNonceUsed")).await;
+        assert_eq!(decision == RetryDecision::SignAgain, reads, "{what}");
+        let decision = answered(&mut prepared, 400, &refusal("SignatureNonceUsed")).await;
+        assert_eq!(decision, RetryDecision::Done, "{what}: once");
+    }
+}
+
+#[tokio::test]
 async fn an_answers_date_corrects_the_next_signature_over_https_or_from_loopback() {
     const AHEAD: &str = "Fri, 15 Jan 2027 09:00:00 GMT"; // an hour ahead of the clock
     for (uri, given, date) in [

@@ -234,7 +234,12 @@ impl Refresher {
         let now = self.0.now();
         let current = self.0.snapshot.update(now, |machine| machine.rejected(used, now));
         if current {
-            tracing::warn!(provider = %used.provider_name(), generation = used.generation(), "credential rejected");
+            tracing::warn!(
+                provider = %used.provider_name(),
+                arn = used.arn(),
+                generation = used.generation(),
+                "credential rejected"
+            );
         }
         current
     }
@@ -399,10 +404,13 @@ impl Shared {
 
 impl fmt::Debug for Refresher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refresher")
-            .field("provider", &self.0.provider.provider_name())
-            .field("generation", &self.generation())
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("Refresher");
+        shown.field("provider", &self.0.provider.provider_name());
+        // Thousands of refreshers differ in nothing else.
+        if let Some(arn) = self.0.snapshot.look(Machine::arn) {
+            shown.field("arn", &arn);
+        }
+        shown.field("generation", &self.generation()).finish_non_exhaustive()
     }
 }
 

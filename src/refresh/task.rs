@@ -118,6 +118,7 @@ impl Started {
         match &outcome {
             Some(Ok(credentials)) => tracing::debug!(
                 provider = %credentials.provider_name(),
+                arn = credentials.arn(),
                 generation = credentials.generation(),
                 "credential refreshed"
             ),
