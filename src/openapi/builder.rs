@@ -175,5 +175,8 @@ impl OpenApiClientBuilder {
 fn user_agent(name: &str) -> Result<HeaderValue, Error> {
     let is_visible = !name.trim().is_empty() && name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let value = HeaderValue::from_str(&format!("{} {}", rpc::USER_AGENT, name.trim())).ok().filter(|_| is_visible);
-    value.ok_or_else(|| Error::invalid_input("a user agent is visible ASCII").with_code("InvalidHeader"))
+    value.ok_or_else(|| {
+        let error = Error::invalid_input("a user agent is visible ASCII").with_code("InvalidHeader");
+        error.with_remedy("name it in letters, digits and slashes, as media-service/1.4")
+    })
 }

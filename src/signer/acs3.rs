@@ -48,7 +48,8 @@ fn hash(given: &str) -> Result<String, Error> {
         return Ok(given.to_owned());
     }
     let message = "x-acs-content-sha256 is not the lower-case hexadecimal SHA-256 of a body";
-    Err(Error::invalid_input(message).with_code("InvalidHeader"))
+    let error = Error::invalid_input(message).with_code("InvalidHeader");
+    Err(error.with_remedy("give the hash of the bytes that are sent, or a body that is in memory"))
 }
 
 /// The request's own headers that are signed. Its `Host` comes with the rest.

@@ -265,7 +265,8 @@ fn borrowed<T: AsRef<str>>(pairs: &[(T, T)]) -> Vec<(&str, &str)> {
 fn visible<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str, Error> {
     value.to_str().map_err(|_| {
         let message = format!("the header {name} holds characters that cannot be signed: only visible ASCII can");
-        Error::invalid_input(message).with_code("InvalidHeader")
+        let error = Error::invalid_input(message).with_code("InvalidHeader");
+        error.with_remedy("percent-encode its value, or leave the header out")
     })
 }
 
