@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::context::{Context, Transit, retry_after, server_time};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
+use crate::key_characters::check;
 use crate::rpc;
 use crate::time;
 use crate::validity::{self, Arrival, Issuer};
@@ -106,10 +107,10 @@ pub(crate) fn read(
     issuer: Issuer,
     context: &Context,
 ) -> Result<Credentials, Error> {
-    let member = |name: &str| member(members, name, origin);
-    let credentials = Credentials::new(member("AccessKeyId")?, member("AccessKeySecret")?)
-        .with_security_token(member("SecurityToken")?);
-    until(member("Expiration")?, credentials, headers, transit, origin, issuer, context)
+    let key = |name: &str| key(members, name, origin);
+    let credentials =
+        Credentials::new(key("AccessKeyId")?, key("AccessKeySecret")?).with_security_token(key("SecurityToken")?);
+    until(member(members, "Expiration", origin)?, credentials, headers, transit, origin, issuer, context)
 }
 
 /// The three members of a session key, which has no token.
@@ -122,9 +123,9 @@ pub(crate) fn read_session_key(
     issuer: Issuer,
     context: &Context,
 ) -> Result<Credentials, Error> {
-    let member = |name: &str| member(members, name, origin);
-    let credentials = Credentials::new(member("SessionAccessKeyId")?, member("SessionAccessKeySecret")?);
-    until(member("Expiration")?, credentials, headers, transit, origin, issuer, context)
+    let key = |name: &str| key(members, name, origin);
+    let credentials = Credentials::new(key("SessionAccessKeyId")?, key("SessionAccessKeySecret")?);
+    until(member(members, "Expiration", origin)?, credentials, headers, transit, origin, issuer, context)
 }
 
 /// A member of the document that is not blank.
@@ -132,6 +133,13 @@ fn member<'a>(members: Option<&'a Value>, name: &str, origin: Origin<'_>) -> Res
     let value = members.and_then(|members| spelled(members, name)).and_then(Value::as_str);
     let value = value.filter(|value| !value.trim().is_empty());
     value.ok_or_else(|| origin.without(&format!("{}{name}", origin.within)))
+}
+
+/// A member that is an id, a secret or a token.
+fn key<'a>(members: Option<&'a Value>, name: &str, origin: Origin<'_>) -> Result<&'a str, Error> {
+    let value = member(members, name, origin)?;
+    let place = format!("the {}{name} that {} gave", origin.within, origin.host);
+    check(&place, value).map(|()| value).map_err(|error| error.with_remedy("have that service give the bare value"))
 }
 
 /// The credentials with their end, and what remains until then.
@@ -206,6 +214,21 @@ mod tests {
             for body in [renamed, blank] {
                 let error = read_text(200, &body, Code::Required).unwrap_err();
                 assert!(error.message().contains(name), "{error}");
+                assert!(!format!("{error:#} {error:?}").contains("fake"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_key_has_is_told_where_it_is_read() {
+        for (name, value) in
+            [("AccessKeyId", "STS.fake"), ("AccessKeySecret", "fake-secret"), ("SecurityToken", "fake-token")]
+        {
+            for awkward in ["{}\\n", " {}", "\\\"{}\\\"", "{}\u{200b}"] {
+                let error =
+                    read_text(200, &WHOLE.replace(value, &awkward.replace("{}", value)), Code::Required).unwrap_err();
+                assert_eq!(error.code(), Some("InvalidKeyCharacter"), "{awkward}: {error}");
+                assert!(error.message().starts_with(&format!("the {name} that a-host gave holds a ")), "{error}");
                 assert!(!format!("{error:#} {error:?}").contains("fake"), "{error}");
             }
         }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 
 use alibabacloud_credentials::{Context, Credentials, Error, ErrorKind, OpenApiClient, Refresher};
@@ -90,6 +90,24 @@ fn create(runtime: &tokio::runtime::Runtime, client: &OpenApiClient) -> Result<(
     runtime.block_on(client.call("CreateProject", [("ProjectName", "p")])).map(drop)
 }
 
+/// Greets as a SOCKS proxy does. Returns the request to connect.
+fn as_socks(connection: &mut TcpStream) -> Vec<u8> {
+    let mut read = |length: usize| {
+        let mut bytes = vec![0; length];
+        connection.read_exact(&mut bytes).unwrap();
+        bytes
+    };
+    let methods = read(2)[1];
+    read(usize::from(methods));
+    connection.write_all(&[5, 0]).unwrap();
+    let mut head = [0; 5];
+    connection.read_exact(&mut head).unwrap();
+    let mut rest = vec![0; usize::from(head[4]) + 2];
+    connection.read_exact(&mut rest).unwrap();
+    connection.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 80]).unwrap();
+    [&head[..], &rest].concat()
+}
+
 // ---- kept connections
 
 #[test]
@@ -128,6 +146,48 @@ fn a_kept_connection_that_is_dead_is_replaced_at_once_and_the_nonce_stays() {
     for twice in nonces[1..].chunks(2) {
         assert_eq!(twice[0], twice[1], "the server would know the second copy");
     }
+}
+
+/// The handshake with a SOCKS proxy makes connections that are made as late as a test wants.
+#[test]
+fn a_kept_connection_that_became_free_while_another_one_was_made_is_replaced_too() {
+    let ((tell_begun, begun), (_keep_waiting, for_ever)) = (mpsc::channel(), mpsc::channel::<()>());
+    let ((tell_came, came), (let_answer, may_answer)) = (mpsc::channel(), mpsc::channel());
+    let (connections, for_ever, may_answer) = (AtomicUsize::new(0), Mutex::new(for_ever), Mutex::new(may_answer));
+    let greet = move |connection: &mut TcpStream| {
+        if connections.fetch_add(1, Ordering::SeqCst) == 1 {
+            tell_begun.send(()).unwrap();
+            let _ = for_ever.lock().unwrap().recv();
+            return;
+        }
+        as_socks(connection);
+    };
+    let server = Server::behind(greet, move |connection, request| {
+        if connection == 0 {
+            tell_came.send(()).unwrap();
+            may_answer.lock().unwrap().recv().unwrap();
+            return if request == 0 { ok("") } else { None };
+        }
+        ok("")
+    });
+    let proxy = format!("socks5h://{}", server.address);
+    let client = client("http://imm.example.invalid", &[("ALL_PROXY", &proxy)]);
+    let call = || {
+        let client = client.clone();
+        async move { client.call("CreateProject", [("ProjectName", "p")]).await.map(drop) }
+    };
+    let driven = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let first = driven.spawn(call());
+    came.recv().unwrap();
+    let second = driven.spawn(call());
+    begun.recv().unwrap();
+    let_answer.send(()).unwrap();
+    driven.block_on(first).unwrap().unwrap();
+    // The second call is on the first connection now, which is dead.
+    came.recv().unwrap();
+    let_answer.send(()).unwrap();
+    driven.block_on(second).unwrap().unwrap();
+    assert_eq!(server.connections(), 3);
 }
 
 #[test]
@@ -258,22 +318,7 @@ fn a_variable_that_holds_no_proxy_is_told_as_what_does_not_pass() {
 fn socks_is_spoken_and_the_name_is_resolved_by_the_proxy_where_the_scheme_says_so() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&asked);
-    let greet = move |connection: &mut TcpStream| {
-        let mut read = |length: usize| {
-            let mut bytes = vec![0; length];
-            connection.read_exact(&mut bytes).unwrap();
-            bytes
-        };
-        let methods = read(2)[1];
-        read(usize::from(methods));
-        connection.write_all(&[5, 0]).unwrap();
-        let mut head = [0; 5];
-        connection.read_exact(&mut head).unwrap();
-        let mut rest = vec![0; usize::from(head[4]) + 2];
-        connection.read_exact(&mut rest).unwrap();
-        *seen.lock().unwrap() = [&head[..], &rest].concat();
-        connection.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 80]).unwrap();
-    };
+    let greet = move |connection: &mut TcpStream| *seen.lock().unwrap() = as_socks(connection);
     let server = Server::behind(greet, |_, _| ok(""));
     let proxy = format!("socks5h://{}", server.address);
     create(&runtime(), &client("http://imm.example.invalid", &[("ALL_PROXY", &proxy)])).unwrap();
