@@ -9,7 +9,9 @@ pub(super) fn advice(code: &str, message: &str) -> Option<&'static str> {
         "NoPermission" if message.contains("does not trust you") || message.contains("on this Role") => {
             "let the role's trust policy name the caller as Principal, and give the ExternalId that its condition asks for, if any"
         }
-        "NoPermission" => "attach the policy AliyunSTSAssumeRoleAccess to the RAM user or role that calls",
+        "NoPermission" => {
+            "attach a policy that allows this action to the RAM user or role that calls: for AssumeRole, AliyunSTSAssumeRoleAccess"
+        }
         "EntityNotExist.Role" | "EntityNotExist.RoleArn" => {
             "check the role ARN: acs:ram::<account id>:role/<role name>, names are case-sensitive"
         }
