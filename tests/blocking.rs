@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use alibabacloud_credentials::sign::oss4;
 use alibabacloud_credentials::{
-    AssumeRole, Context, Credentials, DefaultCredentialChain, Error, ErrorKind, OpenApiClient, Refresher,
-    RequestSigner, RetryDecision, provider_fn,
+    AssumeRole, Context, Credentials, DefaultCredentialChain, Error, ErrorKind, OpenApiClient, ProviderOutcome,
+    Refresher, RequestSigner, RetryDecision, provider_fn,
 };
 use alibabacloud_emulator::{Emulator, account};
 use http::{HeaderMap, Request, StatusCode};
@@ -153,7 +153,9 @@ fn everything_that_would_wait_says_so_inside_a_provider_even_when_nothing_had_to
                 .presigned_oss_url_blocking("h", Duration::from_secs(1), &oss4::Request::default())
                 .unwrap_err(),
         ]);
-        assert!(inside.explain_blocking().credentials.is_some(), "what is known can be told");
+        let known = inside.explain_blocking();
+        assert!(known.credentials.is_some(), "what is known can be told");
+        assert!(known.providers.iter().any(|report| report.outcome == ProviderOutcome::Used));
         async { Err(Error::failed("enough")) }
     });
     assert_eq!(Refresher::new(provider).credentials_blocking().unwrap_err().message(), "enough");

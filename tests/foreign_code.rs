@@ -10,7 +10,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use alibabacloud_credentials::{
-    AssumeRole, AssumeRoleProvider, BoxFuture, Clock, Context, Credentials, Error, ErrorKind, Health, HttpError,
+    AssumeRole, AssumeRoleProvider, BoxFuture, Chain, Clock, Context, Credentials, Error, ErrorKind, Health, HttpError,
     HttpSend, ProvideCredentials, Refresher, SendOptions, TestClock, provider_fn,
 };
 use bytes::Bytes;
@@ -79,7 +79,7 @@ fn within<T: Send + 'static>(
 }
 
 /// What is asked, with the context that it is asked in.
-fn refresher(clock: &TestClock, provider: impl ProvideCredentials) -> Refresher {
+fn refresher<P: ProvideCredentials>(clock: &TestClock, provider: P) -> Refresher {
     let context = Context::builder().clock(clock.clone()).build();
     Refresher::builder(provider).context(context).refresh_timeout(s(1)).build()
 }
@@ -302,27 +302,27 @@ async fn a_spawner_that_drops_one_refresh_after_another_late_keeps_no_caller_bey
 
 #[tokio::test]
 async fn after_such_a_wait_a_caller_has_what_there_is_if_it_lasts_as_long_as_was_wanted() {
-    let clock = start();
-    let place = DropsLate::new(&clock);
-    let ends = clock.now().system_time() + HOUR;
-    let refresher = place.refresher(provider_fn("source", move || async move { Ok(key().with_expiration(ends)) }));
-    let first = refresher.credentials().await.unwrap();
-    clock.advance(s(1000));
-    let ask = |wanted| {
-        let refresher = refresher.clone();
-        place.answer(async move { refresher.credentials_valid_for(s(wanted)).await })
-    };
-    assert_eq!(ask(3000).await.unwrap_err().kind(), ErrorKind::TooShort);
-    place.held.lock().unwrap().clear();
-    clock.advance(s(2));
-    assert!(refresher.invalidate(&first));
-    assert_eq!(ask(1000).await.unwrap().generation(), first.generation());
-    // When it is over, the error names the source, which a refresh asked for its name once. It is the third that was dropped in a row.
-    place.held.lock().unwrap().clear();
-    clock.advance(HOUR);
-    let asked = refresher.clone();
-    let error = place.answer(async move { asked.credentials().await }).await.unwrap_err();
-    assert_eq!((error.code(), error.provider_name()), (Some("RefreshDropped"), Some("source")));
+    // A session of an hour with 2,600 s left, and whether a server refused it.
+    for (wanted, is_refused) in [(3000, false), (1000, true)] {
+        let clock = start();
+        let place = DropsLate::new(&clock);
+        let ends = clock.now().system_time() + HOUR;
+        let refresher = place.refresher(provider_fn("source", move || async move { Ok(key().with_expiration(ends)) }));
+        let first = refresher.credentials().await.unwrap();
+        clock.advance(s(1000));
+        assert!(!is_refused || refresher.invalidate(&first));
+        let asked = refresher.clone();
+        let answer = place.answer(async move { asked.credentials_valid_for(s(wanted)).await }).await;
+        match is_refused {
+            false => assert_eq!(answer.unwrap_err().kind(), ErrorKind::TooShort),
+            true => assert_eq!(answer.unwrap().generation(), first.generation()),
+        }
+        // When it is over, the error names the source, whose name is known by now. No refresh may be dropped a fourth time in a row.
+        place.held.lock().unwrap().clear();
+        clock.advance(HOUR);
+        let error = place.answer(async move { refresher.credentials().await }).await.unwrap_err();
+        assert_eq!((error.code(), error.provider_name()), (Some("RefreshDropped"), Some("source")));
+    }
 }
 
 #[tokio::test]
@@ -360,17 +360,20 @@ fn a_look_at_a_credential_that_blocks_holds_up_nobody() {
             true
         }
     }
-    let (block, let_go) = block();
-    let clock = start();
-    let looks = refresher(&clock, Looks(block));
-    for _ in 0..5 {
-        assert!(block_on(looks.credentials()).is_ok());
-        clock.advance(s(2));
+    let in_a_chain = |clock: &TestClock, looks| refresher(clock, Chain::new("mine").then(looks));
+    for make in [refresher::<Looks>, in_a_chain] {
+        let (block, let_go) = block();
+        let clock = start();
+        let looks = make(&clock, Looks(block));
+        for _ in 0..5 {
+            assert!(block_on(looks.credentials()).is_ok());
+            clock.advance(s(2));
+        }
+        let_go.blocked.recv().unwrap();
+        assert!(let_go.blocked.try_recv().is_err(), "one look at a time");
+        assert!(block_on(instant().credentials()).is_ok());
+        drop(let_go);
     }
-    let_go.blocked.recv().unwrap();
-    assert!(let_go.blocked.try_recv().is_err(), "one look at a time");
-    assert!(block_on(instant().credentials()).is_ok());
-    drop(let_go);
 }
 
 #[test]

@@ -169,6 +169,8 @@ async fn a_refresh_that_was_given_up_changes_no_identity_when_it_comes_back() {
     let second = provider_fn("second", || async { Ok(Credentials::new("second", "fake-secret")) });
     let chain =
         Arc::new(Chain::new("mine").context(context(&clock)).on_failure(OnFailure::TryNext).then(first).then(second));
+    assert_eq!(chain.provider_name(), "mine");
+    assert_eq!(format!("{chain:?}"), r#"Chain { name: "mine", providers: ["first", "second"], .. }"#);
     let lost = tokio::spawn({
         let chain = Arc::clone(&chain);
         async move { chain.provide_credentials().await }
