@@ -11,7 +11,7 @@ use super::{NotWritten, beside, folder_of, io, read_if_there, temporary};
 use crate::context::Context;
 
 pub(crate) struct Place {
-    /// The file, links followed. Where it is not there: what is missing on the way to it, from the outside in, the first of it.
+    /// The file, links followed. Where folders on the way to it are missing: the first of them.
     target: PathBuf,
 }
 
