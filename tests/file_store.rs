@@ -105,7 +105,7 @@ async fn a_pool_takes_the_session_that_a_refresher_of_another_process_got_and_no
     assert_ne!(pool.credentials(&narrower).await.unwrap().access_key_id(), id);
 }
 
-/// What STS answers depends on the token, which each process has for itself.
+/// Each process has a token of its own, and the answer of STS depends on it.
 #[tokio::test]
 async fn a_session_for_an_oidc_token_is_not_shared() {
     let scratch = Scratch::new("oidc");

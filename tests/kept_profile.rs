@@ -11,6 +11,7 @@ use alibabacloud_credentials::{
 use bytes::Bytes;
 use serde_json::json;
 
+use crate::support::log::Log;
 use world::{CONFIG, World, config, pair};
 
 const WITH_URI: (&str, &str) = ("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:9/");
@@ -281,34 +282,13 @@ async fn events_and_debug_name_the_role_and_the_session() {
     let used = sessions.credentials().await.unwrap();
     assert!(sessions.invalidate(&used));
     drop(guard);
-    let log = log.take();
+    let log = log.text();
     for what in ["credential refreshed", "credential rejected"] {
         let is_named = |line: &str| line.contains(what) && line.contains("acs:ram::100:role/media/s");
         assert!(log.lines().any(is_named), "{what}: {log}");
     }
     for debug in [format!("{sessions:?}"), format!("{used:?}")] {
         assert!(debug.contains("acs:ram::100:role/media/s"), "{debug}");
-    }
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl Log {
-    fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

@@ -18,8 +18,8 @@ use crate::context::{Context, Executor};
 use crate::error::{Error, ErrorKind};
 use crate::paths;
 use crate::profile::{
-    Config, EnvDefaults, NewValue, NotEdited, NotWritten, Place, ProfileFormat, Selected, add_profile, edit_profile,
-    lock_new_config, set_current,
+    Config, EnvDefaults, NewValue, NotEdited, NotWritten, Place, ProfileFormat, Selected, add_profile, config_text,
+    edit_profile, lock_new_config, set_current,
 };
 use crate::redact::{shown, shown_path};
 
@@ -237,20 +237,18 @@ impl ConfigFile {
     ) -> Result<bool, Error> {
         let path = self.path()?;
         let not_written = |error| self.not_written(profile, error);
-        let look = |before: Option<Zeroizing<Vec<u8>>>| {
-            let text = before.as_ref().map(|bytes| std::str::from_utf8(bytes)).transpose();
-            let text = text.map_err(|_| not_written(NotWritten::Edit(NotEdited::NotJson)))?;
-            check(text, &path)?;
-            let after = change(text).map_err(|error| not_written(NotWritten::Edit(error)))?;
-            Ok(text != Some(after.as_str()))
-        };
         // Without the lock: what comes to nothing leaves nothing behind.
         let place = Place::of(&self.context, &path).map_err(not_written)?;
-        if !look(place.read().map_err(not_written)?)? {
+        let before = place.read().map_err(not_written)?;
+        let text = config_text(before.as_ref()).map_err(not_written)?;
+        check(text, &path)?;
+        let after = change(text).map_err(|error| not_written(NotWritten::Edit(error)))?;
+        if text == Some(after.as_str()) {
             return Ok(false);
         }
         let locked = lock_new_config(&self.context, &path, LOCK_LIMIT).await.map_err(not_written)?;
-        look(locked.read_if_there().map_err(not_written)?)?;
+        let now = locked.read_if_there().map_err(not_written)?;
+        check(config_text(now.as_ref()).map_err(not_written)?, &path)?;
         let prepared = locked.prepare().map_err(not_written)?;
         prepared.commit_edit(change, || {}).map_err(not_written)
     }

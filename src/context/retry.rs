@@ -76,7 +76,7 @@ impl<'a> Retries<'a> {
     }
 }
 
-/// What came back from one sending of a call.
+/// The result of sending a call once.
 type Answer = Result<Response<Bytes>, HttpError>;
 
 /// Sends a call, and sends it again while its answer may be otherwise next time, as often as [`Retries`] allow and

@@ -25,6 +25,7 @@ pub(crate) use self::write_back::{Locked, NewValue, NotWritten, Prepared, lock a
 #[cfg(feature = "login")]
 pub(crate) use self::write_back::{
     NotEdited, Place, add as add_profile, edit as edit_profile, lock_new as lock_new_config, set_current,
+    text_of as config_text,
 };
 use crate::credentials::Credentials;
 use crate::error::Error;

@@ -170,7 +170,7 @@ impl Machine {
         self.current.as_ref().map_or(0, |current| current.credentials.generation())
     }
 
-    /// Whose the current credential is, as far as its issuer told.
+    /// The ARN of the current credential's owner, as far as its issuer told.
     pub(super) fn arn(&self) -> Option<String> {
         self.current.as_ref()?.credentials.arn().map(str::to_owned)
     }

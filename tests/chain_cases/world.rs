@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +16,7 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::case::{File, Folder};
 use super::script::Script;
+use crate::support::log::Log;
 
 /// Thu, 01 Jan 2026 00:00:00 GMT: when every case starts.
 pub(crate) const START: Duration = Duration::from_secs(1_767_225_600);
@@ -24,7 +25,7 @@ pub(crate) struct World {
     pub(crate) clock: TestClock,
     pub(crate) script: Script,
     pub(crate) context: Context,
-    logs: Logs,
+    logs: Log,
     log: tracing::Dispatch,
     runtime: tokio::runtime::Runtime,
     running: Arc<AtomicUsize>,
@@ -71,7 +72,7 @@ impl World {
             .seed(7)
             .spawn(spawn)
             .build();
-        let logs = Logs::default();
+        let logs = Log::default();
         let writer = logs.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(LevelFilter::TRACE)
@@ -208,8 +209,7 @@ impl World {
     }
 
     pub(crate) fn logs(&self) -> String {
-        let bytes = self.logs.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.logs.text()
     }
 }
 
@@ -262,19 +262,5 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-#[derive(Clone, Default)]
-struct Logs(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Logs {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod dated;
 pub(crate) mod drive;
 pub(crate) mod leaks;
+pub(crate) mod log;
 pub(crate) mod plain_http;
 pub(crate) mod redirect;
 pub(crate) mod server;

@@ -1,4 +1,4 @@
-//! Whether a request was sent on a connection of its own or on a kept one, which reqwest does not tell.
+//! Tells whether a request was sent on a connection of its own or on a kept one. reqwest does not.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
@@ -52,7 +52,7 @@ where
     }
 }
 
-/// The result of `request`, and whether a connection was made for it.
+/// Returns the result of `request`, and whether a connection was made for it.
 pub(super) async fn watch<T>(request: impl Future<Output = T>) -> (T, bool) {
     let mut request = pin!(request);
     let mut connected = false;

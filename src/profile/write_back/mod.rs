@@ -171,6 +171,12 @@ fn read_if_there(target: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, NotWritten
     }
 }
 
+/// The text of a file that was read.
+pub(crate) fn text_of(bytes: Option<&Zeroizing<Vec<u8>>>) -> Result<Option<&str>, NotWritten> {
+    let text = bytes.map(|bytes| std::str::from_utf8(bytes)).transpose();
+    text.map_err(|_| NotWritten::Edit(NotEdited::NotJson))
+}
+
 /// Makes a temporary file at `path`, which looks like the file.
 fn temporary(target: &Path, path: PathBuf) -> Result<Prepared<'_>, NotWritten> {
     let mut options = OpenOptions::new();
@@ -254,8 +260,7 @@ impl Prepared<'_> {
     ) -> Result<bool, NotWritten> {
         for _ in 0..ATTEMPTS {
             let before = read_if_there(self.target)?;
-            let text = before.as_ref().map(|bytes| std::str::from_utf8(bytes)).transpose();
-            let text = text.map_err(|_| NotWritten::Edit(NotEdited::NotJson))?;
+            let text = text_of(before.as_ref())?;
             let after = change(text).map_err(NotWritten::Edit)?;
             if text == Some(after.as_str()) {
                 return Ok(false);

@@ -20,6 +20,11 @@ fn unkept(pool: RolePool) -> RolePool {
     pool
 }
 
+/// Counts the roles whose refresher somebody but the pool holds: a refresh under way, or a test.
+fn under_way(pool: &RolePool) -> usize {
+    pool.0.sessions.iter().filter(|session| session.refresher().handles() > 1).count()
+}
+
 fn code(result: Result<impl Sized, Error>) -> String {
     result.err().map_or("ok".to_owned(), |error| error.code().unwrap_or("none").to_owned())
 }

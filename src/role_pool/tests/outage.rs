@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::sts::{Sts, arn, role, s};
-use super::unkept;
+use super::{under_way, unkept};
 use crate::context::Clock;
 use crate::role_pool::RolePool;
 use crate::time;
@@ -25,11 +25,10 @@ fn is_under_way(pool: &RolePool, number: usize) -> bool {
 
 /// Waits until all that can happen at this instant has happened: who was let in is done, and the gate waits for the next turn.
 async fn settle(sts: &Sts, pool: &RolePool) {
-    let under_way = || pool.0.sessions.iter().filter(|session| session.refresher().handles() > 1).count();
     sts.until(|| {
         // In this order: the gate has a thread of its own, which may let somebody in between two looks unless it sleeps.
         let sleeps = sts.clock.next_wake().is_some_and(|pause| pause <= s(1));
-        let under_way = under_way();
+        let under_way = under_way(pool);
         let waiting = pool.0.context.waiting_for("sts.test");
         under_way == waiting && (waiting == 0 || sleeps)
     })

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::sts::{Sts, arn, role, s};
-use super::unkept;
+use super::{under_way, unkept};
 use crate::context::Clock;
 use crate::role_pool::RolePool;
 
@@ -154,8 +154,7 @@ async fn above_its_capacity_the_pool_forgets_what_is_not_in_use() {
 
 /// Until no refresh of those that nobody holds is under way: a task lets go of its handle a little after its callers hear.
 async fn settle_all_but(sts: &Sts, pool: &RolePool, held: usize) {
-    let in_use = || pool.0.sessions.iter().filter(|session| session.refresher().handles() > 1).count();
-    sts.until(|| in_use() <= held).await;
+    sts.until(|| under_way(pool) <= held).await;
 }
 
 /// The log, in lines.
