@@ -1,10 +1,12 @@
 //! Instance metadata, end to end: provider, refresher and OpenAPI client against the emulator.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use alibabacloud_credentials::{
-    Context, Credentials, EcsMetadataProvider, Error, ErrorKind, OpenApiClient, ProvideCredentials, Refresher,
-    TestClock,
+    BoxFuture, Context, Credentials, EcsMetadataProvider, Error, ErrorKind, OpenApiClient, ProvideCredentials,
+    Refresher, TestClock,
 };
 use alibabacloud_emulator::{Emulator, Fault, Metadata};
 
@@ -88,7 +90,18 @@ async fn a_service_runs_across_two_renewals_of_the_instances_session() {
 async fn an_outage_of_the_service_is_not_seen_while_the_session_lasts() {
     let emulator = start(Metadata::Normal).await;
     let clock = TestClock::new(emulator.now());
-    let context = context(&emulator, &clock, &[]);
+    let refreshes = Arc::new(AtomicUsize::new(0));
+    let under_way = Arc::clone(&refreshes);
+    let spawn = move |task: BoxFuture<'static, ()>| {
+        let under_way = Arc::clone(&under_way);
+        under_way.fetch_add(1, Ordering::SeqCst);
+        drop(tokio::spawn(async move {
+            task.await;
+            under_way.fetch_sub(1, Ordering::SeqCst);
+        }));
+    };
+    let context = Context::builder().env([("", ""); 0]).root("/no-such-root").clock(clock.clone());
+    let context = context.http(Redirect::to(emulator.http_addr())).spawn(spawn).build();
     let refresher = Refresher::builder(EcsMetadataProvider::new().context(context.clone())).context(context).build();
     let first = refresher.credentials().await.unwrap();
     emulator.fail_next("metadata/*", Fault::new(503, "Down").times(2));
@@ -98,9 +111,12 @@ async fn an_outage_of_the_service_is_not_seen_while_the_session_lasts() {
     for _ in 0..215 {
         clock.advance(Duration::from_secs(100));
         emulator.advance_clock(Duration::from_secs(100));
-        // Gives what goes on behind the scenes the time that a request takes.
         imm.call("ListProjects", []).await.unwrap();
         last = refresher.credentials().await.unwrap();
+        // What goes on behind the scenes ends before the clock goes on.
+        while refreshes.load(Ordering::SeqCst) > 0 {
+            tokio::task::yield_now().await;
+        }
         assert!(last.expiration().unwrap() > emulator.now());
     }
     assert!(last.generation() > first.generation(), "and it was renewed in time");

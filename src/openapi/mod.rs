@@ -21,7 +21,7 @@ pub use self::pages::Pages;
 pub use self::response::ApiResponse;
 use self::retry::{Next, Retries};
 use crate::call_settings::CallSettings;
-use crate::context::{self, CallerSender, Context, SendOptions};
+use crate::context::{self, CallerSender, Context, Repeat, SendOptions};
 use crate::credentials::Credentials;
 use crate::endpoint::{Endpoint, check_region};
 use crate::error::{Error, ErrorKind};
@@ -210,44 +210,17 @@ impl OpenApiClient {
     ) -> Result<ApiResponse, Error> {
         let inner = &*self.0;
         let context = inner.credentials.context();
+        let began = context.now().monotonic;
         let (endpoint, user_agent) = inner.setup.as_ref().map_err(Clone::clone)?;
         check_action(action)?;
         let call = Call { endpoint, version: &inner.version, action, query, form };
-        let names_a_token = || query.iter().chain(form).any(|(name, value)| *name == CLIENT_TOKEN && !value.is_empty());
-        let mut retries = None;
-        let began = context.now().monotonic;
-        let remaining = || inner.timeout.saturating_sub(context.now().monotonic.saturating_sub(began));
+        let user_agent = user_agent.as_ref();
+        let sending = Sending { client: self, call, user_agent, began, used: None, retries: None };
         let _turn = match &inner.turns {
-            Some(turns) => self.within(remaining(), turns.acquire()).await?.ok(),
+            Some(turns) => self.within(sending.remaining(), turns.acquire()).await?.ok(),
             None => None,
         };
-        loop {
-            let credentials = self.within(remaining(), inner.credentials.credentials()).await??;
-            let settings = Provenance::call_settings(&credentials);
-            let options = inner.options(settings, remaining());
-            let retries = retries.get_or_insert_with(|| {
-                let attempts = inner.attempts.or(settings.attempts()).unwrap_or(ATTEMPTS);
-                Retries::new(attempts, rpc::is_read_only(action) || names_a_token())
-            });
-            let error = match self.attempt(context, call, user_agent.as_ref(), options, &credentials).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            match retries.after(&error, &credentials, context.random(), remaining()) {
-                Next::Repeat => {}
-                Next::RepeatAfter(pause) => context.sleep(pause).await,
-                Next::Replace => {
-                    inner.credentials.invalidate(&credentials);
-                    match self.within(remaining(), inner.credentials.credentials()).await.and_then(|fresh| fresh) {
-                        Ok(fresh) if fresh.generation() != credentials.generation() => {}
-                        Ok(_) => return Err(not_replaced(&inner.credentials, &credentials, error)),
-                        Err(why) => return Err(error.not_replaced(why)),
-                    }
-                }
-                Next::GiveUp => return Err(error),
-            }
-            tracing::debug!(%error, action, "calling again");
-        }
+        context::repeat(context, sending).await
     }
 
     /// The result of `work`, within what is left of the call's time. What is ready at once costs no timer.
@@ -261,24 +234,88 @@ impl OpenApiClient {
             error.with_remedy("look at what credentials and other calls wait for, or set a longer .timeout()")
         })
     }
+}
 
-    async fn attempt(
-        &self,
-        context: &Context,
-        call: Call<'_>,
-        user_agent: Option<&HeaderValue>,
-        options: SendOptions,
-        credentials: &Credentials,
-    ) -> Result<ApiResponse, Error> {
-        let sender = self.0.sender.get_or_init(|| context.caller_sender());
-        let mut request = rpc::signed(context, call, credentials)?;
-        if let Some(name) = user_agent {
+/// A call on its way: signed, sent, perhaps sent again.
+struct Sending<'a> {
+    client: &'a OpenApiClient,
+    call: Call<'a>,
+    user_agent: Option<&'a HeaderValue>,
+    /// On the monotonic clock.
+    began: Duration,
+    /// The credential of the attempt under way.
+    used: Option<Credentials>,
+    /// Set by the first attempt: the profile of its credential may say how many there are.
+    retries: Option<Retries>,
+}
+
+impl<'a> Sending<'a> {
+    fn context(&self) -> &'a Context {
+        self.client.0.credentials.context()
+    }
+
+    /// What is left of the call's time.
+    fn remaining(&self) -> Duration {
+        self.client.0.timeout.saturating_sub(self.context().now().monotonic.saturating_sub(self.began))
+    }
+
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        self.client.within(self.remaining(), self.client.0.credentials.credentials()).await?
+    }
+
+    /// Whether the call changes nothing when it is carried out twice.
+    fn may_repeat(&self) -> bool {
+        let mut parameters = self.call.query.iter().chain(self.call.form);
+        rpc::is_read_only(self.call.action)
+            || parameters.any(|(name, value)| *name == CLIENT_TOKEN && !value.is_empty())
+    }
+}
+
+impl Repeat for Sending<'_> {
+    type Answer = ApiResponse;
+    type Failure = Error;
+
+    async fn attempt(&mut self) -> Result<ApiResponse, Error> {
+        let (inner, context) = (&self.client.0, self.context());
+        let credentials = self.credentials().await?;
+        let settings = Provenance::call_settings(&credentials);
+        let options = inner.options(settings, self.remaining());
+        if self.retries.is_none() {
+            let attempts = inner.attempts.or(settings.attempts()).unwrap_or(ATTEMPTS);
+            self.retries = Some(Retries::new(attempts, self.may_repeat()));
+        }
+        let credentials = self.used.insert(credentials);
+        let mut request = rpc::signed(context, self.call, credentials)?;
+        if let Some(name) = self.user_agent {
             request.headers_mut().insert(header::USER_AGENT, name.clone());
         }
+        let sender = inner.sender.get_or_init(|| context.caller_sender());
         match sender.send(context, request, options).await {
-            Ok(response) => rpc::read(call, response, &credentials.secrets()).map(ApiResponse),
-            Err(error) => Err(rpc::unreachable(call, &error)),
+            Ok(response) => rpc::read(self.call, response, &credentials.secrets()).map(ApiResponse),
+            Err(error) => Err(rpc::unreachable(self.call, &error)),
         }
+    }
+
+    async fn pause_after(&mut self, error: Error) -> Result<Duration, Error> {
+        let (random, remaining) = (self.context().random(), self.remaining());
+        // Where there was no credential, its source has made its own attempts.
+        let (Some(used), Some(retries)) = (self.used.take(), &mut self.retries) else { return Err(error) };
+        let pause = match retries.after(&error, &used, random, remaining) {
+            Next::Repeat => Duration::ZERO,
+            Next::RepeatAfter(pause) => pause,
+            Next::Replace => {
+                let source = &self.client.0.credentials;
+                source.invalidate(&used);
+                match self.credentials().await {
+                    Ok(fresh) if fresh.generation() != used.generation() => Duration::ZERO,
+                    Ok(_) => return Err(not_replaced(source, &used, error)),
+                    Err(why) => return Err(error.not_replaced(why)),
+                }
+            }
+            Next::GiveUp => return Err(error),
+        };
+        tracing::debug!(%error, action = self.call.action, "calling again");
+        Ok(pause)
     }
 }
 

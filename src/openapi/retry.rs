@@ -1,11 +1,10 @@
 //! What is done about a call that failed: which failures a repetition can help, and when.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::context::{self, HttpError, HttpErrorKind};
+use crate::context::{Attempts, HttpErrorKind};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::error_codes::{Product, SigningRetries, SigningRetry, effective_code};
@@ -13,6 +12,9 @@ use crate::rpc;
 
 /// The longest pause that a server may ask for between two attempts. One that asks for more is not waited for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The first pause: longer than that of a call for credentials, which somebody with nothing may wait for.
+const PAUSE: Duration = Duration::from_millis(400);
 
 /// The next step of a call after an attempt that failed.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,16 +30,15 @@ pub(super) enum Next {
 /// The attempts of one call.
 pub(super) struct Retries {
     signing: SigningRetries,
-    /// Attempts that may still follow this one.
-    left: u32,
-    made: u32,
+    attempts: Attempts,
     /// Whether the call changes nothing when it is carried out twice.
     may_repeat: bool,
 }
 
 impl Retries {
     pub(super) fn new(attempts: u32, may_repeat: bool) -> Self {
-        Self { signing: SigningRetries::default(), left: attempts.saturating_sub(1), made: 1, may_repeat }
+        let attempts = Attempts::new(attempts.saturating_sub(1), PAUSE);
+        Self { signing: SigningRetries::default(), attempts, may_repeat }
     }
 
     /// Decides about `error`. `random` spreads the pauses of callers that failed together; `remaining` is what is left of
@@ -51,40 +52,29 @@ impl Retries {
                 None => {}
             }
         }
-        if self.left == 0 || !self.is_passing(error, code) {
+        let asked = error.retry_after();
+        if asked > Some(LONGEST_PAUSE) || !self.is_passing(error, code) {
             return Next::GiveUp;
         }
-        let most = Duration::from_millis(200) * 2_u32.pow(self.made.min(8));
-        let asked = error.retry_after().unwrap_or_default();
-        let pause = context::spread(most, random).max(asked);
-        if asked > LONGEST_PAUSE || pause >= remaining {
-            return Next::GiveUp;
-        }
-        self.left -= 1;
-        self.made += 1;
-        Next::RepeatAfter(pause)
+        // Nothing could follow a pause that takes all that remains.
+        let within = remaining.saturating_sub(Duration::from_nanos(1));
+        self.attempts.pause(asked, random, within).map_or(Next::GiveUp, Next::RepeatAfter)
     }
 
     /// Whether the same call may succeed a little later, and cannot have been carried out twice by then.
     fn is_passing(&self, error: &Error, code: &str) -> bool {
-        let status = error.http_status().and_then(|status| StatusCode::from_u16(status).ok());
         match error.kind() {
-            ErrorKind::Refused => {
-                code == "ServiceUnavailable" || status.is_some_and(|status| rpc::is_throttling(code, status))
-            }
+            ErrorKind::Refused => code == "ServiceUnavailable" || rpc::is_throttled(error),
             // A gateway that is overloaded need not answer in JSON.
             ErrorKind::InvalidResponse => {
-                matches!(status, Some(StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS))
+                matches!(rpc::status(error), Some(StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS))
             }
-            ErrorKind::Unreachable => {
-                let cause = error.source().and_then(|source| source.downcast_ref::<HttpError>()).map(HttpError::kind);
-                match cause {
-                    Some(kind) if kind.is_unconnected() => true,
-                    // The server may have carried it out, and only the answer was lost.
-                    Some(HttpErrorKind::Timeout | HttpErrorKind::Other) => self.may_repeat,
-                    _ => false,
-                }
-            }
+            ErrorKind::Unreachable => match rpc::lost(error) {
+                Some(kind) if kind.is_unconnected() => true,
+                // The server may have carried it out, and only the answer was lost.
+                Some(HttpErrorKind::Timeout | HttpErrorKind::Other) => self.may_repeat,
+                _ => false,
+            },
             _ => false,
         }
     }

@@ -7,6 +7,8 @@ mod unsigned;
 mod v1;
 mod v3;
 
+use std::error::Error as _;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::Value;
@@ -262,6 +264,21 @@ pub(crate) fn no_answer(host: &str, asked: &str, error: &HttpError) -> Error {
 /// Refusals that pass by themselves.
 fn is_passing(code: &str, status: StatusCode) -> bool {
     is_throttling(code, status) || Product::OpenApi.is_wrong_date(code) || Product::OpenApi.is_used_nonce(code)
+}
+
+/// Returns how the request of a call was lost that got no answer.
+pub(crate) fn lost(error: &Error) -> Option<HttpErrorKind> {
+    error.source().and_then(|source| source.downcast_ref::<HttpError>()).map(HttpError::kind)
+}
+
+/// Returns the status of the answer that a call failed by.
+pub(crate) fn status(error: &Error) -> Option<StatusCode> {
+    error.http_status().and_then(|status| StatusCode::from_u16(status).ok())
+}
+
+/// Returns whether a call failed by an answer that asks to wait.
+pub(crate) fn is_throttled(error: &Error) -> bool {
+    status(error).is_some_and(|status| is_throttling(error.code().unwrap_or_default(), status))
 }
 
 /// Returns whether a refusal asks to wait.

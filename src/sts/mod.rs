@@ -2,10 +2,11 @@
 
 mod assume_role;
 mod endpoint;
+mod exchange;
 mod settings;
 mod signature;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,22 +16,20 @@ use self::assume_role::check_session_name;
 
 pub use self::assume_role::AssumeRole;
 pub(crate) use self::endpoint::ProfileEndpoint;
-use self::endpoint::{Hosts, StsEndpoint};
+use self::endpoint::StsEndpoint;
+use self::exchange::{Exchange, Proof};
 pub(crate) use self::settings::StsSettings;
 pub use self::signature::StsSignature;
-use crate::context::{self, Context, Dates, Passage, Quota, Retries, SendOptions, Turn};
+use crate::context::{self, Context, Passage, Quota, Turn};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
-use crate::error_codes::{Product, SigningRetries};
 use crate::oidc::OidcToken;
-use crate::rpc::{self, Accepted, Call};
+use crate::rpc::Accepted;
 #[cfg(feature = "rsa-key-pair")]
 use crate::rsa_key::RsaKey;
 use crate::saml::SamlAssertion;
 use crate::session_json::{self, Origin};
-#[cfg(feature = "shared-sessions")]
-use crate::session_store;
 use crate::validity::Issuer;
 
 const VERSION: &str = "2015-04-01";
@@ -232,95 +231,17 @@ impl Sts {
         self.context.pass(host.authority(), turn).await
     }
 
-    /// One call, to the host of choice; where that was made up from a region and cannot be connected to, to the global one.
+    /// One call, as often as it takes: what answered, and which host.
     async fn exchange(
         &self,
         action: &str,
         query: &[(&str, &str)],
         inferred_region: Option<&str>,
         proof: Proof<'_>,
-        mut entered: Option<Passage>,
+        entered: Option<Passage>,
     ) -> Result<(Accepted, String), Error> {
-        let Hosts { first, mut then } = self.endpoint.resolve(&self.context, inferred_region)?;
-        if !proof.is_known_globally() {
-            then = None;
-        }
-        // The one that answered last comes first.
-        let (mut host, mut other) = match then {
-            Some(global) if self.global.load(Ordering::Relaxed) => (global, Some(first)),
-            then => (first, then),
-        };
-        let has_choice = other.is_some();
-        let profile = self.endpoint.profile.as_ref();
-        let options = profile.map_or_else(SendOptions::default, |profile| profile.calls.limit(SendOptions::default()));
-        let mut signing = SigningRetries::default();
-        let mut retries = Retries::new(&self.context);
-        loop {
-            // Before it is signed, since it may take a while.
-            let passage = match entered.take() {
-                Some(passage) => passage,
-                None => self.enter(&host).await,
-            };
-            #[cfg(feature = "shared-sessions")]
-            if let Some(sharing) = session_store::current() {
-                sharing.store.turn(&self.context).await;
-            }
-            retries.sent();
-            let call = Call { endpoint: &host, version: VERSION, action, query, form: proof.form() };
-            let request = match (proof, self.signature) {
-                (Proof::Key(credentials), StsSignature::V3) => rpc::signed(&self.context, call, credentials)?,
-                (Proof::Key(credentials), StsSignature::V1) => rpc::signed_v1(&self.context, call, credentials)?,
-                (Proof::Token { .. }, _) => rpc::unsigned(&self.context, call)?,
-                #[cfg(feature = "rsa-key-pair")]
-                (Proof::KeyPair { key_id, key, .. }, _) => rpc::signed_by_key_pair(&self.context, call, key_id, key)?,
-            };
-            let response = match self.context.send(request, options, Dates::Trusted).await {
-                Ok(response) => response,
-                Err(error) => {
-                    drop(passage);
-                    let failed = rpc::unreachable(call, &error);
-                    // Nothing was sent, so nobody has seen the key or the token.
-                    if let Some(next) = other.take().filter(|_| error.kind().is_unconnected()) {
-                        tracing::warn!(error = %failed, next = %next, "trying the other host of STS");
-                        host = next;
-                    } else if !(error.kind().is_passing() && retries.again(None).await) {
-                        return Err(failed);
-                    }
-                    continue;
-                }
-            };
-            if has_choice {
-                self.global.store(endpoint::is_global(&host), Ordering::Relaxed);
-            }
-            let status = response.status();
-            let error = match rpc::read(call, response, &proof.secrets()) {
-                Ok(answer) => {
-                    passage.passed();
-                    return Ok((answer, host.authority().to_owned()));
-                }
-                Err(error) => error,
-            };
-            let code = error.code().unwrap_or_default();
-            if rpc::is_throttling(code, status) {
-                passage.refused(&self.context, error.retry_after());
-            } else {
-                passage.passed();
-            }
-            drop(passage);
-            // The refusal's own `Date` has set the clock right by now; the nonce is new each time.
-            if signing.by_signing_again(Product::OpenApi, code) {
-                continue;
-            }
-            let is_throttled = rpc::is_throttling(code, status);
-            let is_retried = if is_throttled && self.quota.is_some() {
-                retries.again_after_throttling(error.retry_after()).await
-            } else {
-                (is_throttled || context::is_passing(status)) && retries.again(error.retry_after()).await
-            };
-            if !is_retried {
-                return Err(error);
-            }
-        }
+        let exchange = Exchange::new(self, action, query, inferred_region, proof, entered)?;
+        context::repeat(&self.context, exchange).await
     }
 
     /// The session of an answer, with what remains of it.
@@ -340,52 +261,6 @@ impl Sts {
             Some(arn) => session.with_arn(arn),
             None => session,
         })
-    }
-}
-
-/// The proof of a call's caller.
-#[derive(Clone, Copy)]
-enum Proof<'a> {
-    Key(&'a Credentials),
-    Token {
-        form: &'a [(&'a str, &'a str)],
-        token: &'a str,
-    },
-    #[cfg(feature = "rsa-key-pair")]
-    KeyPair {
-        key_id: &'a str,
-        key: &'a RsaKey,
-        form: &'a [(&'a str, &'a str)],
-    },
-}
-
-impl<'a> Proof<'a> {
-    fn form(&self) -> &'a [(&'a str, &'a str)] {
-        match self {
-            Self::Key(_) => &[],
-            Self::Token { form, .. } => form,
-            #[cfg(feature = "rsa-key-pair")]
-            Self::KeyPair { form, .. } => form,
-        }
-    }
-
-    fn secrets(&self) -> Vec<&str> {
-        match self {
-            Self::Key(credentials) => credentials.secrets(),
-            Self::Token { token, .. } => vec![token],
-            // The private key is not sent.
-            #[cfg(feature = "rsa-key-pair")]
-            Self::KeyPair { .. } => Vec::new(),
-        }
-    }
-
-    /// Set if the global host takes it, too.
-    fn is_known_globally(&self) -> bool {
-        match self {
-            Self::Key(_) | Self::Token { .. } => true,
-            #[cfg(feature = "rsa-key-pair")]
-            Self::KeyPair { .. } => false,
-        }
     }
 }
 
