@@ -2,9 +2,11 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use crate::redact::{shorten, shown};
@@ -66,6 +68,36 @@ struct Inner {
     /// Facts about its source for upper layers of the crate: see `provenance`.
     facts: Option<Arc<dyn Any + Send + Sync>>,
     generation: u64,
+    key_headers: OnceLock<Box<KeyHeaders>>,
+}
+
+/// The parts of a credential that requests carry in headers.
+#[derive(Clone)]
+pub(crate) struct KeyHeaders {
+    pub(crate) access_key_id: HeaderValue,
+    /// Sensitive, and zeroized when the last request that carries it is dropped.
+    pub(crate) security_token: Option<HeaderValue>,
+    /// The provider's name, with `_` for what no header can carry: users name their own as they like.
+    pub(crate) provider: HeaderValue,
+}
+
+impl KeyHeaders {
+    /// An id and a token that no header can carry become empty, which every server refuses.
+    fn of(credentials: &Inner, provider: &str) -> Self {
+        let empty = |_| HeaderValue::from_static("");
+        let provider: String = provider.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect();
+        let token = |token: &Zeroizing<String>| {
+            let bytes = Bytes::from_owner(Zeroizing::new(token.as_bytes().to_vec()));
+            let mut value = HeaderValue::from_maybe_shared(bytes).unwrap_or_else(empty);
+            value.set_sensitive(true);
+            value
+        };
+        Self {
+            access_key_id: HeaderValue::from_str(&credentials.access_key_id).unwrap_or_else(empty),
+            security_token: credentials.security_token.as_ref().map(token),
+            provider: HeaderValue::try_from(provider).unwrap_or_else(empty),
+        }
+    }
 }
 
 impl Credentials {
@@ -81,11 +113,14 @@ impl Credentials {
             arn: None,
             facts: None,
             generation: 0,
+            key_headers: OnceLock::new(),
         }))
     }
 
     fn edit(mut self, edit: impl FnOnce(&mut Inner)) -> Self {
-        edit(Arc::make_mut(&mut self.0));
+        let inner = Arc::make_mut(&mut self.0);
+        edit(inner);
+        inner.key_headers = OnceLock::new();
         self
     }
 
@@ -232,6 +267,15 @@ impl Credentials {
                 && self.0.security_token == other.0.security_token)
     }
 
+    /// Returns what requests carry of it in headers: made once, after `check` has let it pass.
+    pub(crate) fn key_headers<E>(&self, check: impl FnOnce() -> Result<(), E>) -> Result<&KeyHeaders, E> {
+        if let Some(headers) = self.0.key_headers.get() {
+            return Ok(headers);
+        }
+        check()?;
+        Ok(self.0.key_headers.get_or_init(|| Box::new(KeyHeaders::of(&self.0, self.provider_name()))))
+    }
+
     /// Returns the texts that must not be repeated from what a server wrote.
     pub(crate) fn secrets(&self) -> Vec<&str> {
         [Some(self.access_key_secret()), self.security_token()].into_iter().flatten().collect()
@@ -263,6 +307,24 @@ mod tests {
             assert!(!shown.contains("s3cr3t") && !shown.contains("t0k3n"), "{shown}");
             assert!(id.len() < 2 || !shown.contains(id), "{shown}");
         }
+    }
+
+    #[test]
+    fn what_requests_carry_is_made_once_and_anew_where_the_credential_is_another() {
+        let session = Credentials::new("id", "s").with_security_token("t").with_provider_name("my vault/é");
+        let no_check = || Ok::<(), ()>(());
+        assert_eq!(session.key_headers(|| Err("checked")).err(), Some("checked"));
+        let headers = session.key_headers(no_check).unwrap();
+        let token = headers.security_token.as_ref().unwrap();
+        assert_eq!((headers.access_key_id.as_bytes(), token.as_bytes()), (&b"id"[..], &b"t"[..]));
+        assert_eq!((headers.provider.as_bytes(), token.is_sensitive()), (&b"my_vault/_"[..], true));
+        assert!(std::ptr::eq(headers, session.clone().key_headers(|| Err("checked again")).unwrap()));
+        let renamed = session.clone().in_provider("default").with_security_token("t2");
+        let other = renamed.key_headers(no_check).unwrap();
+        assert_eq!(
+            (other.provider.as_bytes(), other.security_token.as_ref().unwrap().as_bytes()),
+            (&b"default/my_vault/_"[..], &b"t2"[..])
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A value that was pasted with its quotes, a placeholder of a manual, or a trailing line feed would otherwise be sent, and
 //! the refusal would speak of a key that does not exist.
 
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, KeyHeaders};
 use crate::error::Error;
 
 /// Checks one value that stands at `place`, as `ALIBABA_CLOUD_ACCESS_KEY_ID`. The error names the place and the character's
@@ -36,6 +36,11 @@ pub(crate) fn check_characters(credentials: &Credentials) -> Result<(), Error> {
     check("the AccessKey ID", credentials.access_key_id())?;
     check("the AccessKey secret", credentials.access_key_secret())?;
     credentials.security_token().map_or(Ok(()), |token| check("the security token", token))
+}
+
+/// Returns what requests carry of a credential, if its parts pass: they are checked once.
+pub(crate) fn checked_headers(credentials: &Credentials) -> Result<&KeyHeaders, Error> {
+    credentials.key_headers(|| check_characters(credentials))
 }
 
 /// `<AccessKey ID>`, `${AK}`, `$(cat key)`, `{{ key }}`, `%KEY%`, `$KEY`.

@@ -18,11 +18,9 @@ use crate::time;
 /// `Action`, `Version` and `Format` in the URL, where logs may show them; all the rest in the form, key id, token and
 /// signature included. Gateways read both as one, and the signature covers both.
 pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credentials) -> Result<Request<Bytes>, Error> {
-    // The server would blame another one of them: a secret with a line feed is told as an id that does not exist.
-    check_characters(credentials)?;
     let query = [("Action", call.action), ("Version", call.version), ("Format", "JSON")];
     let form = call.query.iter().chain(call.form).copied();
-    post(call, &query, signed_form(context, credentials, &query, form))
+    post(call, &query, signed_form(context, credentials, &query, form)?)
 }
 
 /// The form with the signature in it, over what is in the query and what is in the form.
@@ -31,14 +29,16 @@ pub(crate) fn signed_form<'a>(
     credentials: &Credentials,
     query: &[(&str, &str)],
     form: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> String {
+) -> Result<String, Error> {
+    // The server would blame another one of them: a secret with a line feed is told as an id that does not exist.
+    check_characters(credentials)?;
     let mut own = vec![("SignatureMethod", rpc_v1::SIGNATURE_METHOD)];
     own.extend(credentials.security_token().map(|token| ("SecurityToken", token)));
     let sign = |request: rpc_v1::Request<'_>| -> Result<String, Infallible> {
         Ok(request.signature(credentials.access_key_secret()))
     };
     let Ok(form) = completed(context, credentials.access_key_id(), query, form, own, sign);
-    form
+    Ok(form)
 }
 
 /// The same, signed by an RSA key pair, as the Go SDK does; it has no session, and no other operation takes it. Go sends a GET. The

@@ -7,9 +7,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
 use super::{Call, FORM, encoded, post};
 use crate::context::Context;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, KeyHeaders};
 use crate::error::Error;
-use crate::key_characters::check_characters;
+use crate::key_characters::checked_headers;
 use crate::sign::acs3;
 use crate::time;
 
@@ -30,9 +30,9 @@ pub(crate) mod names {
 /// The headers that a signature adds to a request, but for `Authorization`.
 pub(crate) struct SignatureHeaders<'a> {
     credentials: &'a Credentials,
+    key: &'a KeyHeaders,
     date: String,
     nonce: String,
-    provider: Cow<'a, str>,
     payload_sha256: Cow<'static, str>,
 }
 
@@ -40,57 +40,53 @@ impl<'a> SignatureHeaders<'a> {
     /// As many as there can be, `Authorization` among them.
     pub(crate) const MOST: usize = 7;
 
-    pub(crate) fn new(context: &Context, credentials: &'a Credentials, payload_sha256: Cow<'static, str>) -> Self {
-        let provider = provider_header(credentials.provider_name());
+    /// A secret with a line feed would be told as an id that does not exist: the credential is checked.
+    pub(crate) fn new(
+        context: &Context,
+        credentials: &'a Credentials,
+        payload_sha256: Cow<'static, str>,
+    ) -> Result<Self, Error> {
+        let key = checked_headers(credentials)?;
         let (date, nonce) = (time::to_iso(context.signing_time()), context.nonce());
-        Self { credentials, date, nonce, provider, payload_sha256 }
+        Ok(Self { credentials, key, date, nonce, payload_sha256 })
     }
 
     /// In the order of their names, which they are signed in: little is left to sort.
     pub(crate) fn to_sign(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let [id, token] = self.of_token();
+        let token = self.credentials.security_token();
         let all = [
-            id,
+            token.map(|_| (&names::ACCESS_KEY_ID, self.credentials.access_key_id())),
             Some((&names::CONTENT_SHA256, &*self.payload_sha256)),
-            Some((&names::PROVIDER, &*self.provider)),
+            Some((&names::PROVIDER, self.key.provider.to_str().unwrap_or_default())),
             Some((&names::DATE, &*self.date)),
-            token,
+            token.map(|token| (&names::TOKEN, token)),
             Some((&names::NONCE, &*self.nonce)),
         ];
         all.into_iter().flatten().map(|(name, value)| (name.as_str(), value))
     }
 
-    fn of_token(&self) -> [Option<(&'static HeaderName, &'a str)>; 2] {
-        let token = self.credentials.security_token();
-        [
-            token.map(|_| (&names::ACCESS_KEY_ID, self.credentials.access_key_id())),
-            token.map(|token| (&names::TOKEN, token)),
-        ]
-    }
-
     /// Puts them into a request, and its `Authorization`.
     pub(crate) fn insert_into(self, fields: &mut HeaderMap, authorization: String) -> Result<(), Error> {
         fields.reserve(Self::MOST);
-        for (name, value) in self.of_token().into_iter().flatten() {
-            insert(fields, name, value)?;
+        if let Some(token) = &self.key.security_token {
+            fields.insert(&names::ACCESS_KEY_ID, self.key.access_key_id.clone());
+            fields.insert(&names::TOKEN, token.clone());
         }
+        fields.insert(&names::PROVIDER, self.key.provider.clone());
         insert(fields, &names::DATE, self.date)?;
         insert(fields, &names::NONCE, self.nonce)?;
         match self.payload_sha256 {
             Cow::Borrowed(fixed) => drop(fields.insert(&names::CONTENT_SHA256, HeaderValue::from_static(fixed))),
             Cow::Owned(hash) => insert(fields, &names::CONTENT_SHA256, hash)?,
         }
-        insert(fields, &names::PROVIDER, &*self.provider)?;
         insert(fields, &header::AUTHORIZATION, authorization)
     }
 }
 
 /// As the official SDKs sign: the token in a header, nothing of the key in the URL.
 pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credentials) -> Result<Request<Bytes>, Error> {
-    // The server would blame another one of them: a secret with a line feed is told as an id that does not exist.
-    check_characters(credentials)?;
     let body = encoded(call.form);
-    let added = SignatureHeaders::new(context, credentials, payload_sha256(body.as_bytes()));
+    let added = SignatureHeaders::new(context, credentials, payload_sha256(body.as_bytes()))?;
     let of_call = [
         (&header::HOST, call.endpoint.authority()),
         (&names::ACTION, call.action),
@@ -112,7 +108,8 @@ pub(crate) fn signed(context: &Context, call: Call<'_>, credentials: &Credential
         headers: &headers[..used],
         payload_sha256: &added.payload_sha256,
     };
-    let authorization = to_sign.authorization_of_sorted(credentials.access_key_id(), credentials.access_key_secret());
+    let authorization =
+        to_sign.authorization_of_sorted(None, credentials.access_key_id(), credentials.access_key_secret());
     let mut request = post(call, call.query, body)?;
     for (name, value) in &of_call[..3] {
         insert(request.headers_mut(), name, *value)?;
@@ -129,30 +126,18 @@ pub(crate) fn payload_sha256(body: &[u8]) -> Cow<'static, str> {
     }
 }
 
-/// A provider's name as a header can carry it: users name their own as they like.
-fn provider_header(name: &str) -> Cow<'_, str> {
-    if name.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Cow::Borrowed(name);
-    }
-    Cow::Owned(name.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect())
-}
-
-/// Sets a header of a signature. What is secret in it is marked so that no HTTP client prints it. A `String` is not copied.
+/// Sets a header of a request. `Authorization` is marked so that no HTTP client prints it. A `String` is not copied.
 pub(crate) fn insert<V>(fields: &mut HeaderMap, name: &HeaderName, value: V) -> Result<(), Error>
 where
     HeaderValue: TryFrom<V>,
 {
     let mut value = HeaderValue::try_from(value).map_err(|_| {
-        let what = match name.as_str() {
-            "x-acs-security-token" | "x-oss-security-token" => "the security token",
-            "authorization" | "x-acs-accesskey-id" => "the AccessKey ID",
-            other => other,
-        };
+        let what = if name == header::AUTHORIZATION { "the AccessKey ID" } else { name.as_str() };
         Error::invalid_input(format!("{what} holds characters that no header can carry"))
             .with_code("InvalidHeader")
             .with_remedy("write it in visible ASCII characters, without line breaks")
     })?;
-    value.set_sensitive(name == header::AUTHORIZATION || name.as_str().ends_with("-security-token"));
+    value.set_sensitive(name == header::AUTHORIZATION);
     fields.insert(name, value);
     Ok(())
 }

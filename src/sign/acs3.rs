@@ -117,17 +117,24 @@ impl std::fmt::Debug for Request<'_> {
 impl Request<'_> {
     /// Returns the value of the `Authorization` header.
     pub fn authorization(&self, access_key_id: &str, access_key_secret: &str) -> String {
-        self.authorization_over(&self.sorted_headers(), access_key_id, access_key_secret)
+        self.authorization_over(&self.sorted_headers(), None, access_key_id, access_key_secret)
     }
 
-    /// The same where the headers are in order already, their names in lower case and their values trimmed.
-    pub(crate) fn authorization_of_sorted(&self, access_key_id: &str, access_key_secret: &str) -> String {
-        self.authorization_over(self.headers, access_key_id, access_key_secret)
+    /// The same where the headers are in order already, their names in lower case and their values trimmed, and perhaps
+    /// the [`canonical_query`] is there.
+    pub(crate) fn authorization_of_sorted(
+        &self,
+        query: Option<&str>,
+        access_key_id: &str,
+        access_key_secret: &str,
+    ) -> String {
+        self.authorization_over(self.headers, query, access_key_id, access_key_secret)
     }
 
     fn authorization_over(
         &self,
         headers: &[(impl AsRef<str>, &str)],
+        query: Option<&str>,
         access_key_id: &str,
         access_key_secret: &str,
     ) -> String {
@@ -142,7 +149,7 @@ impl Request<'_> {
         out.push_str(BETWEEN[1]);
         let before = out.len();
         write_names(headers, &mut |part| out.push_str(part));
-        let hash = HexSha256::of(|sink| self.write_canonical(headers, &out[before..], sink));
+        let hash = HexSha256::of(|sink| self.write_canonical(headers, &out[before..], query, sink));
         out.push_str(BETWEEN[2]);
 
         // A key of any length is a valid HMAC key, so the error cannot happen; were it to, the empty signature is refused.
@@ -184,20 +191,24 @@ impl Request<'_> {
     fn write_whole(&self, sink: &mut dyn FnMut(&str)) {
         let (headers, mut names) = (self.sorted_headers(), String::new());
         write_names(&headers, &mut |part| names.push_str(part));
-        self.write_canonical(&headers, &names, sink);
+        self.write_canonical(&headers, &names, None, sink);
     }
 
-    fn write_canonical(&self, headers: &[(impl AsRef<str>, &str)], names: &str, sink: &mut dyn FnMut(&str)) {
+    fn write_canonical(
+        &self,
+        headers: &[(impl AsRef<str>, &str)],
+        names: &str,
+        query: Option<&str>,
+        sink: &mut dyn FnMut(&str),
+    ) {
         sink(self.method);
         sink("\n");
         sink(if self.path.is_empty() { "/" } else { self.path });
         sink("\n");
-        if self.query.len() < 2 {
-            write_query(self.query.iter(), sink);
-        } else {
-            let mut query: Vec<_> = self.query.iter().collect();
-            query.sort_unstable();
-            write_query(query.into_iter(), sink);
+        match query {
+            Some(canonical) => sink(canonical),
+            None if self.query.is_sorted() => write_sorted_query(self.query, sink),
+            None => sink(&canonical_query(self.query.to_vec())),
         }
         sink("\n");
         write_headers(headers, sink);
@@ -207,14 +218,23 @@ impl Request<'_> {
     }
 }
 
-fn write_query<'a>(query: impl Iterator<Item = &'a (&'a str, &'a str)>, sink: &mut dyn FnMut(&str)) {
-    for (at, (name, value)) in query.enumerate() {
+/// Returns a query as it is signed: sorted and encoded.
+pub(crate) fn canonical_query<T: AsRef<str> + Ord>(mut query: Vec<(T, T)>) -> String {
+    query.sort_unstable();
+    let length: usize = query.iter().map(|(name, value)| name.as_ref().len() + value.as_ref().len() + 2).sum();
+    let mut out = String::with_capacity(length);
+    write_sorted_query(&query, &mut |part| out.push_str(part));
+    out
+}
+
+fn write_sorted_query<T: AsRef<str>>(query: &[(T, T)], sink: &mut dyn FnMut(&str)) {
+    for (at, (name, value)) in query.iter().enumerate() {
         if at > 0 {
             sink("&");
         }
-        percent_encode_with(name, sink);
+        percent_encode_with(name.as_ref(), sink);
         sink("=");
-        percent_encode_with(value, sink);
+        percent_encode_with(value.as_ref(), sink);
     }
 }
 

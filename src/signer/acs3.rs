@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::{HeaderName, header, request};
 
-use super::{SignedRequest, borrowed, checked_query, headers, missing, query, visible, without};
+use super::{SignedRequest, headers, missing, query, visible, without};
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
@@ -16,6 +16,7 @@ pub(super) static OURS: [&HeaderName; 6] =
     [&names::DATE, &names::NONCE, &names::TOKEN, &names::ACCESS_KEY_ID, &names::PROVIDER, &names::CONTENT_SHA256];
 
 pub(super) struct Signable {
+    canonical_query: String,
     payload_sha256: Cow<'static, str>,
 }
 
@@ -29,7 +30,7 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Sign
         return Err(missing("x-acs-action", "among its headers: it names the operation"));
     }
     signed_headers(head).try_for_each(|header| header.map(drop))?;
-    query(head)?;
+    let canonical_query = acs3::canonical_query(query(head)?.collect());
     let payload_sha256 = match (body, head.headers.get(&names::CONTENT_SHA256)) {
         (Some(body), _) => payload_sha256(body),
         (None, Some(given)) => hash(visible(names::CONTENT_SHA256.as_str(), given)?)?.into(),
@@ -39,7 +40,7 @@ pub(super) fn prepare(head: &request::Parts, body: Option<&[u8]>) -> Result<Sign
             return Err(error.with_code("StreamNeedsHash").with_remedy(remedy));
         }
     };
-    Ok(Signable { payload_sha256 })
+    Ok(Signable { canonical_query, payload_sha256 })
 }
 
 fn hash(given: &str) -> Result<String, Error> {
@@ -65,7 +66,7 @@ impl Signable {
         context: &Context,
         credentials: &Credentials,
     ) -> Result<SignedRequest, Error> {
-        let added = SignatureHeaders::new(context, credentials, self.payload_sha256.clone());
+        let added = SignatureHeaders::new(context, credentials, self.payload_sha256.clone())?;
         let mut to_sign = Vec::with_capacity(10);
         to_sign.push((header::HOST.as_str(), host));
         for header in signed_headers(head) {
@@ -76,16 +77,15 @@ impl Signable {
             to_sign.push(header);
         }
         to_sign.sort_unstable();
-        let query: Vec<_> = checked_query(head).collect();
         let request = acs3::Request {
             method: head.method.as_str(),
             path: head.uri.path(),
-            query: &borrowed(&query),
+            query: &[],
             headers: &to_sign,
             payload_sha256: &self.payload_sha256,
         };
-        let authorization =
-            request.authorization_of_sorted(credentials.access_key_id(), credentials.access_key_secret());
+        let (id, secret) = (credentials.access_key_id(), credentials.access_key_secret());
+        let authorization = request.authorization_of_sorted(Some(&self.canonical_query), id, secret);
         let mut signed = without(&OURS, head, SignatureHeaders::MOST + 1);
         // The host as it was signed, whatever the client would have made of the URL.
         insert(&mut signed.headers, &header::HOST, host)?;

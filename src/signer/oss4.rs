@@ -8,6 +8,7 @@ use super::{SignedRequest, already_signed, borrowed, checked_query, headers, que
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::error::Error;
+use crate::key_characters::checked_headers;
 use crate::rpc::insert;
 use crate::sign::oss4;
 
@@ -70,6 +71,7 @@ impl Signable {
         context: &Context,
         credentials: &Credentials,
     ) -> Result<SignedRequest, Error> {
+        let key = checked_headers(credentials)?;
         let date = oss4::date(context.signing_time());
         let token = credentials.security_token();
         let mut to_sign = Vec::with_capacity(6);
@@ -91,8 +93,8 @@ impl Signable {
         let authorization = request.authorization(credentials.access_key_id(), credentials.access_key_secret());
         let mut signed = without(&OURS, head, OURS.len() + 1);
         let fields = &mut signed.headers;
-        if let Some(token) = token {
-            insert(fields, &TOKEN, token)?;
+        if let Some(token) = &key.security_token {
+            fields.insert(&TOKEN, token.clone());
         }
         insert(fields, &DATE, date)?;
         fields.insert(&CONTENT_SHA256, HeaderValue::from_static(oss4::UNSIGNED_PAYLOAD));

@@ -11,7 +11,6 @@ use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::error_codes::{SigningRetries, SigningRetry};
-use crate::key_characters::check_characters;
 use crate::rpc;
 
 /// One request of a [`RequestSigner`]: sign it, send it, have the response reviewed, and again if the decision says so.
@@ -144,11 +143,10 @@ impl PreparedRequest {
     /// does: the server would blame another one of them, or say that it does not exist.
     pub async fn sign(&mut self) -> Result<SignedRequest, Error> {
         let credentials = self.signer.0.credentials.credentials().await?;
-        check_characters(&credentials)?;
         let context = self.signer.0.credentials.context();
         let signed = match &self.signable {
             Signable::Acs3(signable) => signable.sign(&self.head, self.host.authority(), context, &credentials),
-            Signable::RpcV1(signable) => Ok(signable.sign(&self.head, context, &credentials)),
+            Signable::RpcV1(signable) => signable.sign(&self.head, context, &credentials),
             Signable::Oss4(signable) => signable.sign(&self.head, context, &credentials),
         }?;
         self.used = Some((credentials, context.now()));

@@ -51,8 +51,13 @@ impl Signable {
         self.query.iter().chain(&self.form).find(|(name, _)| name == "Action").map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn sign(&self, head: &request::Parts, context: &Context, credentials: &Credentials) -> SignedRequest {
-        let form = signed_form(context, credentials, &borrowed(&self.query), borrowed(&self.form));
+    pub(super) fn sign(
+        &self,
+        head: &request::Parts,
+        context: &Context,
+        credentials: &Credentials,
+    ) -> Result<SignedRequest, Error> {
+        let form = signed_form(context, credentials, &borrowed(&self.query), borrowed(&self.form))?;
         let mut signed = head.clone();
         signed.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
         // What another signature left: two identities in one request would be one too many.
@@ -61,6 +66,6 @@ impl Signable {
         }
         // The client finds out how long the new body is.
         signed.headers.remove(header::CONTENT_LENGTH);
-        SignedRequest { head: signed, body: Some(Bytes::from(form)) }
+        Ok(SignedRequest { head: signed, body: Some(Bytes::from(form)) })
     }
 }
