@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alibabacloud_credentials::{
-    AssumeRole, Context, CredentialsUriProvider, DefaultCredentialChain, Error, ErrorKind, OpenApiClient, Refresher,
-    TestClock, TlsLibrary,
+    AssumeRole, Context, Credentials, CredentialsUriProvider, DefaultCredentialChain, Error, ErrorKind, OpenApiClient,
+    Refresher, TestClock, TlsLibrary,
 };
 use alibabacloud_emulator::{Emulator, account};
 use drive::drive;
@@ -125,6 +125,31 @@ async fn a_server_that_the_contexts_roots_vouch_for_is_asked_and_no_provider_is_
     }
     assert_eq!((emulator.calls().len(), emulator.summary().rejected), (6, 0));
     assert!(rustls::crypto::CryptoProvider::get_default().is_none(), "the process' own choice is left to it");
+}
+
+/// A runtime for each worker thread, as servers have that keep to one core a thread.
+#[tokio::test]
+async fn runtimes_read_the_roots_once_between_them() {
+    let ca = authority();
+    let emulator = emulator(certificate("localhost", |_| {}, Some(&ca))).await;
+    let roots = file("many-runtimes", "ca.pem", &ca.pem());
+    let context = Context::builder().clock(TestClock::new(now())).env([("SSL_CERT_FILE", roots.to_str().unwrap())]);
+    let key = Credentials::new(account::RAM_USER.id, account::RAM_USER.secret);
+    let key = Refresher::builder(key).context(context.build()).build();
+    let imm = OpenApiClient::new(host(&emulator), "2020-09-30", key);
+    let call = move || {
+        let imm = imm.clone();
+        let on_its_own = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { imm.call("ListProjects", []).await.map(drop) })
+        };
+        tokio::task::spawn_blocking(on_its_own)
+    };
+    call().await.unwrap().unwrap();
+    std::fs::remove_file(&roots).unwrap();
+    for other in [call(), call(), call()] {
+        other.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
