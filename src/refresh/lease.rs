@@ -236,5 +236,8 @@ mod tests {
     fn a_step_within_the_drift_takes_from_what_remains_and_never_adds() {
         assert_eq!(lease(3600, false).remaining(at(602, 600, 600)).unwrap().as_secs(), 2998);
         assert_eq!(lease(3600, false).remaining(at(598, 600, 600)).unwrap().as_secs(), 3000);
+        for by_wall in [false, true] {
+            assert_eq!(after(3600, by_wall, at(602, 600, 0)), (2998, Passed::Apart), "and not when the machine sleeps");
+        }
     }
 }

@@ -252,9 +252,8 @@ impl Machine {
         if let Some(failure) = self.backing_off(now).filter(|_| !self.bypasses()) {
             return Step::Fail(too_short(wanted, left).with_causes([failure.error.clone()]));
         }
-        let covered = self.flight.as_ref().is_some_and(|flight| flight.wanted >= Some(wanted));
         let lately = self.wished_at.is_some_and(|at| now.boot.saturating_sub(at) < SECOND);
-        if again || (lately && !covered && self.flight.is_none()) {
+        if again || (lately && self.flight.is_none()) {
             return Step::Fail(too_short(wanted, left));
         }
         if self.flight.is_none() {

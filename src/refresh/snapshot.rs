@@ -139,3 +139,77 @@ impl Snapshot {
         self.generation.load(Ordering::Acquire)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::step::Found;
+    use super::*;
+    use crate::credentials::Left;
+
+    const WALL: Duration = Duration::from_secs(1_800_000_000);
+    const SECOND: Duration = Duration::from_secs(1);
+    const NANOSECOND: Duration = Duration::from_nanos(1);
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_credential_is_read_until_a_clock_has_come_to_its_end_or_the_clocks_have_parted() {
+        let deadline = Deadline { wall: WALL + seconds(90), monotonic: seconds(100) };
+        let measured = Time { wall: WALL, monotonic: seconds(10), boot: seconds(10), process: 1 };
+        let published = Published::new((Credentials::new("id", "fake-secret"), deadline, measured), 1);
+        let is_valid = |wall: Duration, monotonic: Duration| {
+            published.is_valid(nanos(WALL + wall), nanos(seconds(10) + monotonic))
+        };
+        for (wall, monotonic, expected) in [
+            (seconds(0), seconds(0), true),
+            (seconds(90) - NANOSECOND, seconds(90) - NANOSECOND, true),
+            (seconds(90), seconds(90) - NANOSECOND, false),
+            (seconds(90) - NANOSECOND, seconds(90), false),
+            (seconds(40) + DRIFT, seconds(40), true),
+            (seconds(40) + DRIFT + NANOSECOND, seconds(40), false),
+            (seconds(40), seconds(40) + DRIFT, true),
+            (seconds(40), seconds(40) + DRIFT + NANOSECOND, false),
+        ] {
+            assert_eq!(is_valid(wall, monotonic), expected, "{wall:?}, {monotonic:?}");
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_read_at_the_end_of_time() {
+        let never = Deadline { wall: Duration::MAX, monotonic: Duration::MAX };
+        let measured = Time { wall: WALL, monotonic: seconds(10), boot: seconds(10), process: 1 };
+        let published = Published::new((Credentials::new("id", "fake-secret"), never, measured), 1);
+        let late = Duration::from_nanos(u64::MAX) - SECOND;
+        assert!(published.is_valid(nanos(late), nanos(late - WALL + seconds(10))));
+    }
+
+    #[test]
+    fn a_read_takes_no_lock_until_something_needs_doing() {
+        let left = Some(Left { left: seconds(3600), whole: seconds(3600), by_wall: None });
+        let credentials = Credentials::new("id", "fake-secret").with_generation(next_generation());
+        let generation = credentials.generation();
+        assert_ne!(generation, 0, "that is a credential which no refresher gave");
+        let start = Time { wall: WALL, monotonic: seconds(10), boot: seconds(10), process: 1 };
+        let machine = Machine::holding(Found { credentials, left, generation }, start, 0, seconds(120));
+        let snapshot = Snapshot::new(machine, start);
+        drop(snapshot.update(start, |machine| machine.on_request(start)));
+        let id_at = |passed: Duration| {
+            let now = Now { wall: WALL + passed, monotonic: seconds(10) + passed };
+            snapshot.peek(now, |credentials| credentials.access_key_id().to_owned()).ok()
+        };
+        let due = snapshot.look(|machine| machine.quiet_until(start)) - start.monotonic;
+        assert!(due > Duration::ZERO && due < seconds(3600), "{due:?}");
+        let locked = snapshot.lock();
+        assert_eq!(id_at(Duration::ZERO).as_deref(), Some("id"));
+        assert_eq!(id_at(due - NANOSECOND).as_deref(), Some("id"));
+        assert_eq!(id_at(due), None);
+        drop(locked);
+        // One that was refused is replaced before anybody reads it.
+        let used = snapshot.look(|machine| machine.published()).unwrap().0;
+        assert!(snapshot.update(start, |machine| machine.rejected(&used, start)));
+        assert_eq!(id_at(Duration::ZERO), None);
+        assert_eq!(snapshot.generation(), generation);
+    }
+}
