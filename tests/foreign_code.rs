@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use alibabacloud_credentials::{
@@ -219,6 +219,30 @@ fn a_future_that_panics_when_it_is_dropped_has_given_what_it_gave() {
     let refresher = Refresher::builder(provider_fn("panics", || Panics)).build();
     let answer = block_on(refresher.credentials());
     assert!(answer.is_ok() || answer.is_err_and(|error| error.kind() == ErrorKind::Panicked));
+}
+
+#[test]
+fn whoever_drops_a_refresh_halfway_hears_nothing_of_a_panic_in_its_future() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("as it was told to");
+        }
+    }
+    let kept: Arc<Mutex<Vec<BoxFuture<'static, ()>>>> = Arc::default();
+    let keep = Arc::clone(&kept);
+    let context = Context::builder().clock(start()).spawn(move |task| keep.lock().unwrap().push(task)).build();
+    let provider = provider_fn("panics", || async {
+        let _panics = Panics;
+        std::future::pending().await
+    });
+    let refresher = Refresher::builder(provider).context(context).build();
+    let poll = |future: Pin<&mut dyn Future<Output = ()>>| future.poll(&mut TaskContext::from_waker(Waker::noop()));
+    let mut call = Box::pin(async move { drop(refresher.credentials().await) });
+    assert!(poll(call.as_mut()).is_pending());
+    let mut refresh = kept.lock().unwrap().pop().unwrap();
+    assert!(poll(refresh.as_mut()).is_pending());
+    drop(refresh);
 }
 
 #[test]

@@ -154,3 +154,23 @@ fn one_at_a_time_asks_whether_the_credential_is_current() {
     machine.end_check();
     assert!(machine.begin_check(at(2, 6)));
 }
+
+#[test]
+fn two_wishes_in_a_row_that_a_source_did_not_fulfil_tell_that_its_sessions_have_become_shorter() {
+    let wishes = |wanted_and_lasts: &[(u64, u64)]| {
+        let mut machine = holding("one", 120);
+        let mut wish = |(time, (wanted, lasts)): (usize, &(u64, u64))| {
+            let now = at(1, 100 * (time as u64 + 1));
+            let launch = machine.on_request_for(Duration::from_secs(*wanted), now, false).1.launch?;
+            let left = Duration::from_secs(*lasts);
+            let left = Some(Left { left, whole: left, by_wall: None });
+            let session = Found { left, ..found(&time.to_string()) };
+            assert!(machine.finished(launch.id, Ok(session), now, [0; 2]).0.is_some_and(|outcome| outcome.is_ok()));
+            Some(())
+        };
+        wanted_and_lasts.iter().enumerate().map(|wanted| wish(wanted).is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(wishes(&[(3550, 1800), (3000, 1800), (3000, 1800)]), [true, true, false]);
+    let with_one_between = [(3550, 1800), (1800, 1800), (3000, 1800), (3000, 1800), (3000, 1800)];
+    assert_eq!(wishes(&with_one_between), [true, true, true, true, false], "one that lasts as long as was wanted");
+}
