@@ -68,3 +68,43 @@ impl Subscriber {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+
+    fn subscriber(generation: u64) -> (Subscriber, watch::Receiver<u64>) {
+        let (known, subscription) = watch::channel(generation);
+        (Subscriber { known, is_told: AtomicBool::new(true) }, subscription)
+    }
+
+    #[test]
+    fn what_is_known_already_is_no_news() {
+        let (subscriber, subscription) = subscriber(3);
+        subscriber.told(|| Some(3));
+        assert!(!subscription.has_changed().unwrap());
+        subscriber.told(|| Some(4));
+        assert!(subscription.has_changed().unwrap());
+    }
+
+    #[test]
+    fn what_came_while_it_was_told_is_told_too() {
+        let (subscriber, subscription) = subscriber(1);
+        let latest = AtomicU64::new(1);
+        subscriber.told(|| Some(latest.fetch_add(1, Ordering::SeqCst).min(4)));
+        assert_eq!(*subscription.borrow(), 4);
+        assert!(!subscriber.is_told.load(Ordering::SeqCst), "the next one tells it anew");
+    }
+
+    #[test]
+    fn a_new_subscriber_silences_nobody() {
+        let subscribers = Subscribers::default();
+        let (first, second) = (subscribers.add(|| 1), subscribers.add(|| 1));
+        assert!(first.has_changed().is_ok() && second.has_changed().is_ok(), "their channels are open");
+        drop(first);
+        let _third = subscribers.add(|| 1);
+        assert_eq!(subscribers.lock().len(), 2, "who is gone is forgotten");
+    }
+}
