@@ -7,7 +7,7 @@
 //!   │  idle  │                                            │ refresh │
 //!   └────────┘ ◀──────── finished(Ok), dropped ────────── └─────────┘
 //!     ▲    ▲                                                ▲     │
-//!     │    └──────────── the floor has passed ───┐          │     │ finished(Err), give_up
+//!     │    └──────────── the floor has passed ───┐          │     │ finished(Err), overdue
 //!     │                                          │          │     ▼
 //!   ┌────────────┐      the back-off has passed, │   ┌──────────────┐
 //!   │  floored   │      or invalidate, once for  └───│   backing    │
@@ -281,7 +281,6 @@ impl Machine {
         };
         let age = now.monotonic.saturating_sub(flight.started.monotonic);
         Step::Wait(Wait {
-            id: flight.id,
             ended: flight.ended.subscribe(),
             patience,
             overdue: self.limit.saturating_add(GRACE).saturating_sub(age),

@@ -364,9 +364,6 @@ impl Refresher {
                         {
                             return Ok(credentials);
                         }
-                        let now = shared.now();
-                        let actions = shared.snapshot.update(now, |machine| machine.give_up(wait.id, now));
-                        Shared::perform(shared, actions);
                     }
                 }
             }

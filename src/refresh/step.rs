@@ -25,11 +25,10 @@ pub(super) enum Step {
 /// A refresh to be waited for.
 #[derive(Debug)]
 pub(super) struct Wait {
-    pub(super) id: u64,
     pub(super) ended: watch::Receiver<Option<Outcome>>,
     /// At most so long; then what there is will do.
     pub(super) patience: Option<Duration>,
-    /// Then it is overdue, and to be given up.
+    /// Then it is overdue: whoever asks next gives it up.
     pub(super) overdue: Duration,
     /// Whether it asks for a lifetime at least as long as the caller's.
     pub(super) covers: bool,

@@ -137,15 +137,6 @@ impl Machine {
         actions.discarded.1 = self.failure.replace(Box::new(Failure { error: error.clone(), since, count, retry_at }));
     }
 
-    /// Gives up the refresh `id` where it is overdue: its executor is gone or blocked. That is a failure like any other.
-    pub(in crate::refresh) fn give_up(&mut self, id: u64, now: Time) -> Actions {
-        let mut actions = Actions::default();
-        if self.flight.as_ref().is_some_and(|flight| flight.id == id) {
-            self.observe(now, &mut actions);
-        }
-        actions
-    }
-
     /// A refresh has let go of its thread. One that had not ended counts as no attempt: a waiter starts the next one. But
     /// a source that was asked is asked again after a second at the earliest, and where nobody runs refreshes they stop
     /// for a second.

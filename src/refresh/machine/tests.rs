@@ -76,6 +76,28 @@ fn holding(key: &str, limit: u64) -> Machine {
 }
 
 #[test]
+fn when_all_but_one_have_let_go_of_their_threads_the_next_refresh_need_not_wait_for_long() {
+    let mut machine = holding("one", 10);
+    let (used, ..) = machine.published().unwrap();
+    let mut second = 2700;
+    for id in 2..=5 {
+        second = (second..3500).find(|second| launched(&mut machine, at(1, *second)) == Some(id)).unwrap();
+    }
+    // The last of the four is overdue. What a server refused is replaced in spite of a back-off.
+    second += 11;
+    assert_eq!(launched(&mut machine, at(1, second)), None);
+    assert!(machine.rejected(&used, at(1, second)));
+    // The first one ended well.
+    for id in [1, 2, 3] {
+        drop(machine.released(id, true, at(1, second)));
+    }
+    assert_eq!(launched(&mut machine, at(1, second + 2)), None, "two threads are held");
+    drop(machine.released(4, true, at(1, second + 2)));
+    assert_eq!(launched(&mut machine, at(1, second + 2)), None);
+    assert_eq!(launched(&mut machine, at(1, second + 3)), Some(6));
+}
+
+#[test]
 fn readers_stay_off_the_lock_while_nothing_needs_doing() {
     let mut machine = holding("one", 120);
     assert!(machine.published().is_some());
@@ -93,6 +115,20 @@ fn readers_stay_off_the_lock_while_nothing_needs_doing() {
     assert_eq!(machine.quiet_until(advisory), Duration::ZERO);
     assert_eq!(launched(&mut machine, advisory), Some(3), "the back-off is jumped");
     assert!(machine.finished(3, Err(Error::failed("down")), advisory, [0; 2]).0.is_some());
+}
+
+#[test]
+fn the_next_refresh_is_due_by_its_window_or_at_once_for_what_was_refused_or_after_the_back_off() {
+    let mut machine = holding("one", 120);
+    assert_eq!(machine.next_refresh(at(1, 0)), Some(Duration::from_secs(3600 - 900)));
+    let (used, ..) = machine.published().unwrap();
+    assert!(machine.rejected(&used, at(1, 100)));
+    assert_eq!(machine.next_refresh(at(1, 100)), Some(Duration::ZERO));
+    assert_eq!(launched(&mut machine, at(1, 100)), Some(2));
+    assert!(machine.finished(2, Err(Error::failed("down")), at(1, 100), [0; 2]).0.is_some());
+    let back_off = machine.next_refresh(at(1, 100)).unwrap();
+    assert!(back_off > Duration::ZERO && back_off < Duration::from_secs(1), "{back_off:?}");
+    assert_eq!((launched(&mut machine, at(1, 100)), launched(&mut machine, at(1, 101))), (None, Some(3)));
 }
 
 #[test]
