@@ -254,7 +254,7 @@ impl<'a> Sending<'a> {
         self.client.0.credentials.context()
     }
 
-    /// What is left of the call's time.
+    /// The rest of the call's time.
     fn remaining(&self) -> Duration {
         self.client.0.timeout.saturating_sub(self.context().now().monotonic.saturating_sub(self.began))
     }
@@ -263,7 +263,7 @@ impl<'a> Sending<'a> {
         self.client.within(self.remaining(), self.client.0.credentials.credentials()).await?
     }
 
-    /// Whether the call changes nothing when it is carried out twice.
+    /// Returns whether the call changes nothing when it is carried out twice.
     fn may_repeat(&self) -> bool {
         let mut parameters = self.call.query.iter().chain(self.call.form);
         rpc::is_read_only(self.call.action)
