@@ -51,7 +51,9 @@ pub(crate) use self::quota::Quota;
 #[cfg(feature = "_client")]
 pub use self::reqwest_sender::TlsLibrary;
 pub(crate) use self::response_time::{retry_after, server_time};
-pub(crate) use self::retry::{Attempts, Repeat, Retries, is_passing, part, repeat, spread, with_retries};
+#[cfg(feature = "openapi")]
+pub(crate) use self::retry::Attempts;
+pub(crate) use self::retry::{Repeat, Retries, is_passing, part, repeat, spread, with_retries};
 #[cfg(feature = "shared-sessions")]
 pub(crate) use self::scope::while_set;
 #[cfg(feature = "role-pool")]
