@@ -75,7 +75,7 @@ struct Inner {
 #[derive(Clone)]
 pub(crate) struct KeyHeaders {
     pub(crate) access_key_id: HeaderValue,
-    /// Sensitive, and zeroized when the last request that carries it is dropped.
+    /// Sensitive, and zeroized when the credential and the last request that carries it are dropped.
     pub(crate) security_token: Option<HeaderValue>,
     /// The provider's name, with `_` for what no header can carry: users name their own as they like.
     pub(crate) provider: HeaderValue,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use alibabacloud_credentials::{
-    BoxFuture, Context, Credentials, EcsMetadataProvider, Error, ErrorKind, OpenApiClient, ProvideCredentials,
-    Refresher, TestClock,
+    BoxFuture, Context, ContextBuilder, Credentials, EcsMetadataProvider, Error, ErrorKind, OpenApiClient,
+    ProvideCredentials, Refresher, TestClock,
 };
 use alibabacloud_emulator::{Emulator, Fault, Metadata};
 
@@ -19,9 +19,13 @@ async fn start(metadata: Metadata) -> Emulator {
     emulator
 }
 
-fn context(emulator: &Emulator, clock: &TestClock, env: &[(&str, &str)]) -> Context {
+fn world(emulator: &Emulator, clock: &TestClock, env: &[(&str, &str)]) -> ContextBuilder {
     let context = Context::builder().env(env.iter().copied()).root("/no-such-root").clock(clock.clone());
-    context.http(Redirect::to(emulator.http_addr())).build()
+    context.http(Redirect::to(emulator.http_addr()))
+}
+
+fn context(emulator: &Emulator, clock: &TestClock, env: &[(&str, &str)]) -> Context {
+    world(emulator, clock, env).build()
 }
 
 fn provider(emulator: &Emulator) -> EcsMetadataProvider {
@@ -100,8 +104,7 @@ async fn an_outage_of_the_service_is_not_seen_while_the_session_lasts() {
             under_way.fetch_sub(1, Ordering::SeqCst);
         }));
     };
-    let context = Context::builder().env([("", ""); 0]).root("/no-such-root").clock(clock.clone());
-    let context = context.http(Redirect::to(emulator.http_addr())).spawn(spawn).build();
+    let context = world(&emulator, &clock, &[]).spawn(spawn).build();
     let refresher = Refresher::builder(EcsMetadataProvider::new().context(context.clone())).context(context).build();
     let first = refresher.credentials().await.unwrap();
     emulator.fail_next("metadata/*", Fault::new(503, "Down").times(2));

@@ -73,7 +73,7 @@ pub(crate) struct Retries<'a> {
     is_sent: bool,
 }
 
-/// So often a call for credentials is tried again, and so long after its beginning at most.
+/// The number of retries of a call for credentials, and the longest time after its beginning for one.
 const RETRIES: u32 = 2;
 const WITHIN: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(200);

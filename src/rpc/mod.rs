@@ -282,7 +282,7 @@ pub(crate) fn is_throttled(error: &Error) -> bool {
 }
 
 /// Returns whether a refusal asks to wait.
-pub(crate) fn is_throttling(code: &str, status: StatusCode) -> bool {
+fn is_throttling(code: &str, status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || code == "Throttling" || code.starts_with("Throttling.")
 }
 
